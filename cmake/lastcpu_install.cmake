@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSL-1.0
+# cmake --install: the headers and a package for find_package(lastcpu). lastcpu depends on no other
+# package, so the exported targets file is the whole package configuration.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/lastcpu)
+
+install(TARGETS lastcpu EXPORT lastcpu FILE_SET HEADERS)
+install(EXPORT lastcpu NAMESPACE lastcpu:: FILE lastcpu-config.cmake DESTINATION ${package_dir})
+
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/lastcpu-config-version.cmake
+  COMPATIBILITY SameMinorVersion
+  ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/lastcpu-config-version.cmake DESTINATION ${package_dir})

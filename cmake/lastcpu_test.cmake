@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSL-1.0
+# How tests are added; CONTRIBUTING.md says where they go.
+include_guard()
+include(GoogleTest)
+
+# lastcpu_add_test(NAME <name> LABEL <label> SOURCES <file>... [LIBS <library>...] [TIMEOUT <seconds>] [SERIAL])
+# A GoogleTest program; ctest sees each of its TESTs by name. TIMEOUT is per TEST and 60 s by default.
+# SERIAL keeps a timing-sensitive test from sharing the machine with another one.
+function(lastcpu_add_test)
+  cmake_parse_arguments(PARSE_ARGV 0 test "SERIAL" "NAME;LABEL;TIMEOUT" "SOURCES;LIBS")
+  if(test_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "lastcpu_add_test does not know: ${test_UNPARSED_ARGUMENTS}")
+  endif()
+  foreach(required NAME LABEL SOURCES)
+    if(NOT test_${required})
+      message(FATAL_ERROR "lastcpu_add_test(${test_NAME} ...) needs ${required}.")
+    endif()
+  endforeach()
+  if(NOT test_TIMEOUT)
+    set(test_TIMEOUT 60)
+  endif()
+  if(NOT test_SERIAL)
+    set(test_SERIAL FALSE)
+  endif()
+
+  add_executable(${test_NAME} ${test_SOURCES})
+  lastcpu_strict_warnings(${test_NAME})
+  target_link_libraries(${test_NAME} PRIVATE
+    lastcpu::lastcpu GTest::gtest GTest::gtest_main Threads::Threads ${test_LIBS})
+
+  gtest_discover_tests(${test_NAME}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT} RUN_SERIAL ${test_SERIAL})
+endfunction()
+
+# lastcpu_add_fail_test(<file.cpp>)
+# Misuse that must not compile. The file says what the compiler must answer in one line of its own:
+#   // expect: <extended regular expression, matched against one line of the output>
+function(lastcpu_add_fail_test file)
+  cmake_path(ABSOLUTE_PATH file NORMALIZE)
+  cmake_path(GET file STEM stem)
+  # Quoted source lines would let an expectation match the source instead of the diagnosis.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set(no_source_lines -fno-diagnostics-show-caret)
+  else()
+    set(no_source_lines -fno-caret-diagnostics)
+  endif()
+  add_test(NAME fail.${stem}
+    COMMAND ${CMAKE_COMMAND}
+      -D FILE=${file}
+      -D OUTPUT=${CMAKE_CURRENT_BINARY_DIR}/${stem}.txt
+      -P ${PROJECT_SOURCE_DIR}/cmake/expect_compile_error.cmake --
+      ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only -Wall -Wextra -Werror ${no_source_lines}
+      -I ${PROJECT_SOURCE_DIR}/include)
+  set_tests_properties(fail.${stem} PROPERTIES LABELS fail TIMEOUT 60)
+endfunction()

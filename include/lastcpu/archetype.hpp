@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The smallest platform that compiles: what a port starts from. Copy it and fill it in; the contract of each member
+// stands in platform.hpp. It is a machine of four CPUs that does nothing.
+
+#include <lastcpu/platform.hpp>
+
+namespace lastcpu {
+
+struct archetype {
+  static constexpr cpu_id max_cpus = 4;
+  static cpu_id this_cpu() noexcept { return 0; }
+  static bool is_online(cpu_id cpu) noexcept { return cpu == 0; }
+
+  template <class T>
+  using atomic = lastcpu::atomic<T>;
+
+  struct registers {
+    uintptr_t pc, sp, fp;
+  };
+  static void capture_registers(registers& r) noexcept { r = {}; }
+
+  using irq_state = uint32_t;
+  static irq_state irq_save() noexcept { return 0; }
+  static void irq_restore(irq_state) noexcept {}
+
+  static void send_stop(const cpu_set<max_cpus>&, stop_how) noexcept {}
+
+  template <class T>
+  static bool wait_while(const atomic<T>&, T, uint64_t at) noexcept {
+    return now() < at;
+  }
+  template <class T>
+  static void wake(const atomic<T>&) noexcept {}
+
+  static uint64_t now() noexcept { return 0; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000; }
+
+  static void make_resettable() noexcept {}
+  [[noreturn]] static void park() noexcept {
+    for (;;) {
+    }
+  }
+
+  struct image {
+    uintptr_t entry;
+  };
+  static bool image_intact(const image& i) noexcept { return i.entry != 0; }
+  static void crash_shutdown(const registers&) noexcept {}
+  static void jump(const image&) noexcept {}
+  static void emergency_restart() noexcept {}
+  static void halt() noexcept {}
+};
+
+static_assert(platform<archetype>);
+
+}  // namespace lastcpu

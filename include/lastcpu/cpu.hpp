@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The words about CPUs that platforms and primitives share: numbers, sets, how one is stopped, what became of it.
+// Plain data: nothing here is shared or atomic.
+
+#include <stdint.h>
+
+namespace lastcpu {
+
+/// A CPU's number: small and dense, 0 .. P::max_cpus-1.
+using cpu_id = uint32_t;
+
+/// "Not a CPU". Every value from P::max_cpus on means the same when a port answers it.
+inline constexpr cpu_id no_cpu = 0xffff'ffffu;
+
+/// A set of the CPUs 0 .. N-1. Numbers outside are refused: `add` and `contains` answer false.
+template <cpu_id N>
+class cpu_set {
+ public:
+  constexpr cpu_set() noexcept {
+    // volatile: a compiler may not turn the loop into a call of memset, which a freestanding kernel may lack.
+    for (uint32_t i = 0; i < words; ++i) static_cast<volatile uint32_t&>(bits_[i]) = 0;
+  }
+
+  constexpr bool add(cpu_id cpu) noexcept {
+    if (cpu >= N) return false;
+    bits_[cpu / 32] |= mask(cpu);
+    return true;
+  }
+  [[nodiscard]] constexpr bool contains(cpu_id cpu) const noexcept {
+    return cpu < N && (bits_[cpu / 32] & mask(cpu)) != 0;
+  }
+  [[nodiscard]] constexpr bool empty() const noexcept {
+    for (uint32_t i = 0; i < words; ++i)
+      if (bits_[i] != 0) return false;
+    return true;
+  }
+  /// Calls `f(cpu)` for each member in ascending order.
+  template <class F>
+  constexpr void for_each(F&& f) const noexcept {
+    for (cpu_id cpu = 0; cpu < N; ++cpu) {
+      if (bits_[cpu / 32] == 0) {
+        cpu |= 31;
+      } else if (contains(cpu)) {
+        f(cpu);
+      }
+    }
+  }
+
+ private:
+  static constexpr uint32_t words = (N + 31) / 32;
+  [[nodiscard]] static constexpr uint32_t mask(cpu_id cpu) noexcept { return uint32_t{1} << (cpu % 32); }
+  uint32_t bits_[words];
+};
+
+/// The deadline of a wait that has none.
+inline constexpr uint64_t no_deadline = ~uint64_t{0};
+
+/// How a running CPU is asked to stop.
+enum class stop_how : uint32_t { irq, nmi };
+
+/// What became of a CPU.
+enum class stop_state : uint32_t {
+  absent,   // never online
+  running,  // the owner of the gate, or nobody has been stopped yet
+  parked,   // lost the race for the gate and stopped itself
+  by_irq,   // stopped by an ordinary interrupt
+  by_nmi,   // stopped by an NMI: it may hold any lock
+  forced,   // stopped by means that save nothing
+  silent,   // was asked and has not answered: may still be running
+  gone,     // left before it could be stopped
+};
+
+/// What the crash kernel is told of one CPU. The texts are empty, never null.
+template <class Registers>
+struct cpu_note {
+  cpu_id cpu;
+  stop_state state;
+  bool crashing;               // this CPU owns the gate
+  const Registers* registers;  // null: none were saved
+  const char* message;         // its panic, if it called one
+  const char* nmi_message;     // its panic in NMI context
+  const char* nested_message;  // a panic inside its panic
+  bool cut_short;              // it was stopped while it wrote one of them
+};
+
+enum class trace_kind : uint32_t {
+  claim_won,      // value: gate phase after it
+  claim_lost,     // value: holder
+  pending_set,    // an NMI panic left a mark on this CPU's trial hold
+  released,       // trial hold given back
+  pending_taken,  // trial hold turned into the pending panic
+  committed,      // from here on every other CPU is asked to stop
+  step_begun,     // value: lastcpu::step
+  stop_sent,      // value: target CPU
+  acknowledged,   // value: stop_state
+  withdrawn,      // this CPU has won after all
+  parked,         // for good
+};
+
+struct trace_event {
+  trace_kind kind;
+  cpu_id cpu;
+  uint32_t value;
+};
+
+}  // namespace lastcpu

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// From a crash to the crash kernel: crash_kexec() claims the gate, __crash_kexec() is for who already has it.
+//
+// The names are Linux's, the reserved one too: kernel authors know the pair, and a member of a class collides with
+// nothing. Linux's split stands because a panic owns the gate before it looks for an image, and an oops must not
+// bypass it: both end in the same ladder of steps, here.
+// Not here: panic() and the handlers (panic.hpp).
+
+#include <lastcpu/crash_image.hpp>
+#include <lastcpu/panic_cpu.hpp>
+#include <lastcpu/panic_message.hpp>
+#include <lastcpu/panic_policy.hpp>
+#include <lastcpu/self_stop.hpp>
+#include <lastcpu/stop_cpus.hpp>
+
+namespace lastcpu {
+
+/// Why crash_kexec() came back. Life goes on as before the call.
+enum class kexec_outcome : uint8_t {
+  no_image,       // none is loaded
+  image_busy,     // it is being replaced right now
+  image_corrupt,  // it is not what was loaded
+  left_to_panic,  // Policy::crash_kexec_post_notifiers: only a panic starts the crash kernel
+  mine_already,   // this CPU is in it already, further out
+  held_by_other,  // another CPU is in it: it may dump this one, too
+  not_the_owner,  // __crash_kexec() by a CPU that does not hold the gate
+  unknown_cpu,    // this_cpu() is not below max_cpus
+};
+
+template <class P, class Policy = panic_policy>
+class crash_path {
+  static_assert(platform_checked<P>);
+  static constexpr uint32_t rung_count = sizeof(Policy::rungs) / sizeof(rung);
+  static_assert(rung_count >= 1 && rung_count <= max_rungs, "lastcpu: a policy has one to four rungs");
+
+ public:
+  using registers = typename P::registers;
+  using messages_type = panic_messages<P, Policy::message_bytes>;
+
+  constexpr crash_path() noexcept = default;
+
+  /// Starts the crash kernel for an oops with these registers (the caller's where null), if one is loaded. `why` is
+  /// kept as this CPU's message when the call does not return. Thread or irq context. Returns when there is nothing to start or somebody else is at it, with interrupts as they were, and
+  /// nothing changed; does not return when an NMI panicked on this CPU meanwhile: it goes on as that panic.
+  kexec_outcome crash_kexec(const registers* regs = nullptr, const char* why = nullptr) noexcept {
+    const typename P::irq_state irqs = P::irq_save();
+    const kexec_outcome out = crash_kexec_irqs_off(regs, why);
+    P::irq_restore(irqs);
+    return out;
+  }
+
+  /// The same for who holds the gate, on trial or for good; interrupts off. Returns only before it has committed, with
+  /// the reason; the gate stays with the caller.
+  kexec_outcome __crash_kexec(const registers* regs, const char* why = nullptr) noexcept {
+    if (!gate_.on_this_cpu()) return kexec_outcome::not_the_owner;
+    switch (image_.claim()) {
+      case image_outcome::claimed:
+        if (why != nullptr) (void)messages_.keep(P::this_cpu(), panic_context::normal, why);
+        end_of_the_ladder(regs);
+      case image_outcome::none:
+        return kexec_outcome::no_image;
+      case image_outcome::busy:
+        return kexec_outcome::image_busy;
+      case image_outcome::corrupt:
+        break;
+    }
+    return kexec_outcome::image_corrupt;
+  }
+
+  /// Stops every other CPU for an owner that has committed; again: the first report. See stop_cpus::stop_others().
+  typename stop_cpus<P>::report_type stop_others() noexcept { return cpus_.stop_others(gate_, Policy::rungs); }
+
+  /// The primitives that this path is made of.
+  [[nodiscard]] panic_cpu<P>& gate() noexcept { return gate_; }
+  [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return gate_; }
+  [[nodiscard]] stop_cpus<P>& cpus() noexcept { return cpus_; }
+  [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return cpus_; }
+  [[nodiscard]] crash_image<P>& image() noexcept { return image_; }
+  [[nodiscard]] const crash_image<P>& image() const noexcept { return image_; }
+  [[nodiscard]] const messages_type& messages() const noexcept { return messages_; }
+
+  /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
+  /// the new machine does not keep. No other CPU may be there yet.
+  [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
+    gate_.forget();
+    cpus_.forget();
+    messages_.forget();
+    return image_.forget(inherited);
+  }
+
+ protected:
+  /// Goes down the whole ladder as a panic. The caller holds the gate for good, perhaps after it was parked.
+  [[noreturn, gnu::cold]] void panic_ladder(const registers* regs, panic_context context) noexcept {
+    const cpu_id me = P::this_cpu();
+    cpus_.withdraw(me);
+    cpus_.save_registers(me, regs);
+    if (begin(step::report)) Policy::report(panic_info<registers>{me, messages_.text(me, context, true), regs});
+    if constexpr (!Policy::crash_kexec_post_notifiers) {
+      if (begin(step::image)) (void)__crash_kexec(regs);
+    }
+    end_of_the_ladder(regs);
+  }
+
+  panic_cpu<P> gate_{};
+  stop_cpus<P> cpus_{};
+  crash_image<P> image_{};
+  messages_type messages_{};
+  registers nmi_registers_{};  // of an NMI panic that is pending; the owner's
+
+ private:
+  [[nodiscard]] bool begin(step s) noexcept {
+    return gate_.begin_step(static_cast<uint32_t>(s), s == step::jump     ? phase::jumping
+                                                      : s >= step::commit ? phase::dumping
+                                                                          : phase::panicking);
+  }
+
+  kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {
+    if constexpr (Policy::crash_kexec_post_notifiers) return kexec_outcome::left_to_panic;
+    const claim_result mine = gate_.claim(hold::trial);
+    switch (mine.outcome) {
+      case claim_outcome::won:
+        break;
+      case claim_outcome::mine_already:
+        return kexec_outcome::mine_already;
+      case claim_outcome::other:
+        return kexec_outcome::held_by_other;
+      case claim_outcome::refused:
+        return kexec_outcome::unknown_cpu;
+    }
+    cpus_.withdraw(P::this_cpu());
+    const kexec_outcome out = __crash_kexec(regs, why);
+    if (gate_.release() == release_outcome::panic_pending) panic_ladder(&nmi_registers_, panic_context::nmi);
+    return out;
+  }
+
+  // From the commit on: every other CPU stops, then the crash kernel, or what is left without one.
+  [[noreturn, gnu::cold]] void end_of_the_ladder(const registers* regs) noexcept {
+    const cpu_id me = P::this_cpu();
+    stop_the_others(me, regs);
+    if (image_.held() == nullptr) without_an_image();
+    if (image_.held() != nullptr) start_the_image(me);
+    if (begin(step::flush)) Policy::flush();
+    if (Policy::restarts && begin(step::restart)) {
+      delay_restart();
+      P::emergency_restart();
+    }
+    if (begin(step::halt)) P::halt();
+    for (;;) P::park();
+  }
+
+  void stop_the_others(cpu_id me, const registers* regs) noexcept {
+    if (begin(step::expect)) cpus_.expect_all(me);
+    (void)begin(step::commit);
+    if (begin(step::registers)) cpus_.save_registers(me, regs);
+    for (uint32_t i = 0; i < rung_count; ++i)
+      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i))) cpus_.climb(me, i, Policy::rungs[i]);
+    if (begin(step::collect)) cpus_.collect(me);
+  }
+
+  void without_an_image() noexcept {
+    if (begin(step::notifiers)) Policy::notifiers(cpus_.report());
+    if (begin(step::message_dump)) Policy::message_dump(*this);
+    if constexpr (Policy::crash_kexec_post_notifiers) {
+      if (begin(step::late_image)) (void)image_.claim();
+    }
+  }
+
+  void start_the_image(cpu_id me) noexcept {
+    if (begin(step::notes)) save_notes(me);
+    if (begin(step::crash_shutdown)) {
+      const registers* regs = cpus_.registers_of(me);
+      P::crash_shutdown(regs != nullptr ? *regs : nmi_registers_);
+    }
+    if (begin(step::jump)) P::jump(*image_.held());
+  }
+
+  void save_notes([[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      save_note(me, me);
+      for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
+        if (cpu != me) save_note(cpu, me);
+    }
+  }
+
+  void save_note(cpu_id cpu, cpu_id me) noexcept {
+    const stop_state state = cpus_.state_of(cpu);
+    if (state == stop_state::absent) return;
+    const bool stopped = cpu == me || cpus_.acknowledged(cpu);
+    const auto text = [&](panic_context c) noexcept { return messages_.text(cpu, c, stopped); };
+    const auto cut = [&](panic_context c) noexcept { return messages_.state(cpu, c) == message_state::writing; };
+    using enum panic_context;
+    P::save_note(*image_.held(), cpu_note<registers>{cpu, state, cpu == me, cpus_.registers_of(cpu), text(normal),
+                                                     text(nmi), text(nested), cut(normal) || cut(nmi) || cut(nested)});
+  }
+
+  void delay_restart() const noexcept {
+    if (Policy::restart_delay_us == 0) return;
+    const uint64_t at = detail::deadline_in<P>(Policy::restart_delay_us);
+    while (gate_.wait_while(gate_.read(), at)) {
+    }
+  }
+};
+
+}  // namespace lastcpu

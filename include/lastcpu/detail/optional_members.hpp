@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The platform's optional members, with their defaults; and small things that every primitive needs.
+
+#include <lastcpu/cpu.hpp>
+#include <lastcpu/detail/platform_check.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::detail {
+
+template <class P>
+[[gnu::always_inline]] inline void trace([[maybe_unused]] trace_kind kind, [[maybe_unused]] cpu_id cpu,
+                                         [[maybe_unused]] uint32_t value) noexcept {
+  if constexpr (has_trace<P>) P::trace(trace_event{kind, cpu, value});
+}
+
+/// One past the highest CPU number worth looking at.
+template <class P>
+[[nodiscard]] inline cpu_id cpu_limit() noexcept {
+  if constexpr (has_cpu_limit<P>) {
+    const cpu_id limit = P::cpu_limit();
+    return limit < P::max_cpus ? limit : P::max_cpus;
+  } else {
+    return P::max_cpus;
+  }
+}
+
+/// The moment `microseconds` from now, in ticks; saturates to no_deadline.
+template <class P>
+[[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
+  const uint64_t tps = P::ticks_per_second();
+  const uint64_t ticks = tps / 1'000'000 * microseconds + tps % 1'000'000 * microseconds / 1'000'000;
+  const uint64_t now = P::now();
+  return ticks < no_deadline - now ? now + ticks : no_deadline;
+}
+
+/// Copies word by word. volatile: no call of memcpy may come out of it.
+template <class Registers>
+inline void copy_registers(Registers& to, const Registers& from) noexcept {
+  using bytes [[gnu::may_alias]] = volatile unsigned char;
+  using words [[gnu::may_alias]] = volatile uintptr_t;
+  if constexpr (alignof(Registers) >= alignof(uintptr_t)) {
+    auto* out = reinterpret_cast<words*>(&to);
+    auto* in = reinterpret_cast<const words*>(&from);
+    for (uint32_t i = 0; i < sizeof(Registers) / sizeof(uintptr_t); ++i) out[i] = in[i];
+  } else {
+    auto* out = reinterpret_cast<bytes*>(&to);
+    auto* in = reinterpret_cast<const bytes*>(&from);
+    for (uint32_t i = 0; i < sizeof(Registers); ++i) out[i] = in[i];
+  }
+}
+
+}  // namespace lastcpu::detail

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The gate's one word as a value: who owns the machine's end, how far it has come. Zero is "open, never used".
+//
+//   64 bits:  offered:16 | epoch:22 | step:6 | pending:1 | phase:3 | owner:16
+//   32 bits:  offered:8  | epoch:6  | step:6 | pending:1 | phase:3 | owner:8
+//
+// Every transition changes the low half of the 64-bit word, so a machine that can wait on 32 bits only (futex) may
+// wait on that half. CPU numbers are stored plus one; 0 is nobody.
+
+#include <lastcpu/cpu.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu {
+
+/// How far the holder has come. The order matters: from `dumping` on, every other CPU is to stop for good.
+enum class phase : uint8_t {
+  open,       // nobody holds the gate
+  trial,      // crash_kexec() looks for an image: may be released again
+  panicking,  // a panic: never opens again
+  offered,    // panicking, and offered to another CPU
+  dumping,    // committed: this phase is the stop request
+  jumping,    // the crash kernel is being started
+};
+
+class gate_word {
+ public:
+  using bits_type = uintptr_t;
+
+  constexpr gate_word() noexcept = default;
+  constexpr explicit gate_word(bits_type bits) noexcept : bits_(bits) {}
+
+  [[nodiscard]] constexpr bits_type bits() const noexcept { return bits_; }
+  /// The holder, or no_cpu.
+  [[nodiscard]] constexpr cpu_id owner() const noexcept { return static_cast<cpu_id>(get(owner_at, cpu_bits)) - 1; }
+  /// To whom it is offered, or no_cpu.
+  [[nodiscard]] constexpr cpu_id offered() const noexcept { return static_cast<cpu_id>(get(offered_at, cpu_bits)) - 1; }
+  [[nodiscard]] constexpr lastcpu::phase phase() const noexcept {
+    return static_cast<lastcpu::phase>(get(phase_at, phase_bits));
+  }
+  [[nodiscard]] constexpr bool is_open() const noexcept { return phase() == lastcpu::phase::open; }
+  [[nodiscard]] constexpr bool pending() const noexcept { return get(pending_at, 1) != 0; }
+  [[nodiscard]] constexpr uint32_t step() const noexcept { return static_cast<uint32_t>(get(step_at, step_bits)); }
+  /// Counts releases; wraps.
+  [[nodiscard]] constexpr uint32_t epoch() const noexcept { return static_cast<uint32_t>(get(epoch_at, epoch_bits)); }
+  /// The other CPUs have been asked to stop for good.
+  [[nodiscard]] constexpr bool is_committed() const noexcept { return phase() >= lastcpu::phase::dumping; }
+  [[nodiscard]] constexpr bool is_held_by(cpu_id cpu) const noexcept { return !is_open() && owner() == cpu; }
+
+  [[nodiscard]] constexpr gate_word with_owner(cpu_id c) const noexcept { return with(owner_at, cpu_bits, c + 1u); }
+  [[nodiscard]] constexpr gate_word with_phase(lastcpu::phase p) const noexcept {
+    return with(phase_at, phase_bits, static_cast<bits_type>(p));
+  }
+  [[nodiscard]] constexpr gate_word with_pending(bool p) const noexcept { return with(pending_at, 1, p ? 1u : 0u); }
+  [[nodiscard]] constexpr gate_word with_step(uint32_t s) const noexcept { return with(step_at, step_bits, s); }
+  /// Nobody's, one epoch on.
+  [[nodiscard]] constexpr gate_word released() const noexcept {
+    return gate_word{}.with(epoch_at, epoch_bits, epoch() + bits_type{1});
+  }
+
+  static constexpr unsigned cpu_bits = sizeof(bits_type) >= 8 ? 16 : 8;
+  static constexpr unsigned phase_bits = 3;
+  static constexpr unsigned step_bits = 6;
+  static constexpr unsigned epoch_bits = sizeof(bits_type) * 8 - 2 * cpu_bits - phase_bits - 1 - step_bits;
+  /// As many CPUs as the owner field can name.
+  static constexpr cpu_id cpu_capacity = (cpu_id{1} << cpu_bits) - 1;
+
+ private:
+  static constexpr unsigned owner_at = 0;
+  static constexpr unsigned phase_at = owner_at + cpu_bits;
+  static constexpr unsigned pending_at = phase_at + phase_bits;
+  static constexpr unsigned step_at = pending_at + 1;
+  static constexpr unsigned epoch_at = step_at + step_bits;
+  static constexpr unsigned offered_at = epoch_at + epoch_bits;
+
+  [[nodiscard]] static constexpr bits_type mask(unsigned width) noexcept { return (bits_type{1} << width) - 1; }
+  [[nodiscard]] constexpr bits_type get(unsigned at, unsigned width) const noexcept {
+    return bits_ >> at & mask(width);
+  }
+  [[nodiscard]] constexpr gate_word with(unsigned at, unsigned width, bits_type value) const noexcept {
+    return gate_word{(bits_ & ~(mask(width) << at)) | (value & mask(width)) << at};
+  }
+
+  bits_type bits_ = 0;
+};
+
+static_assert(sizeof(gate_word) == sizeof(uintptr_t), "lastcpu: the gate is one machine word");
+
+}  // namespace lastcpu

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The freestanding part of lastcpu, all of it.
+
+#include <lastcpu/atomic.hpp>
+#include <lastcpu/cpu.hpp>
+#include <lastcpu/crash_image.hpp>
+#include <lastcpu/crash_kexec.hpp>
+#include <lastcpu/gate_word.hpp>
+#include <lastcpu/panic.hpp>
+#include <lastcpu/panic_cpu.hpp>
+#include <lastcpu/panic_message.hpp>
+#include <lastcpu/panic_policy.hpp>
+#include <lastcpu/platform.hpp>
+#include <lastcpu/self_stop.hpp>
+#include <lastcpu/stop_cpus.hpp>
+#include <lastcpu/stop_report.hpp>
+#include <lastcpu/version.hpp>

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What each CPU had to say when it panicked: one text per CPU and context, kept to the end.
+//
+// A text is written by its own CPU only, before it claims the gate, once, and published by a ready mark. A CPU that is
+// stopped in the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
+// After OpenBSD's per-CPU panic buffers: no message is overwritten by a later one.
+
+#include <lastcpu/platform.hpp>
+
+namespace lastcpu {
+
+/// In which context a CPU panicked.
+enum class panic_context : uint8_t {
+  normal,  // thread or irq
+  nmi,
+  nested,  // inside its own panic
+};
+
+enum class message_state : uint32_t { none, writing, ready };
+
+/// `Bytes` for each text, the closing zero included.
+template <class P, uint32_t Bytes>
+class panic_messages {
+  static_assert(platform_checked<P>);
+  static_assert(Bytes >= 16, "lastcpu: a panic message of less than 16 bytes tells nobody anything");
+
+ public:
+  constexpr panic_messages() noexcept = default;
+
+  /// Keeps `text` (null reads "(no message)") for `me` in `context`. The first one stays: false when there is one, or
+  /// one is being written. `me` is this CPU, or P::max_cpus for one that has no number; any context.
+  bool keep(cpu_id me, panic_context context, const char* text) noexcept {
+    slot& s = at(me, context);
+    uint32_t none = word(message_state::none);
+    if (!s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) return false;
+    copy(s.text, text != nullptr ? text : "(no message)");
+    s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
+    return true;
+  }
+
+  [[nodiscard]] message_state state(cpu_id cpu, panic_context context) const noexcept {
+    return static_cast<message_state>(at(cpu, context).state.load(order::acquire));  // (2) acquire: pairs with (1)
+  }
+
+  /// The text, empty when there is none. Of a text that was being written when its CPU was stopped only `stopped`
+  /// callers may have the part that exists: those who know that the CPU has acknowledged its stop.
+  [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped) const noexcept {
+    switch (state(cpu, context)) {
+      case message_state::ready:
+        return at(cpu, context).text;
+      case message_state::writing:
+        return stopped ? at(cpu, context).text : "(being written)";
+      case message_state::none:
+        break;
+    }
+    return "";
+  }
+
+  /// For a machine that starts anew (the child of a fork): nobody has said anything. No other CPU may be there yet.
+  void forget() noexcept {
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
+      for (slot& s : slots_[cpu].by_context) {
+        s.state.store(word(message_state::none), order::relaxed);
+        for (char& c : s.text) static_cast<volatile char&>(c) = '\0';
+      }
+  }
+
+ private:
+  struct slot {
+    typename P::template atomic<uint32_t> state{};
+    char text[Bytes]{};  // zero from the start: a text that breaks off has its end
+  };
+  struct alignas(64) cpu_slots {
+    slot by_context[3]{};
+  };
+
+  [[nodiscard]] static constexpr uint32_t word(message_state s) noexcept { return static_cast<uint32_t>(s); }
+  [[nodiscard]] slot& at(cpu_id cpu, panic_context c) noexcept {
+    return slots_[cpu].by_context[static_cast<uint32_t>(c)];
+  }
+  [[nodiscard]] const slot& at(cpu_id cpu, panic_context c) const noexcept {
+    return slots_[cpu].by_context[static_cast<uint32_t>(c)];
+  }
+  // volatile: no call of a string function may come out of it.
+  static void copy(volatile char* to, const char* from) noexcept {
+    for (uint32_t i = 0; i + 1 < Bytes && from[i] != '\0'; ++i) to[i] = from[i];
+  }
+
+  cpu_slots slots_[P::max_cpus + 1]{};
+};
+
+}  // namespace lastcpu

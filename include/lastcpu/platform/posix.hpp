@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// A process as a machine: a thread is a CPU, a signal is an interrupt or an NMI, a capture program that the process
+// becomes is the crash kernel. For servers that want one clean crash report when 32 threads fault together, and for
+// testing on real concurrency what a kernel will run.
+//
+//     constinit lastcpu::crash_domain<lastcpu::posix> machine;
+//     int main() {
+//       if (std::string error = lastcpu::posix_install(machine); !error.empty()) ...
+//       lastcpu::cpu_guard cpu;   // in every thread
+//
+// Linux. Hosted. Threads without a cpu_guard are not stopped (exec ends them). After a fork the child is a new
+// machine: its forking thread keeps its number, the gate is open, and no crash image is loaded.
+
+#if !__STDC_HOSTED__
+#error "lastcpu/platform/posix.hpp needs a hosted implementation; a kernel brings its own platform"
+#endif
+
+#include <lastcpu/platform.hpp>
+#include <lastcpu/platform/posix/capture_program.hpp>
+#include <lastcpu/platform/posix/cpu_guard.hpp>
+#include <lastcpu/platform/posix/cpu_table.hpp>
+#include <lastcpu/platform/posix/futex.hpp>
+#include <lastcpu/platform/posix/last_resort.hpp>
+#include <lastcpu/platform/posix/registers.hpp>
+#include <lastcpu/platform/posix/signals.hpp>
+
+#include <pthread.h>
+
+#include <string>
+
+namespace lastcpu {
+
+struct posix {
+  static constexpr cpu_id max_cpus = posix_detail::max_cpus;
+  [[nodiscard]] static cpu_id this_cpu() noexcept { return posix_detail::this_thread_cpu; }
+  [[nodiscard]] static cpu_id adopt_this_cpu() noexcept { return posix_detail::take_any_cpu(); }
+  [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::highest_cpu_ever.load(order::acquire); }
+  [[nodiscard]] static bool is_online(cpu_id cpu) noexcept {
+    return posix_detail::cpu_table[cpu].tid.load(order::acquire) != 0;
+  }
+
+  template <class T>
+  using atomic = lastcpu::atomic<T>;
+
+  using registers = posix_registers;
+  static void capture_registers(registers& r) noexcept { capture_caller_registers(r); }
+
+  using irq_state = uint64_t;  // the kernel's signal mask
+  [[nodiscard]] static irq_state irq_save() noexcept {
+    const uint64_t off = posix_detail::irq_mask();
+    uint64_t before = 0;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &off, &before, sizeof off);
+    return before;
+  }
+  static void irq_restore(irq_state before) noexcept {
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
+  }
+
+  static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
+    const auto& o = posix_detail::machine.options;
+    const int number = how == stop_how::nmi ? o.nmi_signal : o.irq_signal;
+    const pid_t pid = getpid();
+    cpus.for_each([number, pid](cpu_id cpu) {
+      const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::acquire);
+      if (tid != 0) syscall(SYS_tgkill, pid, tid, number);
+    });
+  }
+
+  template <class T>
+  [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
+    return posix_detail::wait_while(word, value, at);
+  }
+  template <class T>
+  static void wake(const atomic<T>& word) noexcept {
+    posix_detail::wake(word);
+  }
+
+  [[nodiscard]] static uint64_t now() noexcept { return posix_detail::monotonic_ns(); }
+  [[nodiscard]] static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
+
+  static void make_resettable() noexcept {}
+
+  /// Sleeps in the kernel for ever; no handler of the program runs on this thread any more.
+  [[noreturn]] static void park() noexcept {
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+    static constinit lastcpu::atomic<uint32_t> never{};
+    for (;;) posix_detail::futex_sleep(never.address(), 0, no_deadline);
+  }
+
+  using image = capture_program;
+  [[nodiscard]] static bool image_intact(const image& i) noexcept { return posix_detail::program_intact(i); }
+  static void save_note(const image& i, const cpu_note<registers>& note) noexcept {
+    posix_detail::write_note(i.notes, note);
+  }
+  static void crash_shutdown(const registers&) noexcept {}
+  static void jump(const image& i) noexcept {
+    const auto& o = posix_detail::machine.options;
+    posix_detail::become(i, {o.irq_signal, o.nmi_signal});
+  }
+
+  static void emergency_restart() noexcept { posix_detail::die_of_first_fault(); }
+  [[noreturn]] static void halt() noexcept { posix_detail::die_anyhow(); }
+};
+
+static_assert(platform_checked<posix>);
+
+namespace posix_detail {
+
+template <class Domain>
+void set_vectors(Domain& domain, const posix_options& options) noexcept {
+  machine.stop = [](void* d, const posix_registers& regs, bool nmi) noexcept {
+    auto& m = *static_cast<Domain*>(d);
+    return (nmi ? m.handle_nmi(regs) : m.handle_stop_irq(regs)) != decltype(m.handle_nmi(regs))::not_ours;
+  };
+  machine.fault = [](void* d, const char* message, const posix_registers& regs, fault_response how) noexcept {
+    auto& m = *static_cast<Domain*>(d);
+    if (how == fault_response::oops) (void)m.crash_kexec(&regs, message);
+    m.panic(message, &regs);
+  };
+  machine.forked = [](void* d) noexcept {
+    auto& m = *static_cast<Domain*>(d);
+    capture_program inherited;
+    if (m.forget(inherited)) close_capture_program(inherited);
+  };
+  machine.options = options;
+  machine.domain = &domain;
+}
+
+inline void after_fork_in_child() noexcept {
+  restart_table_after_fork();
+  sleepers.store(0, order::relaxed);
+  if (machine.forked != nullptr) machine.forked(machine.domain);
+}
+
+}  // namespace posix_detail
+
+/// Puts `domain`'s handlers in place. Once per process, in quiet times, before the first cpu_guard. Empty on success,
+/// else a sentence that names what is wrong with the options; nothing is changed then.
+template <class Domain>
+[[nodiscard]] std::string posix_install(Domain& domain, const posix_options& options = {}) {
+  const auto bad = [](int s) { return s <= 0 || s > SIGRTMAX || s == SIGKILL || s == SIGSTOP; };
+  for (const int s : {options.irq_signal, options.nmi_signal}) {
+    const std::string name = "signal " + std::to_string(s);
+    if (bad(s)) return name + " can't be handled; use SIGUSR1, SIGUSR2 or a real-time signal";
+    for (const int f : posix_detail::fault_signals)
+      if (s == f) return name + " reports faults; use SIGUSR1, SIGUSR2 or a real-time signal";
+  }
+  if (options.irq_signal == options.nmi_signal)
+    return "irq and NMI are both signal " + std::to_string(options.irq_signal) + "; use two different ones";
+  if (posix_detail::machine.domain != nullptr && posix_detail::machine.domain != &domain)
+    return "another crash_domain is installed in this process already; a machine has one";
+  if (posix_detail::machine.domain == nullptr &&
+      pthread_atfork(nullptr, nullptr, posix_detail::after_fork_in_child) != 0)
+    return "no memory for the fork handler";
+  posix_detail::set_vectors(domain, options);
+  const char* why = posix_detail::set_handlers(options);
+  return why != nullptr ? why : "";
+}
+
+}  // namespace lastcpu

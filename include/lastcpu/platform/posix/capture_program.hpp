@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The crash image of a process: a program, copied and sealed in memory while times are quiet, that the dying process
+// becomes. What happens to its file afterwards does not matter.
+
+#include <lastcpu/platform/posix/crash_notes.hpp>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace lastcpu {
+
+struct capture_program {
+  int program = -1;
+  int notes = -1;
+  uint64_t size = 0;
+};
+
+namespace posix_detail {
+
+inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+[[nodiscard]] inline bool program_intact(const capture_program& image) noexcept {
+  struct stat s {};
+  return image.program >= 0 && image.notes >= 0 && image.size > 0 &&
+         fcntl(image.program, F_GET_SEALS) == program_seals && fstat(image.program, &s) == 0 &&
+         static_cast<uint64_t>(s.st_size) == image.size && fcntl(image.notes, F_GETFD) >= 0;
+}
+
+[[nodiscard]] inline bool copy_and_seal(int from, uint64_t bytes, capture_program& image) noexcept {
+  image.size = bytes;
+  image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  image.notes = memfd_create("lastcpu-notes", 0);  // inherited: the capture program reads it
+  if (image.program < 0 || image.notes < 0) return false;
+  while (bytes > 0) {
+    const ssize_t n = sendfile(image.program, from, nullptr, bytes);
+    if (n <= 0) return false;
+    bytes -= static_cast<uint64_t>(n);
+  }
+  return fcntl(image.program, F_ADD_SEALS, program_seals) == 0 &&
+         write_whole(image.notes, &crash_notes_header, sizeof crash_notes_header);
+}
+
+/// What is wrong with the file as a capture program, or null.
+[[nodiscard]] inline const char* refuse(int fd, const char* path, const struct stat& s) noexcept {
+  if (!S_ISREG(s.st_mode)) return "is not a file; name an ELF executable";
+  if (access(path, X_OK) != 0) return "is not executable; try chmod +x, or name another program";
+  char magic[4] = {};
+  if (pread(fd, magic, sizeof magic, 0) != 4 || memcmp(magic, "\177ELF", 4) != 0)
+    return "is not an ELF executable; a script needs a small program that starts it";
+  return nullptr;
+}
+
+/// Becomes the program; returns only when the kernel refuses. Any context, signals blocked.
+inline void become(const capture_program& image, const int (&stop_signals)[2]) noexcept {
+  char option[64];
+  snprintf(option, sizeof option, "--crash-notes=/proc/self/fd/%d", image.notes);
+  char name[] = "lastcpu-capture";
+  char* const argv[] = {name, option, nullptr};
+  // A stop signal that is still pending here would kill the new program, and a late one as well.
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  for (const int s : stop_signals)
+    if (s != 0) sigaction(s, &ignore, nullptr);
+  const uint64_t none = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
+  syscall(SYS_execveat, image.program, "", argv, environ, AT_EMPTY_PATH);
+}
+
+}  // namespace posix_detail
+
+/// Frees what open_capture_program() made; nothing for one that is closed.
+inline void close_capture_program(capture_program& image) noexcept {
+  if (image.program >= 0) close(image.program);
+  if (image.notes >= 0) close(image.notes);
+  image = capture_program{};
+}
+
+/// Copies the program at `path` into sealed memory, ready for crash_image::load(). False with a sentence in `error`
+/// that names the path and the remedy; nothing is left behind then. Thread context; allocates.
+[[nodiscard]] inline bool open_capture_program(const char* path, capture_program& image, std::string& error) {
+  const auto fail = [&](const std::string& why) {
+    error = "capture program '" + std::string(path) + "' " + why;
+    return false;
+  };
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(std::string("can't be opened: ") + strerror(errno) + "; check the path");
+  struct stat s {};
+  capture_program made;
+  const char* why = fstat(fd, &s) != 0 ? "can't be examined" : posix_detail::refuse(fd, path, s);
+  const bool copied = why == nullptr && posix_detail::copy_and_seal(fd, static_cast<uint64_t>(s.st_size), made);
+  const int copy_error = errno;
+  close(fd);
+  if (!copied) close_capture_program(made);
+  if (why != nullptr) return fail(why);
+  if (!copied) return fail(std::string("can't be copied into memory: ") + strerror(copy_error));
+  image = made;
+  return true;
+}
+
+}  // namespace lastcpu

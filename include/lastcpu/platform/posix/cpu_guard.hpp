@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// A thread as a CPU, from the guard's construction to its destruction, with a signal stack of its own.
+
+#include <lastcpu/platform/posix/cpu_table.hpp>
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace lastcpu {
+
+enum class guard_status : uint8_t {
+  registered,
+  out_of_range,   // the number is not below posix::max_cpus
+  number_taken,   // another thread is this CPU
+  already_a_cpu,  // this thread is a CPU already
+  table_full,     // no number is free
+  no_stack,       // no memory for the signal stack
+};
+
+/// Registers this thread as a CPU. Check it: a guard that did not register changes nothing and says why. A thread
+/// without one may still panic (it gets a number then), but it can't be stopped by others.
+/// Thread context; destroy it on the same thread.
+class [[nodiscard]] cpu_guard {
+ public:
+  /// As CPU `wanted`, or with the lowest free number.
+  explicit cpu_guard(cpu_id wanted = no_cpu) noexcept : wanted_(wanted), status_(enter(wanted)) {}
+  ~cpu_guard() {
+    if (status_ == guard_status::registered) leave();
+  }
+  cpu_guard(const cpu_guard&) = delete;
+  cpu_guard& operator=(const cpu_guard&) = delete;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return status_ == guard_status::registered; }
+  [[nodiscard]] guard_status status() const noexcept { return status_; }
+  /// This thread's number, or no_cpu.
+  [[nodiscard]] cpu_id cpu() const noexcept { return cpu_; }
+
+  /// Empty, or a sentence that names the number and the remedy.
+  [[nodiscard]] std::string error() const {
+    const std::string number = "CPU " + std::to_string(wanted_);
+    switch (status_) {
+      case guard_status::registered:
+        break;
+      case guard_status::out_of_range:
+        return number + " is out of range; use 0 to " + std::to_string(posix_detail::max_cpus - 1);
+      case guard_status::number_taken:
+        return number + " is registered by another thread; use a free number, or none to get one";
+      case guard_status::already_a_cpu:
+        return "this thread is CPU " + std::to_string(posix_detail::this_thread_cpu) +
+               " already; destroy that cpu_guard first";
+      case guard_status::table_full:
+        return "all " + std::to_string(posix_detail::max_cpus) +
+               " CPU numbers are taken; end a registered thread first";
+      case guard_status::no_stack:
+        return "no memory for a signal stack; raise the limit on address space";
+    }
+    return {};
+  }
+
+ private:
+  static constexpr size_t work_bytes = 128 * 1024;  // a fault in an NMI in a fault, each with work to do
+
+  guard_status enter(cpu_id wanted) noexcept {
+    using namespace posix_detail;
+    if (this_thread_cpu < max_cpus) return guard_status::already_a_cpu;
+    if (wanted != no_cpu && wanted >= max_cpus) return guard_status::out_of_range;
+    if (!make_stack()) return guard_status::no_stack;
+    if (wanted == no_cpu ? take_any_cpu() < max_cpus : take_cpu(wanted)) {
+      cpu_ = this_thread_cpu;
+      return guard_status::registered;
+    }
+    drop_stack();
+    return wanted == no_cpu ? guard_status::table_full : guard_status::number_taken;
+  }
+
+  void leave() noexcept {
+    posix_detail::leave_cpu();
+    drop_stack();
+  }
+
+  bool make_stack() noexcept {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    size_t frame = getauxval(AT_MINSIGSTKSZ);
+    if (frame == 0) frame = 16 * 1024;
+    bytes_ = (4 * frame + work_bytes + 2 * page - 1) / page * page;  // one page of it is a guard
+    void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (p == MAP_FAILED) return false;
+    stack_ = static_cast<char*>(p);
+    mprotect(stack_, page, PROT_NONE);
+    stack_t now{};
+    now.ss_sp = stack_ + page;
+    now.ss_size = bytes_ - page;
+    if (sigaltstack(&now, &before_) == 0) return true;
+    munmap(stack_, bytes_);
+    return false;
+  }
+
+  void drop_stack() noexcept {
+    sigaltstack(&before_, nullptr);
+    munmap(stack_, bytes_);
+  }
+
+  char* stack_ = nullptr;
+  size_t bytes_ = 0;
+  stack_t before_{};
+  cpu_id cpu_ = no_cpu;
+  cpu_id wanted_;
+  guard_status status_;
+};
+
+}  // namespace lastcpu

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What a capture program finds in the file that its argument --crash-notes=PATH names: a header, then one record for
+// each CPU, the crashing one first. Written by the dying process, read by the capture program of the same build.
+
+#include <lastcpu/cpu.hpp>
+#include <lastcpu/platform/posix/registers.hpp>
+
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+namespace lastcpu {
+
+struct crash_note_header {
+  char magic[8];
+  uint32_t version;
+  uint32_t record_bytes;
+};
+
+struct crash_note_record {
+  uint32_t cpu;
+  stop_state state;
+  uint32_t crashing;
+  uint32_t registers_valid;
+  uint32_t cut_short;
+  posix_registers registers;
+  char message[128];
+  char nmi_message[128];
+  char nested_message[128];
+};
+
+inline constexpr crash_note_header crash_notes_header = {
+    {'L', 'A', 'S', 'T', 'C', 'P', 'U', '\0'}, 1, sizeof(crash_note_record)};
+
+namespace posix_detail {
+
+template <uint32_t N>
+void copy_text(char (&to)[N], const char* from) noexcept {
+  uint32_t i = 0;
+  for (; i + 1 < N && from[i] != '\0'; ++i) to[i] = from[i];
+  to[i] = '\0';
+}
+
+inline bool write_whole(int fd, const void* data, size_t bytes) noexcept {
+  const char* at = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t n = write(fd, at, bytes);
+    if (n <= 0) return false;
+    at += n;
+    bytes -= static_cast<size_t>(n);
+  }
+  return true;
+}
+
+inline void write_note(int fd, const cpu_note<posix_registers>& note) noexcept {
+  crash_note_record r{};
+  r.cpu = note.cpu;
+  r.state = note.state;
+  r.crashing = note.crashing ? 1 : 0;
+  r.cut_short = note.cut_short ? 1 : 0;
+  if (note.registers != nullptr) {
+    r.registers_valid = 1;
+    r.registers = *note.registers;
+  }
+  copy_text(r.message, note.message);
+  copy_text(r.nmi_message, note.nmi_message);
+  copy_text(r.nested_message, note.nested_message);
+  (void)write_whole(fd, &r, sizeof r);
+}
+
+}  // namespace posix_detail
+
+/// Reads the next record (`first`: and the header before it) from `fd`; false at the end, or when it is none of ours.
+[[nodiscard]] inline bool read_crash_note(int fd, bool first, crash_note_record& out) noexcept {
+  if (first) {
+    crash_note_header h{};
+    if (lseek(fd, 0, SEEK_SET) != 0 || read(fd, &h, sizeof h) != static_cast<ssize_t>(sizeof h)) return false;
+    if (memcmp(&h, &crash_notes_header, sizeof h) != 0) return false;
+  }
+  return read(fd, &out, sizeof out) == static_cast<ssize_t>(sizeof out);
+}
+
+}  // namespace lastcpu

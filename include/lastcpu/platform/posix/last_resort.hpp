@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The end of a process that has no crash kernel, or whose crash kernel could not be started.
+
+#include <lastcpu/platform/posix/cpu_table.hpp>
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace lastcpu::posix_detail {
+
+/// Dies of the fault that brought this CPU here, so that the parent sees the same signal and core as without us; of
+/// SIGABRT when there was none. Returns as process 1, which default actions do not kill.
+inline void die_of_first_fault() noexcept {
+  const cpu_id me = this_thread_cpu;
+  siginfo_t* info = me < max_cpus && cpu_table[me].fault.si_signo != 0 ? &cpu_table[me].fault : nullptr;
+  const int number = info != nullptr ? info->si_signo : SIGABRT;
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  sigaction(number, &by_default, nullptr);
+  const auto pid = getpid();
+  const auto tid = static_cast<pid_t>(this_tid());
+  if (info == nullptr || syscall(SYS_rt_tgsigqueueinfo, pid, tid, number, info) != 0)
+    syscall(SYS_tgkill, pid, tid, number);
+  uint64_t only = uint64_t{1} << (number - 1);
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, nullptr, sizeof only);
+}
+
+/// Dies, whatever it takes, process 1 included.
+[[noreturn]] inline void die_anyhow() noexcept {
+  syscall(SYS_kill, getpid(), SIGKILL);
+  for (;;) syscall(SYS_exit_group, 128 + SIGABRT);
+}
+
+}  // namespace lastcpu::posix_detail

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The registers of a thread, as its signal context holds them. General registers only: under ThreadSanitizer a handler
+// may get a copy of the context whose floating-point pointer dangles.
+
+#include <stdint.h>
+#include <ucontext.h>
+
+namespace lastcpu {
+
+struct posix_registers {
+  uint64_t pc, sp, fp;
+  uint64_t flags;
+  uint64_t general[31];  // in the order of posix_register_name()
+
+#if defined(__x86_64__)
+  static constexpr uint32_t general_count = 16;
+#elif defined(__aarch64__)
+  static constexpr uint32_t general_count = 31;
+#else
+  static constexpr uint32_t general_count = 0;
+#endif
+};
+
+[[nodiscard]] inline const char* posix_register_name([[maybe_unused]] uint32_t i) noexcept {
+#if defined(__x86_64__)
+  static constexpr const char* names[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
+                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+  return i < 16 ? names[i] : "?";
+#elif defined(__aarch64__)
+  static constexpr const char* names[] = {"x0",  "x1",  "x2",  "x3",  "x4",  "x5",  "x6",  "x7",  "x8",  "x9",  "x10",
+                                          "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21",
+                                          "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30"};
+  return i < 31 ? names[i] : "?";
+#else
+  return "?";
+#endif
+}
+
+/// What a signal handler's third argument says of the interrupted code.
+[[nodiscard]] inline posix_registers registers_from(const void* ucontext) noexcept {
+  posix_registers r{};
+  [[maybe_unused]] const auto& m = static_cast<const ucontext_t*>(ucontext)->uc_mcontext;
+#if defined(__x86_64__)
+  constexpr int order[] = {REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
+                           REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+  for (uint32_t i = 0; i < r.general_count; ++i) r.general[i] = static_cast<uint64_t>(m.gregs[order[i]]);
+  r.pc = static_cast<uint64_t>(m.gregs[REG_RIP]);
+  r.sp = static_cast<uint64_t>(m.gregs[REG_RSP]);
+  r.fp = static_cast<uint64_t>(m.gregs[REG_RBP]);
+  r.flags = static_cast<uint64_t>(m.gregs[REG_EFL]);
+#elif defined(__aarch64__)
+  for (uint32_t i = 0; i < r.general_count; ++i) r.general[i] = m.regs[i];
+  r.pc = m.pc;
+  r.sp = m.sp;
+  r.fp = m.regs[29];
+  r.flags = m.pstate;
+#endif
+  return r;
+}
+
+/// Those of the caller; registers that a call clobbers are left zero.
+[[gnu::noinline]] inline void capture_caller_registers(posix_registers& r) noexcept {
+  r = posix_registers{};
+  r.pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+#if defined(__x86_64__)
+  asm volatile(
+      "movq %%rbx, 8(%0)\n\tmovq %%rsp, 56(%0)\n\tmovq %%r12, 96(%0)\n\t"
+      "movq %%r13, 104(%0)\n\tmovq %%r14, 112(%0)\n\tmovq %%r15, 120(%0)"
+      :
+      : "r"(r.general)
+      : "memory");
+  r.sp = r.general[7];
+#else
+  r.sp = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+#endif
+  r.fp = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+}
+
+}  // namespace lastcpu

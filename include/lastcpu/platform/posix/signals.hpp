@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Signals as interrupts: two asynchronous ones stand for the stop interrupt and the NMI, the synchronous ones for
+// faults. The NMI signal is masked inside its own handler only, so it latches exactly once, like the real one.
+
+#include <lastcpu/platform/posix/cpu_table.hpp>
+#include <lastcpu/platform/posix/registers.hpp>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace lastcpu {
+
+/// What a synchronous fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT) becomes.
+enum class fault_response : uint8_t {
+  oops,   // crash_kexec(), and a panic when that comes back
+  panic,  // a panic at once
+  none,   // left alone
+};
+
+struct posix_options {
+  int irq_signal = SIGUSR1;
+  int nmi_signal = SIGUSR2;
+  fault_response on_fault = fault_response::oops;
+  /// Called for an NMI or interrupt signal that nobody's stop request explains; null: ignored.
+  void (*on_other_nmi)(const posix_registers&) noexcept = nullptr;
+  void (*on_other_irq)(const posix_registers&) noexcept = nullptr;
+};
+
+namespace posix_detail {
+
+inline constexpr int fault_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+
+/// The machine's vectors. Written by install(), in quiet times, before the handlers exist.
+struct vectors {
+  void* domain = nullptr;
+  bool (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;  // true: it was ours
+  void (*fault)(void* domain, const char* message, const posix_registers&, fault_response) noexcept = nullptr;
+  void (*forked)(void* domain) noexcept = nullptr;
+  posix_options options{0, 0, fault_response::none, nullptr, nullptr};
+};
+inline constinit vectors machine{};
+
+[[nodiscard]] constexpr uint64_t signal_bit(int number) noexcept {
+  return uint64_t{1} << (number - 1);
+}
+
+/// What "interrupts off" masks: everything but the NMI and the faults.
+[[nodiscard]] inline uint64_t irq_mask() noexcept {
+  uint64_t mask = ~uint64_t{0};
+  for (const int s : fault_signals) mask &= ~signal_bit(s);
+  if (machine.options.nmi_signal != 0) mask &= ~signal_bit(machine.options.nmi_signal);
+  return mask;
+}
+
+inline void describe_fault(char (&out)[96], const siginfo_t& info) noexcept {
+  const char* name = "fault";
+  switch (info.si_signo) {
+    case SIGSEGV:
+      name = "SIGSEGV";
+      break;
+    case SIGBUS:
+      name = "SIGBUS";
+      break;
+    case SIGILL:
+      name = "SIGILL";
+      break;
+    case SIGFPE:
+      name = "SIGFPE";
+      break;
+    case SIGTRAP:
+      name = "SIGTRAP";
+      break;
+    case SIGSYS:
+      name = "SIGSYS";
+      break;
+    case SIGABRT:
+      name = "SIGABRT";
+      break;
+    default:
+      break;
+  }
+  if (info.si_signo == SIGABRT)
+    snprintf(out, sizeof out, "%s", name);
+  else
+    snprintf(out, sizeof out, "%s, address %p", name, info.si_addr);
+}
+
+extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* context) noexcept {
+  const int saved_errno = errno;
+  const bool nmi = number == machine.options.nmi_signal;
+  const posix_registers regs = registers_from(context);
+  if (!machine.stop(machine.domain, regs, nmi)) {
+    const auto other = nmi ? machine.options.on_other_nmi : machine.options.on_other_irq;
+    if (other != nullptr) other(regs);
+  }
+  errno = saved_errno;
+}
+
+extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noexcept {
+  if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
+  if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
+    cpu_table[this_thread_cpu].fault = *info;
+  char message[96];
+  describe_fault(message, *info);
+  machine.fault(machine.domain, message, registers_from(context), machine.options.on_fault);
+}
+
+/// Empty when the handlers are in place, else the reason.
+[[nodiscard]] inline const char* set_handlers(const posix_options& o) noexcept {
+  struct sigaction stop {};
+  stop.sa_sigaction = lastcpu_on_stop_signal;
+  stop.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigemptyset(&stop.sa_mask);
+  sigaddset(&stop.sa_mask, o.irq_signal);  // an NMI handler runs with interrupts off; each masks itself anyway
+  if (sigaction(o.irq_signal, &stop, nullptr) != 0) return "the irq signal can't be handled";
+  if (sigaction(o.nmi_signal, &stop, nullptr) != 0) return "the NMI signal can't be handled";
+  if (o.on_fault == fault_response::none) return nullptr;
+  struct sigaction fault {};
+  fault.sa_sigaction = lastcpu_on_fault;
+  fault.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a fault inside the report must come here again
+  sigfillset(&fault.sa_mask);
+  sigdelset(&fault.sa_mask, o.nmi_signal);
+  for (const int s : fault_signals) sigdelset(&fault.sa_mask, s);
+  for (const int s : fault_signals)
+    if (sigaction(s, &fault, nullptr) != 0) return "a fault signal can't be handled";
+  return nullptr;
+}
+
+}  // namespace posix_detail
+}  // namespace lastcpu

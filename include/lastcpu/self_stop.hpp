@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What a CPU does that lost the race, and the hook that a kernel may override for it.
+//
+// The hook, link time: define, in one translation unit and not inline,
+//
+//     extern "C" void panic_smp_self_stop() noexcept { ... }
+//
+// It runs when this CPU is to park for good: its registers are saved, the owner of the gate knows that it has stopped.
+// Interrupts off, thread or NMI context. It should not return; when it does, the CPU parks as if there were no hook.
+// Two definitions are a link error. A definition inside an archive is only found when something else pulls that member
+// in: LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() does, and makes a missing definition a link error. ELF only. An `inline`
+// definition, a misspelt name or a missing `extern "C"` go unnoticed (-Wmissing-declarations sees the last two).
+// Relocate first if you link with lld as -nostdlib -static-pie, or add -Wl,--apply-dynamic-relocs.
+// The hook, compile time: a platform member `self_stop()` wins over the link-time hook. After Linux's weak
+// panic_smp_self_stop() and nmi_panic_self_stop().
+
+#include <lastcpu/panic_cpu.hpp>
+#include <lastcpu/platform.hpp>
+#include <lastcpu/stop_cpus.hpp>
+
+extern "C" void panic_smp_self_stop() noexcept;
+
+namespace lastcpu {
+namespace detail {
+
+// A weak reference leaves no strong undefined symbol behind and is null where nobody defines the hook.
+extern "C" {
+static void lastcpu_self_stop_override() noexcept __attribute__((weakref("panic_smp_self_stop")));
+}
+
+}  // namespace detail
+
+/// Parks this CPU for good: the platform's self_stop(), or the link-time hook, and behind either P::park().
+/// Interrupts off; any context.
+template <class P>
+[[noreturn, gnu::cold]] void self_stop() noexcept {
+  static_assert(platform_checked<P>);
+  detail::trace<P>(trace_kind::parked, P::this_cpu(), 0);
+  if constexpr (detail::has_self_stop<P>) {
+    P::self_stop();
+  } else {
+    constexpr void (*hook)() noexcept = detail::lastcpu_self_stop_override;
+    if (hook != nullptr) hook();
+  }
+  for (;;) P::park();
+}
+
+/// Everything a loser does: registers saved (`regs`, or its own where null), made resettable, acknowledged, parked
+/// resumably. It returns only as the new owner of a gate that was given back, and must then withdraw its
+/// acknowledgement before anything else; it parks for good once one read shows that another CPU has committed.
+/// Interrupts off, thread or NMI context (there it answers the stop request that can't reach it).
+template <class P>
+void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs) noexcept {
+  const cpu_id me = P::this_cpu();
+  cpus.save_registers(me, regs);
+  cpus.make_resettable_once(me);
+  for (;;) {
+    cpus.acknowledge(me, stop_state::parked);
+    const gate_word seen = gate.read();
+    if (seen.is_open()) {
+      if (gate.claim(hold::final).won()) return;
+    } else if (seen.is_committed()) {
+      if (cpus.may_run_hook(me)) self_stop<P>();
+      for (;;) P::park();
+    } else {
+      gate.wait_while(seen);
+    }
+  }
+}
+
+/// Everything a stop handler does on a CPU that is asked to stop. Does not return.
+template <class P>
+[[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs,
+                                           stop_state how) noexcept {
+  const cpu_id me = P::this_cpu();
+  if (!cpus.acknowledged(me)) {
+    cpus.save_registers(me, &regs);
+    cpus.make_resettable_once(me);
+    cpus.acknowledge(me, how);
+  }
+  detail::trace<P>(trace_kind::parked, me, 0);
+  for (;;) P::park();
+}
+
+}  // namespace lastcpu
+
+/// Makes a missing definition of panic_smp_self_stop() a link error, and pulls it out of an archive. Once, at
+/// namespace scope.
+#define LASTCPU_REQUIRE_SELF_STOP_OVERRIDE()                                                        \
+  [[maybe_unused, gnu::used]] static void (*const lastcpu_required_self_stop_override)() noexcept = \
+      &::panic_smp_self_stop

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Stopping every other CPU, once: who has answered, how, and with which registers.
+//
+// Each CPU has a record that only it writes: its registers, saved once, and its acknowledgement, the last store before
+// it parks. The owner of the gate sends at most one request per rung to those that are still missing, waits with a
+// bound, and reads the records. A CPU that lost the race and parked counts as stopped from its acknowledgement on and
+// gets no request. There is no counter, so nothing can be counted twice, late or for somebody else.
+// Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
+
+#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/panic_cpu.hpp>
+#include <lastcpu/platform.hpp>
+#include <lastcpu/stop_report.hpp>
+
+namespace lastcpu {
+
+/// One way of asking, and how long to wait for the answers.
+struct rung {
+  stop_how how;
+  uint32_t budget_us;
+};
+
+template <class P>
+class stop_cpus {
+  static_assert(platform_checked<P>);
+
+ public:
+  using registers = typename P::registers;
+  using report_type = stop_report<P::max_cpus>;
+
+  constexpr stop_cpus() noexcept = default;
+
+  // --- For the CPU that stops. Interrupts off or NMI context; `me` is this CPU's number.
+
+  /// Saves `regs` (the caller's own where null) as this CPU's registers, unless it has saved some before: the first
+  /// ones are nearest to what happened, and after the acknowledgement somebody may be reading them. An attempt that
+  /// a fault or a stop NMI interrupts is made once more, with what that brings; a third one is not.
+  void save_registers(cpu_id me, const registers* regs) noexcept {
+    record& r = records_[me];
+    const uint32_t attempt = r.saved.load(order::relaxed);
+    if (attempt >= saving_attempts) return;
+    r.saved.store(attempt + 1, order::relaxed);
+    if (regs != nullptr)
+      detail::copy_registers(r.regs, *regs);
+    else
+      P::capture_registers(r.regs);
+    r.saved.store(saved_whole, order::relaxed);  // for this CPU; others read it after the acknowledgement
+  }
+
+  /// P::make_resettable(), once however often this CPU comes here.
+  void make_resettable_once(cpu_id me) noexcept {
+    if (first_time(me, resettable_begun)) P::make_resettable();
+  }
+
+  /// True once: this CPU may run its self-stop hook. A hook that faults is not run again.
+  [[nodiscard]] bool may_run_hook(cpu_id me) noexcept { return first_time(me, hook_begun); }
+
+  /// Says "my registers are saved and I shall run nothing more". No second time while it stands.
+  /// (1) release: pairs with acquire (2).
+  void acknowledge(cpu_id me, stop_state how) noexcept {
+    record& r = records_[me];
+    if (r.ack.load(order::relaxed) != 0) return;
+    detail::trace<P>(trace_kind::acknowledged, me, static_cast<uint32_t>(how));
+    r.ack.store(static_cast<uint32_t>(how), order::release);
+    P::wake(r.ack);
+  }
+
+  /// This CPU was parked and has won the gate after all. Before anything else it takes its acknowledgement back.
+  /// relaxed: whoever looks at it next is this CPU, or has it by way of a later release on the gate.
+  void withdraw(cpu_id me) noexcept {
+    if (!acknowledged(me)) return;
+    records_[me].ack.store(0, order::relaxed);
+    detail::trace<P>(trace_kind::withdrawn, me, 0);
+  }
+
+  [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept { return records_[cpu].ack.load(order::acquire) != 0; }
+
+  // --- For the owner of the gate. Interrupts off.
+
+  /// Notes `silent` for every other online CPU, before the request goes out: a fault right after it leaves an honest
+  /// report.
+  void expect_all(cpu_id me) noexcept {
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu) expect(cpu, me);
+  }
+
+  /// Sends rung `number` to those that are missing and waits for them. A rung runs once; again is nothing.
+  void climb(cpu_id me, uint32_t number, rung by) noexcept {
+    if (rungs_done_.load(order::relaxed) > number) return;
+    rungs_done_.store(number + 1, order::relaxed);
+    cpu_set<P::max_cpus> missing;
+    find_missing(me, missing);
+    if (missing.empty()) return;
+    missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
+    P::send_stop(missing, by.how);
+    const uint64_t at = detail::deadline_in<P>(by.budget_us);
+    missing.for_each([this, at](cpu_id cpu) { await(cpu, at); });
+  }
+
+  /// Reads every record for the last time. From here on the report stands.
+  void collect(cpu_id me) noexcept {
+    if (collected_.load(order::relaxed) != 0) return;
+    cpu_set<P::max_cpus> missing;
+    find_missing(me, missing);
+    collected_.store(missing.empty() ? 1 : 2, order::relaxed);
+  }
+
+  /// What is known so far, or, after collect(), for good.
+  [[nodiscard]] report_type report() const noexcept {
+    report_type out;
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) out.set(cpu, entry(cpu), registers_of(cpu) != nullptr);
+    const uint32_t c = collected_.load(order::relaxed);
+    if (c != 0) out.set_status(c == 1 ? stop_status::stopped : stop_status::some_silent);
+    return out;
+  }
+
+  /// The report's line for one CPU, as it stands.
+  [[nodiscard]] stop_state state_of(cpu_id cpu) const noexcept {
+    return cpu < P::max_cpus ? entry(cpu) : stop_state::absent;
+  }
+
+  /// The saved registers, or null while there are none that the caller may read: those of a stopped CPU, or its own.
+  [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept {
+    if (cpu >= P::max_cpus || (!acknowledged(cpu) && cpu != P::this_cpu())) return nullptr;
+    return records_[cpu].saved.load(order::relaxed) == saved_whole ? &records_[cpu].regs : nullptr;
+  }
+
+  /// All of the above: expects, climbs every rung, collects. Again: the first report. The caller must have committed
+  /// `gate`; a CPU that has not gets `not_the_arbiter`, and nothing is done.
+  template <uint32_t N>
+  report_type stop_others(const panic_cpu<P>& gate, const rung (&rungs)[N]) noexcept {
+    const cpu_id me = P::this_cpu();
+    const gate_word now = gate.read();
+    if (!now.is_held_by(me) || !now.is_committed()) {
+      report_type refused;
+      refused.set_status(stop_status::not_the_arbiter);
+      return refused;
+    }
+    if (collected_.load(order::relaxed) == 0) {
+      expect_all(me);
+      for (uint32_t i = 0; i < N; ++i) climb(me, i, rungs[i]);
+      collect(me);
+    }
+    return report();
+  }
+
+  /// For a machine that starts anew (the child of a fork): nobody has stopped. No other CPU may be there yet.
+  void forget() noexcept {
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) {
+      record& r = records_[cpu];
+      r.ack.store(0, order::relaxed);
+      r.saved.store(0, order::relaxed);
+      r.begun.store(0, order::relaxed);
+      r.entry.store(0, order::relaxed);
+    }
+    rungs_done_.store(0, order::relaxed);
+    collected_.store(0, order::relaxed);
+  }
+
+ private:
+  template <class T>
+  using atomic = typename P::template atomic<T>;
+
+  static constexpr uint32_t saving_attempts = 2;
+  static constexpr uint32_t saved_whole = 3;
+  static constexpr uint32_t resettable_begun = 1;
+  static constexpr uint32_t hook_begun = 2;
+
+  struct alignas(64) record {
+    atomic<uint32_t> ack{};    // its CPU's: 0, or a stop_state
+    atomic<uint32_t> saved{};  // its CPU's: attempts begun, or saved_whole
+    atomic<uint32_t> begun{};  // its CPU's: what it does once only
+    atomic<uint32_t> entry{};  // the owner's: the report's line, a stop_state
+    registers regs{};
+  };
+
+  [[nodiscard]] stop_state entry(cpu_id cpu) const noexcept {
+    return static_cast<stop_state>(records_[cpu].entry.load(order::relaxed));
+  }
+  void set_entry(cpu_id cpu, stop_state s) noexcept {
+    records_[cpu].entry.store(static_cast<uint32_t>(s), order::relaxed);
+  }
+
+  [[nodiscard]] bool first_time(cpu_id me, uint32_t what) noexcept {
+    const uint32_t begun = records_[me].begun.load(order::relaxed);
+    records_[me].begun.store(begun | what, order::relaxed);
+    return (begun & what) == 0;
+  }
+
+  // One CPU's line as it stands now; true when it has still to answer.
+  bool expect(cpu_id cpu, cpu_id me) noexcept {
+    if (cpu == me) {
+      set_entry(cpu, stop_state::running);
+    } else if (const uint32_t ack = records_[cpu].ack.load(order::acquire); ack != 0) {  // (2) acquire: pairs with (1)
+      set_entry(cpu, static_cast<stop_state>(ack));
+    } else if (P::is_online(cpu)) {
+      set_entry(cpu, stop_state::silent);
+      return true;
+    } else if (entry(cpu) != stop_state::absent) {
+      set_entry(cpu, stop_state::gone);
+    }
+    return false;
+  }
+
+  void find_missing(cpu_id me, cpu_set<P::max_cpus>& missing) noexcept {
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
+      if (expect(cpu, me)) missing.add(cpu);
+  }
+
+  void await(cpu_id cpu, uint64_t at) noexcept {
+    record& r = records_[cpu];
+    while (r.ack.load(order::acquire) == 0 && P::is_online(cpu))
+      if (!P::wait_while(r.ack, uint32_t{0}, at)) return;
+  }
+
+  record records_[P::max_cpus]{};
+  atomic<uint32_t> rungs_done_{};  // the owner's, as is the next
+  atomic<uint32_t> collected_{};   // 0 not yet, 1 all answered, 2 some are silent
+};
+
+}  // namespace lastcpu

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What came of stopping the others, as a value: for each CPU how it was stopped, and whether its registers were saved.
+// After Xen and arm64, which name the missing CPUs, and a request on the Linux lists to know how each was stopped.
+
+#include <lastcpu/cpu.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu {
+
+enum class stop_status : uint8_t {
+  none,             // nobody has been asked to stop
+  stopped,          // every other online CPU has answered
+  some_silent,      // state() names those that have not
+  not_the_arbiter,  // the caller has not committed the gate: nothing was done
+};
+
+template <cpu_id N>
+class stop_report {
+ public:
+  constexpr stop_report() noexcept {
+    for (cpu_id i = 0; i < N; ++i) static_cast<volatile uint8_t&>(entries_[i]) = 0;  // volatile: no memset
+  }
+
+  [[nodiscard]] constexpr stop_status status() const noexcept { return status_; }
+  /// What became of `cpu`; `absent` for a number that no CPU has.
+  [[nodiscard]] constexpr stop_state state(cpu_id cpu) const noexcept {
+    return cpu < N ? static_cast<stop_state>(entries_[cpu] & state_mask) : stop_state::absent;
+  }
+  /// The CPU's registers were saved whole, by itself.
+  [[nodiscard]] constexpr bool registers_valid(cpu_id cpu) const noexcept {
+    return cpu < N && (entries_[cpu] & valid_bit) != 0;
+  }
+  [[nodiscard]] constexpr cpu_id count(stop_state wanted) const noexcept {
+    cpu_id n = 0;
+    for (cpu_id i = 0; i < N; ++i) n += state(i) == wanted ? 1u : 0u;
+    return n;
+  }
+
+  constexpr void set_status(stop_status s) noexcept { status_ = s; }
+  constexpr void set(cpu_id cpu, stop_state s, bool registers_valid) noexcept {
+    if (cpu < N) entries_[cpu] = static_cast<uint8_t>(static_cast<uint8_t>(s) | (registers_valid ? valid_bit : 0u));
+  }
+
+ private:
+  static constexpr uint8_t state_mask = 0x7f;
+  static constexpr uint8_t valid_bit = 0x80;
+  uint8_t entries_[N];
+  stop_status status_ = stop_status::none;
+};
+
+}  // namespace lastcpu

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/version.hpp>
+
+#include <cstdio>
+
+int main() { std::puts(lastcpu::version_string); }

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSL-1.0
+# Sourced after common.sh. `need_packages` makes sure that everything the tests need is installed, and
+# sets `new_clang` to the newest clang++ they use. It touches the network only when something is missing.
+
+# "what proves it is there" "Debian package"
+needed=(
+  "program:g++             g++"
+  "program:cmake           cmake"
+  "program:ninja           ninja-build"
+  "program:clang++         clang"
+  "program:ld.lld          lld"
+  "program:python3         python3"
+  "program:gdb             gdb"
+  "program:nm              binutils"
+  "program:git             git"
+  "header:gtest/gtest.h    libgtest-dev"
+  "header:benchmark/benchmark.h libbenchmark-dev"
+)
+
+is_present() {
+  case $1 in
+    program:*) has_program "${1#program:}" ;;
+    header:*) printf '#include <%s>\n' "${1#header:}" | g++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
+  esac
+}
+
+# The clang packages that the archive offers, as far as the machine already knows: "clang-13 clang-14 ...".
+offered_clangs() {
+  has_program apt-cache || return 0
+  ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || return 0
+  apt-cache search --names-only '^clang-[0-9]+$' | cut -d' ' -f1 | sort -V
+}
+
+# Sets new_clang: LASTCPU_NEW_CLANG if the user set it, else clang 19, else the newest one on offer.
+pick_new_clang() {
+  local offered
+  new_clang=${LASTCPU_NEW_CLANG:-clang++-19}
+  if [[ -n ${LASTCPU_NEW_CLANG:-} ]] || has_program clang++-19; then
+    return
+  fi
+  offered=$(offered_clangs)
+  if [[ -n $offered ]] && ! grep -qx clang-19 <<<"$offered"; then
+    new_clang=clang++-${offered##*clang-}
+  fi
+}
+
+# Sets missing_what and missing_packages.
+find_missing() {
+  local row what package
+  missing_what=()
+  missing_packages=()
+  pick_new_clang
+  for row in "${needed[@]}" "program:$new_clang ${new_clang/clang++/clang}"; do
+    read -r what package <<<"$row"
+    if ! is_present "$what"; then
+      missing_what+=("${what#*:}")
+      missing_packages+=("$package")
+    fi
+  done
+}
+
+need_packages() {
+  local as_root=()
+  find_missing
+  if ((${#missing_what[@]} > 0)); then
+    [[ $(id -u) == 0 ]] || as_root=(sudo)
+    if ! has_program apt-get || { ((${#as_root[@]})) && ! has_program sudo; }; then
+      die "missing: ${missing_what[*]}
+Install them (Debian and Ubuntu call the packages: ${missing_packages[*]}) and run this again.
+Any recent clang++ will do for clang++-19: name it in LASTCPU_NEW_CLANG."
+    fi
+    say "Missing: ${missing_what[*]}. Asking apt-get for them ..."
+    "${as_root[@]}" apt-get update -qq || die "apt-get update failed; still missing: ${missing_packages[*]}"
+    find_missing
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "${missing_packages[@]}" ||
+      die "apt-get could not install: ${missing_packages[*]}"
+    find_missing
+    ((${#missing_what[@]} == 0)) || die "still missing after installing: ${missing_what[*]}"
+  fi
+  if [[ $new_clang != clang++-19 ]]; then
+    say "Note: using $new_clang as the newest clang, in place of clang++-19."
+  fi
+}

@@ -38,14 +38,16 @@ class stop_cpus {
   /// a fault or a stop NMI interrupts is made once more, with what that brings; a third one is not.
   void save_registers(cpu_id me, const registers* regs) noexcept {
     record& r = records_[me];
-    const uint32_t attempt = r.saved.load(order::relaxed);
+    const uint32_t attempt = r.saved.load(order::acquire);
     if (attempt >= saving_attempts) return;
     r.saved.store(attempt + 1, order::relaxed);
     if (regs != nullptr)
       detail::copy_registers(r.regs, *regs);
     else
       P::capture_registers(r.regs);
-    r.saved.store(saved_whole, order::relaxed);  // for this CPU; others read it after the acknowledgement
+    // release, acquire above: an NMI on this CPU that sees the mark finds the registers whole. Others read both after
+    // the acknowledgement.
+    r.saved.store(saved_whole, order::release);
   }
 
   /// P::make_resettable(), once however often this CPU comes here.

@@ -25,6 +25,7 @@ struct capture_program {
   int program = -1;
   int notes = -1;
   uint64_t size = 0;
+  char option[48] = {};  // its one argument, made while formatting is still allowed
 };
 
 namespace posix_detail {
@@ -42,6 +43,7 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
   image.size = bytes;
   image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   image.notes = memfd_create("lastcpu-notes", 0);  // inherited: the capture program reads it
+  snprintf(image.option, sizeof image.option, "--crash-notes=/proc/self/fd/%d", image.notes);
   if (image.program < 0 || image.notes < 0) return false;
   while (bytes > 0) {
     const ssize_t n = sendfile(image.program, from, nullptr, bytes);
@@ -62,17 +64,25 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
   return nullptr;
 }
 
+/// No signal that is pending may reach the new program, or a handler of the old one once the mask is lifted. Ignoring
+/// a signal drops it. The stop signals stay ignored: a late one would kill the new program.
+inline void drop_pending_signals(const int (&stop_signals)[2]) noexcept {
+  struct sigaction action {};
+  for (int s = 1; s <= SIGRTMAX; ++s) {
+    action.sa_handler = SIG_IGN;
+    sigaction(s, &action, nullptr);
+    action.sa_handler = SIG_DFL;
+    if (s != stop_signals[0] && s != stop_signals[1]) sigaction(s, &action, nullptr);
+  }
+}
+
 /// Becomes the program; returns only when the kernel refuses. Any context, signals blocked.
 inline void become(const capture_program& image, const int (&stop_signals)[2]) noexcept {
-  char option[64];
-  snprintf(option, sizeof option, "--crash-notes=/proc/self/fd/%d", image.notes);
   char name[] = "lastcpu-capture";
+  char option[sizeof image.option];
+  memcpy(option, image.option, sizeof option);
   char* const argv[] = {name, option, nullptr};
-  // A stop signal that is still pending here would kill the new program, and a late one as well.
-  struct sigaction ignore {};
-  ignore.sa_handler = SIG_IGN;
-  for (const int s : stop_signals)
-    if (s != 0) sigaction(s, &ignore, nullptr);
+  drop_pending_signals(stop_signals);
   const uint64_t none = 0;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
   syscall(SYS_execveat, image.program, "", argv, environ, AT_EMPTY_PATH);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,37 +56,42 @@ inline constinit vectors machine{};
   return mask;
 }
 
-inline void describe_fault(char (&out)[96], const siginfo_t& info) noexcept {
-  const char* name = "fault";
-  switch (info.si_signo) {
+[[nodiscard]] inline const char* fault_name(int number) noexcept {
+  switch (number) {
     case SIGSEGV:
-      name = "SIGSEGV";
-      break;
+      return "SIGSEGV";
     case SIGBUS:
-      name = "SIGBUS";
-      break;
+      return "SIGBUS";
     case SIGILL:
-      name = "SIGILL";
-      break;
+      return "SIGILL";
     case SIGFPE:
-      name = "SIGFPE";
-      break;
+      return "SIGFPE";
     case SIGTRAP:
-      name = "SIGTRAP";
-      break;
+      return "SIGTRAP";
     case SIGSYS:
-      name = "SIGSYS";
-      break;
+      return "SIGSYS";
     case SIGABRT:
-      name = "SIGABRT";
-      break;
+      return "SIGABRT";
     default:
-      break;
+      return "fault";
   }
-  if (info.si_signo == SIGABRT)
-    snprintf(out, sizeof out, "%s", name);
-  else
-    snprintf(out, sizeof out, "%s, address %p", name, info.si_addr);
+}
+
+/// "SIGSEGV at 0x7f..": by hand, for printf may take a lock.
+inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
+  char* at = out;
+  const auto put = [&at](const char* text) noexcept {
+    while (*text != '\0') *at++ = *text++;
+  };
+  put(fault_name(info.si_signo));
+  if (info.si_signo != SIGABRT) {
+    put(" at 0x");
+    const auto address = reinterpret_cast<uintptr_t>(info.si_addr);
+    int shift = static_cast<int>(sizeof address) * 8 - 4;
+    while (shift > 0 && address >> shift == 0) shift -= 4;
+    for (; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[address >> shift & 15];
+  }
+  *at = '\0';
 }
 
 extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* context) noexcept {
@@ -105,7 +109,7 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
   if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
   if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
     cpu_table[this_thread_cpu].fault = *info;
-  char message[96];
+  char message[48];
   describe_fault(message, *info);
   machine.fault(machine.domain, message, registers_from(context), machine.options.on_fault);
 }

@@ -111,7 +111,10 @@ class stop_cpus {
   /// What is known so far, or, after collect(), for good.
   [[nodiscard]] report_type report() const noexcept {
     report_type out;
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) out.set(cpu, entry(cpu), registers_of(cpu) != nullptr);
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) {
+      const stop_state state = entry(cpu);  // who answers after collect() stays silent, registers and all
+      out.set(cpu, state, state != stop_state::silent && registers_of(cpu) != nullptr);
+    }
     const uint32_t c = collected_.load(order::relaxed);
     if (c != 0) out.set_status(c == 1 ? stop_status::stopped : stop_status::some_silent);
     return out;

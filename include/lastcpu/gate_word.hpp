@@ -54,9 +54,13 @@ class gate_word {
   }
   [[nodiscard]] constexpr gate_word with_pending(bool p) const noexcept { return with(pending_at, 1, p ? 1u : 0u); }
   [[nodiscard]] constexpr gate_word with_step(uint32_t s) const noexcept { return with(step_at, step_bits, s); }
+  /// This open word, held by `c`. An open word has nothing but its epoch, so there is nothing to clear.
+  [[nodiscard]] constexpr gate_word taken_by(cpu_id c, lastcpu::phase p) const noexcept {
+    return gate_word{bits_ | (bits_type{c} + 1) << owner_at | static_cast<bits_type>(p) << phase_at};
+  }
   /// Nobody's, one epoch on.
   [[nodiscard]] constexpr gate_word released() const noexcept {
-    return gate_word{}.with(epoch_at, epoch_bits, epoch() + bits_type{1});
+    return gate_word{(bits_ + (bits_type{1} << epoch_at)) & (mask(epoch_bits) << epoch_at)};
   }
 
   static constexpr unsigned cpu_bits = sizeof(bits_type) >= 8 ? 16 : 8;

@@ -65,7 +65,13 @@ class crash_domain : public crash_path<P, Policy> {
  private:
   nmi_outcome stop_if_asked(const registers& regs, stop_state how) noexcept {
     const gate_word seen = this->gate_.read();
-    if (!seen.is_committed()) return nmi_outcome::not_ours;
+    if (!seen.is_committed()) [[likely]]
+      return nmi_outcome::not_ours;
+    return stop_unless_owner(seen, regs, how);
+  }
+
+  [[gnu::cold, gnu::noinline]] nmi_outcome stop_unless_owner(gate_word seen, const registers& regs,
+                                                             stop_state how) noexcept {
     const cpu_id me = P::this_cpu();
     if (me >= P::max_cpus || seen.owner() == me) return nmi_outcome::not_ours;
     stop_as_asked(this->cpus_, regs, how);

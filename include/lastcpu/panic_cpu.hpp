@@ -62,11 +62,11 @@ class panic_cpu {
   claim_result claim(hold wanted) noexcept {
     return transition_from<order::acquire>([wanted](gate_word seen, cpu_id me) noexcept {
       const phase to = wanted == hold::final ? phase::panicking : phase::trial;
-      if (seen.is_open()) return answer{claim_outcome::won, seen.with_owner(me).with_phase(to)};
-      if (seen.owner() != me) return answer{claim_outcome::other, seen};
+      if (seen.is_open()) return answer{claim_outcome::won, seen.taken_by(me, to), true};
+      if (seen.owner() != me) return answer{claim_outcome::other, seen, false};
       if (wanted == hold::final && seen.phase() == phase::trial)
-        return answer{claim_outcome::won, seen.with_phase(phase::panicking).with_pending(false)};
-      return answer{claim_outcome::mine_already, seen};
+        return answer{claim_outcome::won, seen.with_phase(phase::panicking).with_pending(false), true};
+      return answer{claim_outcome::mine_already, seen, false};
     });
   }
 
@@ -75,9 +75,10 @@ class panic_cpu {
   /// acq_rel: relaxed would do, one CPU writes and reads it; acquire for the case that it wins.
   claim_result claim_from_nmi() noexcept {
     return transition_from<order::acq_rel>([](gate_word seen, cpu_id me) noexcept {
-      if (seen.is_open()) return answer{claim_outcome::won, seen.with_owner(me).with_phase(phase::panicking)};
-      if (seen.owner() != me) return answer{claim_outcome::other, seen};
-      return answer{claim_outcome::mine_already, seen.with_pending(seen.phase() == phase::trial || seen.pending())};
+      if (seen.is_open()) return answer{claim_outcome::won, seen.taken_by(me, phase::panicking), true};
+      if (seen.owner() != me) return answer{claim_outcome::other, seen, false};
+      const bool mark = seen.phase() == phase::trial && !seen.pending();
+      return answer{claim_outcome::mine_already, mark ? seen.with_pending(true) : seen, mark};
     });
   }
 
@@ -129,7 +130,8 @@ class panic_cpu {
  private:
   struct answer {
     claim_outcome outcome;
-    gate_word next;  // equal to what was seen where nothing is to change
+    gate_word next;
+    bool changes;
   };
   enum class progress : uint8_t { made, none, not_mine };
 
@@ -141,7 +143,7 @@ class panic_cpu {
     if (me >= P::max_cpus) return {claim_outcome::refused, gate_word{bits}};
     for (;;) {
       const answer a = decide(gate_word{bits}, me);
-      if (a.next.bits() == bits || word_.compare_exchange(bits, a.next.bits(), Success, order::acquire)) {
+      if (!a.changes || word_.compare_exchange(bits, a.next.bits(), Success, order::acquire)) {
         note(a, bits, me);
         return {a.outcome, a.next};
       }

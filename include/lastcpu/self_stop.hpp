@@ -26,7 +26,7 @@ namespace detail {
 
 // A weak reference leaves no strong undefined symbol behind and is null where nobody defines the hook.
 extern "C" {
-static void lastcpu_self_stop_override() noexcept __attribute__((weakref("panic_smp_self_stop")));
+[[maybe_unused]] static void lastcpu_self_stop_override() noexcept __attribute__((weakref("panic_smp_self_stop")));
 }
 
 }  // namespace detail

@@ -89,7 +89,8 @@ template <class T>
 
 template <class T>
 void wake(const atomic<T>& word) noexcept {
-  if (sleepers.fetch_add(0, order::acq_rel) == 0) return;  // (2) acq_rel: see (1)
+  uint32_t nobody = 0;
+  if (sleepers.compare_exchange(nobody, 0, order::acq_rel, order::acquire)) return;  // (2) acq_rel: see (1)
   syscall(SYS_futex, futex_half(word), FUTEX_WAKE_PRIVATE, 0x7fff'ffff, nullptr, nullptr, 0);
 }
 

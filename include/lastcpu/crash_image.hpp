@@ -10,6 +10,7 @@
 // (A second sub-slot that closes that window is left room for.)
 // Loading and unloading: thread context, one at a time (a second one is told `busy`). Claiming: any context.
 
+#include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
 
 namespace lastcpu {
@@ -45,8 +46,8 @@ class crash_image {
     if (!P::image_intact(img)) return load_outcome::refused;
     state before = state::empty;
     if (!take(before, state::loading)) return before == state::loading ? load_outcome::busy : load_outcome::claimed;
-    if (before == state::ready && replaced != nullptr) *replaced = image_;
-    image_ = img;
+    if (before == state::ready && replaced != nullptr) detail::copy_plain(*replaced, image_);
+    detail::copy_plain(image_, img);
     state_.store(to_word(state::ready), order::release);  // (1) release: pairs with acquire (2)
     return load_outcome::loaded;
   }
@@ -55,7 +56,7 @@ class crash_image {
   [[nodiscard]] unload_outcome unload(image* removed = nullptr) noexcept {
     state before = state::empty;
     if (!take(before, state::loading)) return before == state::loading ? unload_outcome::busy : unload_outcome::claimed;
-    if (before == state::ready && removed != nullptr) *removed = image_;
+    if (before == state::ready && removed != nullptr) detail::copy_plain(*removed, image_);
     state_.store(to_word(state::empty), order::release);
     return before == state::ready ? unload_outcome::unloaded : unload_outcome::empty;
   }
@@ -80,7 +81,7 @@ class crash_image {
   [[nodiscard]] bool forget(image& inherited) noexcept {
     const auto before = static_cast<state>(state_.load(order::relaxed));
     const bool whole = before != state::empty && before != state::loading;
-    if (whole) inherited = image_;
+    if (whole) detail::copy_plain(inherited, image_);
     state_.store(to_word(state::empty), order::relaxed);
     return whole;
   }

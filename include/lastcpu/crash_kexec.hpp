@@ -175,23 +175,24 @@ class crash_path {
     if (begin(step::jump)) P::jump(*image_.held());
   }
 
-  void save_notes([[maybe_unused]] cpu_id me) noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      save_note(me, me);
-      for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
-        if (cpu != me) save_note(cpu, me);
-    }
+  void save_notes(cpu_id me) noexcept {
+    save_note(me, me);
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
+      if (cpu != me) save_note(cpu, me);
   }
 
-  void save_note(cpu_id cpu, cpu_id me) noexcept {
-    const stop_state state = cpus_.state_of(cpu);
-    if (state == stop_state::absent) return;
-    const bool stopped = cpu == me || cpus_.acknowledged(cpu);
-    const auto text = [&](panic_context c) noexcept { return messages_.text(cpu, c, stopped); };
-    const auto cut = [&](panic_context c) noexcept { return messages_.state(cpu, c) == message_state::writing; };
-    using enum panic_context;
-    P::save_note(*image_.held(), cpu_note<registers>{cpu, state, cpu == me, cpus_.registers_of(cpu), text(normal),
-                                                     text(nmi), text(nested), cut(normal) || cut(nmi) || cut(nested)});
+  void save_note([[maybe_unused]] cpu_id cpu, [[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      const stop_state state = cpus_.state_of(cpu);
+      if (state == stop_state::absent) return;
+      const bool stopped = cpu == me || cpus_.acknowledged(cpu);
+      const auto text = [&](panic_context c) noexcept { return messages_.text(cpu, c, stopped); };
+      const auto cut = [&](panic_context c) noexcept { return messages_.state(cpu, c) == message_state::writing; };
+      using enum panic_context;
+      P::save_note(*image_.held(),
+                   cpu_note<registers>{cpu, state, cpu == me, cpus_.registers_of(cpu), text(normal), text(nmi),
+                                       text(nested), cut(normal) || cut(nmi) || cut(nested)});
+    }
   }
 
   void delay_restart() const noexcept {

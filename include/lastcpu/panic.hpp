@@ -48,7 +48,7 @@ class crash_domain : public crash_path<P, Policy> {
     const bool first = this->messages_.keep(me, panic_context::nmi, message);
     const claim_result mine = this->gate_.claim_from_nmi();
     if (mine.outcome == claim_outcome::mine_already) {
-      if (first) detail::copy_registers(this->nmi_registers_, regs);
+      if (first) detail::copy_plain(this->nmi_registers_, regs);
       return;
     }
     if (mine.outcome == claim_outcome::other) stop_as_loser(this->gate_, this->cpus_, &regs);

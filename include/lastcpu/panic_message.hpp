@@ -6,6 +6,7 @@
 // stopped in the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
 // After OpenBSD's per-CPU panic buffers: no message is overwritten by a later one.
 
+#include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
 
 namespace lastcpu {
@@ -59,11 +60,8 @@ class panic_messages {
 
   /// For a machine that starts anew (the child of a fork): nobody has said anything. No other CPU may be there yet.
   void forget() noexcept {
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
-      for (slot& s : slots_[cpu].by_context) {
-        s.state.store(word(message_state::none), order::relaxed);
-        for (char& c : s.text) static_cast<volatile char&>(c) = '\0';
-      }
+    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) forget(slots_[cpu]);
+    forget(slots_[P::max_cpus]);
   }
 
  private:
@@ -75,6 +73,12 @@ class panic_messages {
     slot by_context[3]{};
   };
 
+  static void forget(cpu_slots& slots) noexcept {
+    for (slot& s : slots.by_context) {
+      s.state.store(word(message_state::none), order::relaxed);
+      for (char& c : s.text) static_cast<volatile char&>(c) = '\0';
+    }
+  }
   [[nodiscard]] static constexpr uint32_t word(message_state s) noexcept { return static_cast<uint32_t>(s); }
   [[nodiscard]] slot& at(cpu_id cpu, panic_context c) noexcept {
     return slots_[cpu].by_context[static_cast<uint32_t>(c)];

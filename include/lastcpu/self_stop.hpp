@@ -10,7 +10,8 @@
 // Interrupts off, thread or NMI context. It should not return; when it does, the CPU parks as if there were no hook.
 // Two definitions are a link error. A definition inside an archive is only found when something else pulls that member
 // in: LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() does, and makes a missing definition a link error. ELF only. An `inline`
-// definition, a misspelt name or a missing `extern "C"` go unnoticed (-Wmissing-declarations sees the last two).
+// definition, a misspelt name or a missing `extern "C"` go unnoticed (-Wmissing-declarations of gcc and
+// -Wmissing-prototypes of clang see the last two).
 // Relocate first if you link with lld as -nostdlib -static-pie, or add -Wl,--apply-dynamic-relocs.
 // The hook, compile time: a platform member `self_stop()` wins over the link-time hook. After Linux's weak
 // panic_smp_self_stop() and nmi_panic_self_stop().

@@ -42,7 +42,7 @@ class stop_cpus {
     if (attempt >= saving_attempts) return;
     r.saved.store(attempt + 1, order::relaxed);
     if (regs != nullptr)
-      detail::copy_registers(r.regs, *regs);
+      detail::copy_plain(r.regs, *regs);
     else
       P::capture_registers(r.regs);
     // release, acquire above: an NMI on this CPU that sees the mark finds the registers whole. Others read both after

@@ -35,19 +35,19 @@ template <class P>
   return ticks < no_deadline - now ? now + ticks : no_deadline;
 }
 
-/// Copies word by word. volatile: no call of memcpy may come out of it.
-template <class Registers>
-inline void copy_registers(Registers& to, const Registers& from) noexcept {
+/// Copies plain data word by word. volatile: no call of memcpy may come out of it.
+template <class T>
+inline void copy_plain(T& to, const T& from) noexcept {
   using bytes [[gnu::may_alias]] = volatile unsigned char;
   using words [[gnu::may_alias]] = volatile uintptr_t;
-  if constexpr (alignof(Registers) >= alignof(uintptr_t)) {
+  if constexpr (alignof(T) >= alignof(uintptr_t)) {
     auto* out = reinterpret_cast<words*>(&to);
     auto* in = reinterpret_cast<const words*>(&from);
-    for (uint32_t i = 0; i < sizeof(Registers) / sizeof(uintptr_t); ++i) out[i] = in[i];
+    for (uint32_t i = 0; i < sizeof(T) / sizeof(uintptr_t); ++i) out[i] = in[i];
   } else {
     auto* out = reinterpret_cast<bytes*>(&to);
     auto* in = reinterpret_cast<const bytes*>(&from);
-    for (uint32_t i = 0; i < sizeof(Registers); ++i) out[i] = in[i];
+    for (uint32_t i = 0; i < sizeof(T); ++i) out[i] = in[i];
   }
 }
 

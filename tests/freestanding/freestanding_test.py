@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Every header that a kernel may include, alone and together, compiled as a kernel compiles and looked at with nm.
+
+No C++ header, no undefined symbol but the weak hook, no global constructor, no thread-local storage, the machine's
+object in .bss.
+"""
+
+import itertools
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent / "hook"))
+
+import matrix  # noqa: E402: it lives with the other group
+from matrix import Cell, Step  # noqa: E402
+
+OPTIMIZATIONS = ("-O0", "-O2", "-Os", "-O3")
+FLAGS = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
+         "-mno-red-zone", "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", *matrix.STRICT)
+FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{v}" for v in range(14, 24))
+
+# Headers for a hosted implementation.
+HOSTED = re.compile(r"lastcpu/(platform/posix|model/)")
+ALLOWED_INCLUDE = re.compile(r"<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp)>$")
+
+HOOK = "w panic_smp_self_stop"
+# Name: what may be undefined.
+PROGRAMS = {
+    "whole": [HOOK],
+    "whole_options": [],
+    "whole_large": [HOOK],
+    "explicit_instantiation": [],
+}
+
+
+def headers() -> list:
+    names = sorted(path.relative_to(matrix.INCLUDE).as_posix() for path in matrix.INCLUDE.rglob("*.hpp"))
+    return [name for name in names if not HOSTED.match(name)]
+
+
+def wrong_includes(header: str) -> list:
+    """What the header includes and must not."""
+    text = (matrix.INCLUDE / header).read_text(encoding="utf-8")
+    named = re.findall(r"^\s*#\s*(?:include|include_next|import)\s*([^\s]+)", text, re.MULTILINE)
+    return [name for name in named if not ALLOWED_INCLUDE.match(name) or HOSTED.match(name[1:-1])]
+
+
+def include_complaints(names: list) -> list:
+    return [f"{matrix.INCLUDE / name} includes {', '.join(wrong)}; next: leave it out, <stdint.h>, <stddef.h> and "
+            f"<lastcpu/...> are all a kernel has" for name in names if (wrong := wrong_includes(name))]
+
+
+def undefined_symbols(allowed: list):
+    """nm -u: exactly these."""
+
+    def check(result):
+        wrong = matrix.succeeds(result)
+        symbols = [" ".join(line.split()) for line in result.text.splitlines() if line.strip()]
+        if wrong or symbols == allowed:
+            return wrong
+        return f"undefined: {', '.join(symbols) or 'nothing'}; allowed: {', '.join(allowed) or 'nothing'}"
+
+    return check
+
+
+def no_section_that_needs_a_runtime(result):
+    found = re.findall(r"\] (\.(?:init_array|fini_array|preinit_array|ctors|dtors|init|fini|tdata|tbss|eh_frame_hdr|"
+                       r"gcc_except_table)[\w.]*)", result.text)
+    return matrix.succeeds(result) or (f"has {', '.join(sorted(set(found)))}" if found else None)
+
+
+def machine_is_zero(result):
+    """nm: the object is in .bss."""
+    return matrix.succeeds(result) or (None if re.search(r" [Bb] machine$", result.text, re.MULTILINE) else
+                                       "machine is not in .bss")
+
+
+def compile_step(compiler: str, optimization: str, source: str, output: str) -> Step:
+    command = (compiler, *FLAGS, optimization, "-I", str(matrix.INCLUDE), "-c", source, "-o", output)
+    return Step(command, matrix.silently)
+
+
+def output_name(compiler: str, optimization: str, source: str) -> str:
+    return f"{Path(source).stem}_{compiler.replace('+', 'x')}{optimization}.o"
+
+
+def source_of_header(directory: Path, header: str) -> str:
+    source = "alone_" + header.removesuffix(".hpp").replace("/", "_") + ".cpp"
+    (directory / source).write_text(f"#include <{header}>\n", encoding="utf-8")
+    return source
+
+
+def header_cells(compilers: list, directory: Path, names: list) -> list:
+    cells = []
+    for header in names:
+        source = source_of_header(directory, header)
+        for compiler, optimization in itertools.product(compilers, OPTIMIZATIONS):
+            output = output_name(compiler, optimization, source)
+            cells.append(Cell(f"{header} {compiler} {optimization}",
+                              (compile_step(compiler, optimization, source, output),
+                               Step(("nm", "-u", output), undefined_symbols([])),
+                               Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
+    return cells
+
+
+def program_cells(compilers: list) -> list:
+    cells = []
+    for (name, allowed), compiler, optimization in itertools.product(PROGRAMS.items(), compilers, OPTIMIZATIONS):
+        output = output_name(compiler, optimization, name)
+        cells.append(Cell(f"{name}.cpp {compiler} {optimization}",
+                          (compile_step(compiler, optimization, str(HERE / f"{name}.cpp"), output),
+                           Step(("nm", "-u", output), undefined_symbols(allowed)),
+                           Step(("nm", output), machine_is_zero),
+                           Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
+    return cells
+
+
+def main() -> int:
+    directory, new_clang = matrix.from_command_line(__doc__)
+    compilers, missing = matrix.find_compilers(("g++", "clang++", new_clang), FURTHER_COMPILERS)
+    missing += matrix.require_programs({"nm": "binutils", "readelf": "binutils"})
+    names = headers()
+    missing += include_complaints(names) + ([] if names else [f"no header below {matrix.INCLUDE}"])
+    cells = program_cells(compilers) + header_cells(compilers, directory, names)
+    print(f"{', '.join(compilers)}; {len(names)} headers: {len(cells)} cells")
+    return matrix.run(cells, directory, missing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

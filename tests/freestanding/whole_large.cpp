@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSL-1.0
+// A port with many CPUs, all the registers of a machine and a fat image: no copy may become a call of memcpy.
+#include <lastcpu/archetype.hpp>
+#include <lastcpu/lastcpu.hpp>
+
+struct port : lastcpu::archetype {
+  static constexpr lastcpu::cpu_id max_cpus = 300;
+  static bool is_online(lastcpu::cpu_id) noexcept { return true; }
+  static void send_stop(const lastcpu::cpu_set<max_cpus>&, lastcpu::stop_how) noexcept {}
+
+  struct registers {
+    uintptr_t words[64];
+  };
+  static void capture_registers(registers& r) noexcept { r.words[0] = 1; }
+  static void crash_shutdown(const registers&) noexcept {}
+
+  struct image {
+    uintptr_t words[64];
+  };
+  static bool image_intact(const image& i) noexcept { return i.words[0] != 0; }
+  static void jump(const image&) noexcept {}
+  static void save_note(const image&, const lastcpu::cpu_note<registers>&) noexcept {}
+};
+
+constinit lastcpu::crash_domain<port> machine;
+
+template class lastcpu::crash_domain<port>;
+template class lastcpu::crash_path<port>;
+template class lastcpu::crash_image<port>;
+template class lastcpu::panic_cpu<port>;
+template class lastcpu::panic_messages<port, lastcpu::panic_policy::message_bytes>;
+template class lastcpu::stop_cpus<port>;
+
+uint32_t silent_cpus() { return machine.stop_others().count(lastcpu::stop_state::silent); }

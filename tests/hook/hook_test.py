@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: BSL-1.0
+"""The weak hook panic_smp_self_stop over compilers, optimizations, link models and linkers.
+
+A program parks a CPU and says which way it went; wrong definitions must be errors.
+"""
+
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import matrix  # noqa: E402
+from matrix import Cell, Step  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+
+OPTIMIZATIONS = {
+    "O0": ("-O0",),
+    "O2": ("-O2",),
+    "O3": ("-O3",),
+    "lto": ("-O2", "-flto"),
+    "thinlto": ("-O2", "-flto=thin"),
+}
+
+# How the code is generated, how it is linked, with which file first. `kernel-low` is kernel code that can run here.
+MODELS = {
+    "pie": (("-fPIE",), ("-pie",), ()),
+    "static": (("-fno-pie",), ("-static",), ()),
+    "kernel-low": (("-fno-pie", "-mcmodel=kernel", "-mno-red-zone", "-fno-exceptions"), ("-static", "-nostdlib"),
+                   ("start",)),
+    "static-pie": (("-fPIE",), ("-static-pie",), ()),
+}
+LINKERS = ("bfd", "gold", "lld")
+
+# A kernel's own address: can't run here, must link.
+HIGH = {
+    "bfd": "-Wl,-Ttext-segment=0xffffffff80000000",
+    "gold": "-Wl,-Ttext=0xffffffff80001000",
+    "lld": "-Wl,--image-base=0xffffffff80000000",
+}
+
+PARK = matrix.prints("park\n", 10)
+OVERRIDE = matrix.prints("override\n", 11)
+OVERRIDE_THEN_PARK = matrix.prints("override, then park\n", 10)
+PLATFORM = matrix.prints("platform\n", 12)
+
+NO_HOOK = matrix.fails_saying(r"undefined.*panic_smp_self_stop")
+TWO_HOOKS = matrix.fails_saying(r"(multiple definition|multiply defined|duplicate symbol|already defined).*"
+                                r"panic_smp_self_stop|symbol 'panic_smp_self_stop' defined in multiple places")
+
+# Name: files that are linked, files in an archive, what the program does.
+RUNS = {
+    "no override": (("caller",), (), PARK),
+    "no override, all symbols hidden": (("caller_hidden",), (), PARK),
+    "override in another file": (("caller", "override"), (), OVERRIDE),
+    "override in the same file": (("caller_overrides",), (), OVERRIDE),
+    "override in an archive, not asked for": (("caller",), ("override",), PARK),
+    "override in an archive, required": (("caller_requires",), ("override",), OVERRIDE),
+    "override that returns": (("caller", "override_returns"), (), OVERRIDE_THEN_PARK),
+    "the platform's own self_stop": (("caller_compile_time", "override"), (), PLATFORM),
+    "a CPU that loses the gate": (("caller_loses",), (), PARK),
+    "a CPU that loses the gate, override": (("caller_loses", "override"), (), OVERRIDE),
+}
+
+# Name: files that are linked, extra flags, why they must not link.
+LINK_ERRORS = {
+    "required and missing": (("caller_requires",), (), NO_HOOK),
+    "required and missing, sections collected": (("caller_requires",), ("-Wl,--gc-sections",), NO_HOOK),
+    "two overrides": (("caller", "override", "override_returns"), (), TWO_HOOKS),
+}
+
+# Definitions that the compiler must refuse, and how gcc or clang says so.
+WRONG = {
+    "returns int": ('extern "C" int panic_smp_self_stop() noexcept { return 0; }',
+                    r"conflicting declaration of C function '(int|void) panic_smp|differ only in their return type"),
+    "takes a parameter": ('extern "C" void panic_smp_self_stop(int) noexcept {}',
+                          r"conflicting (declaration of C function|types for).*panic_smp_self_stop"),
+    "without noexcept": ('extern "C" void panic_smp_self_stop() {}',
+                         r"different exception specifier|exception specification"),
+    "static": ("static void panic_smp_self_stop() noexcept {}",
+               r"and later 'static'|with 'C' linkage|static declaration of 'panic_smp|unused function 'panic_smp"),
+}
+# Definitions of something else, which only a warning can tell from the hook.
+UNSEEN = {
+    "misspelt": 'extern "C" void panic_smp_selfstop() noexcept {}',
+    'without extern "C"': "namespace kernel { void panic_smp_self_stop() noexcept {} }",
+}
+RIGHT = 'extern "C" void panic_smp_self_stop() noexcept {}'
+HEADER = "#include <lastcpu/self_stop.hpp>"
+
+
+@dataclass(frozen=True)
+class Config:
+    compiler: str
+    optimization: str
+    model: str
+    linker: str
+
+    def __str__(self) -> str:
+        return f"{self.compiler} {self.optimization} {self.model} {self.linker}"
+
+    @property
+    def lto(self) -> bool:
+        return "lto" in self.optimization
+
+    @property
+    def gcc(self) -> bool:
+        return self.compiler.startswith("g++")
+
+    @property
+    def link_flags(self) -> tuple:
+        return (*OPTIMIZATIONS[self.optimization], *MODELS[self.model][1], f"-fuse-ld={self.linker}")
+
+
+# Cells that can't be, and why.
+LEFT_OUT = (
+    ("g++ has no ThinLTO", lambda c: c.gcc and c.optimization == "thinlto"),
+    ("lld does not read g++'s LTO objects", lambda c: c.gcc and c.lto and c.linker == "lld"),
+    ("clang's LTO is linked by lld: bfd and gold need a plugin", lambda c: not c.gcc and c.lto and c.linker != "lld"),
+    ("gold knows no --no-dynamic-linker, so no -static-pie", lambda c: c.linker == "gold" and c.model == "static-pie"),
+    ("gold is not installed (newer systems have none; Debian: binutils-gold)",
+     lambda c: c.linker == "gold" and shutil.which("ld.gold") is None),
+)
+
+
+def reason_to_leave_out(config: Config):
+    return next((reason for reason, applies in LEFT_OUT if applies(config)), None)
+
+
+def configurations(compilers: list) -> tuple:
+    kept, left_out = [], {}
+    for config in itertools.starmap(Config, itertools.product(compilers, OPTIMIZATIONS, MODELS, LINKERS)):
+        reason = reason_to_leave_out(config)
+        if reason:
+            left_out[reason] = left_out.get(reason, 0) + 1
+        else:
+            kept.append(config)
+    return kept, left_out
+
+
+def file_name(*words: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(words).replace("++", "xx"))
+
+
+def compile_command(compiler: str, flags: tuple, source: str, output: str) -> tuple:
+    return (compiler, "-std=c++20", *flags, *matrix.STRICT, "-I", str(matrix.INCLUDE), "-c", source, "-o", output)
+
+
+def compile_step(compiler: str, optimization: str, model: str, source: str) -> Step:
+    flags = MODELS[model][0] if source == "start" else (*OPTIMIZATIONS[optimization], *MODELS[model][0])
+    output = file_name(source, compiler, *flags) + ".o"
+    return Step(compile_command(compiler, flags, str(HERE / f"{source}.cpp"), output), matrix.silently, shared=True)
+
+
+def object_of(step: Step) -> str:
+    return step.command[-1]
+
+
+def compile_steps(config: Config, sources: tuple) -> tuple:
+    return tuple(compile_step(config.compiler, config.optimization, config.model, source) for source in sources)
+
+
+def archive(config: Config, members: tuple) -> tuple:
+    """(steps, what to link with). lld's --start-lib treats clang's LTO objects as an archive does, and needs no ar
+    that knows them."""
+    if config.lto and not config.gcc:
+        return (), ("-Wl,--start-lib", *members, "-Wl,--end-lib")
+    program = "gcc-ar" if config.lto else "ar"
+    name = "lib" + members[0].removesuffix(".o") + ".a"
+    return (Step((program, "rcs", name, *members), shared=True),), (name,)
+
+
+def link_steps(config: Config, sources: tuple, archived: tuple, flags: tuple, output: str, check) -> tuple:
+    objects = compile_steps(config, (*MODELS[config.model][2], *sources))
+    members = compile_steps(config, archived)
+    archive_steps, library = archive(config, tuple(map(object_of, members))) if members else ((), ())
+    command = (config.compiler, *config.link_flags, *map(object_of, objects), *library, *flags, "-o", output)
+    return (*objects, *members, *archive_steps, Step(command, check))
+
+
+def run_step(program: str, expected) -> Step:
+    return Step((f"./{program}",), expected, seconds=10)
+
+
+def program_cells(config: Config) -> list:
+    cells = []
+    for case, (sources, archived, expected) in RUNS.items():
+        program = file_name(str(config), case)
+        steps = link_steps(config, sources, archived, (), program, matrix.succeeds)
+        cells.append(Cell(f"{config}: {case}", (*steps, run_step(program, expected)), program))
+    return cells
+
+
+def link_error_cells(config: Config) -> list:
+    return [Cell(f"{config}: {case}",
+                 link_steps(config, sources, (), flags, file_name(str(config), case), reason))
+            for case, (sources, flags, reason) in LINK_ERRORS.items()]
+
+
+def linked_high(overridden: bool):
+    """nm: the program stands at a kernel's address, and so does the hook if there is one."""
+
+    def check(result):
+        wrong = matrix.succeeds(result)
+        if wrong:
+            return wrong
+        if not re.search(r"^ffffffff8\w+ T main$", result.text, re.MULTILINE):
+            return "main is not at a kernel's address"
+        if bool(re.search(r"^ffffffff8\w+ T panic_smp_self_stop$", result.text, re.MULTILINE)) != overridden:
+            return f"nm {'does not show' if overridden else 'shows'} the hook"
+        return None
+
+    return check
+
+
+def high_cells(compilers: list) -> list:
+    """Kernel code at a kernel's address, without a C library: link only."""
+    cells = []
+    for compiler, optimization, linker in itertools.product(compilers, ("O0", "O2"), LINKERS):
+        config = Config(compiler, optimization, "kernel-low", linker)
+        if reason_to_leave_out(config):
+            continue
+        for sources in (("caller",), ("caller", "override")):
+            program = file_name(compiler, optimization, "high", linker, sources[-1])
+            steps = link_steps(config, sources, (), (HIGH[linker],), program, matrix.succeeds)
+            look = Step(("nm", program), linked_high("override" in sources))
+            cells.append(Cell(f"{compiler} {optimization} kernel-high {linker}: {sources[-1]}, link only",
+                              (*steps, look), program))
+    return cells
+
+
+def symbol_is(expected: str):
+    """nm: the hook's letter in the object; w is weak and undefined, U strong and undefined, T strong and defined."""
+
+    def check(result):
+        wrong = matrix.succeeds(result)
+        letters = re.findall(r"^[0-9a-f ]*(\w) panic_smp_self_stop$", result.text, re.MULTILINE)
+        if wrong or letters == list(expected):
+            return wrong
+        return f"expected panic_smp_self_stop as {expected or 'nothing'}, nm shows {letters or 'nothing'}"
+
+    return check
+
+
+OBJECTS = {
+    "caller": "w",
+    "caller_overrides": "T",
+    "caller_requires": "U",
+    "caller_compile_time": "",
+    "override": "T",
+}
+
+
+def object_cells(compilers: list) -> list:
+    cells = []
+    for compiler, optimization, model in itertools.product(compilers, ("O0", "O2", "O3"), MODELS):
+        if model == "static-pie":  # the same objects as pie
+            continue
+        for source, letter in OBJECTS.items():
+            made = compile_step(compiler, optimization, model, source)
+            look = Step(("nm", object_of(made)), symbol_is(letter))
+            cells.append(Cell(f"{compiler} {optimization} {model}: {source}.o", (made, look)))
+    return cells
+
+
+def definition_cells(compilers: list, directory: Path) -> list:
+    cells = []
+    for compiler in compilers:
+        cells.append(definition_cell(directory, compiler, "right", (HEADER, RIGHT), matrix.silently))
+        for name, (text, reason) in WRONG.items():
+            check = matrix.fails_saying(f"error: .*({reason})")
+            cells.append(definition_cell(directory, compiler, f"{name}, behind the header", (HEADER, text), check))
+            cells.append(definition_cell(directory, compiler, f"{name}, before the header", (text, HEADER), check))
+        for name, text in UNSEEN.items():
+            check = matrix.fails_saying("error: no previous (declaration|prototype)")
+            cells.append(definition_cell(directory, compiler, name, (HEADER, text), check))
+    return cells
+
+
+def definition_cell(directory: Path, compiler: str, name: str, lines: tuple, check) -> Cell:
+    source = directory / (file_name("definition", name) + ".cpp")
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    seen_by = "-Wmissing-declarations" if compiler.startswith("g++") else "-Wmissing-prototypes"
+    command = compile_command(compiler, () if name.endswith("the header") else (seen_by,), source.name,
+                              file_name("definition", name, compiler) + ".o")
+    return Cell(f"{compiler}: definition {name}", (Step(command, check),))
+
+
+def major_version(*command: str) -> int:
+    found = re.search(r"\d+", subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return int(found.group()) if found else 0
+
+
+def old_linkers(compilers: list) -> list:
+    """An lld reads the LTO objects of clangs that are not newer than itself; clang looks beside itself first."""
+    complaints = []
+    for compiler in (c for c in compilers if c.startswith("clang")):
+        linker = subprocess.run((compiler, "-print-prog-name=ld.lld"), stdout=subprocess.PIPE, text=True,
+                                check=True).stdout.strip()
+        needed = major_version(compiler, "-dumpversion")
+        if shutil.which(linker) and major_version(linker, "--version") < needed:
+            complaints.append(f"{compiler} finds only {linker}, which is too old for its LTO objects; "
+                              f"next: apt-get install lld-{needed}")
+    return complaints
+
+
+def all_cells(compilers: list, directory: Path) -> tuple:
+    kept, left_out = configurations(compilers)
+    cells = definition_cells(compilers, directory) + object_cells(compilers) + high_cells(compilers)
+    for config in kept:
+        cells += program_cells(config) + link_error_cells(config)
+    return cells, left_out
+
+
+def main() -> int:
+    directory, new_clang = matrix.from_command_line(__doc__)
+    compilers, missing = matrix.find_compilers(("g++", "clang++", new_clang))
+    missing += matrix.require_programs({"ld.bfd": "binutils", "ld.lld": "lld", "ar": "binutils", "nm": "binutils"})
+    missing += old_linkers(compilers)
+    cells, left_out = all_cells(compilers, directory)
+    print(f"{', '.join(compilers)}: {len(cells)} cells")
+    for reason, count in left_out.items():
+        print(f"left out: {reason} ({count} combinations)")
+    return matrix.run(cells, directory, missing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,7 +20,7 @@ enum class order : int {
   acq_rel = __ATOMIC_ACQ_REL,
 };
 
-/// A word that several CPUs share. `T` is an integer, enumeration or pointer of 32 bits or of pointer size.
+/// A word that several CPUs share. `T` is an integer or pointer of 32 bits or of pointer size.
 /// Zero-initialised it holds T{}, so that it may live in .bss. It is neither copied nor moved.
 template <class T>
 class atomic {

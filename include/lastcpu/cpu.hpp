@@ -17,7 +17,7 @@ inline constexpr cpu_id no_cpu = 0xffff'ffffu;
 template <cpu_id N>
 class cpu_set {
  public:
-  constexpr cpu_set() noexcept {
+  cpu_set() noexcept {
     // volatile: a compiler may not turn the loop into a call of memset, which a freestanding kernel may lack.
     for (uint32_t i = 0; i < words; ++i) static_cast<volatile uint32_t&>(bits_[i]) = 0;
   }

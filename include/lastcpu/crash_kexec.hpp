@@ -56,7 +56,7 @@ class crash_path {
     if (!gate_.on_this_cpu()) return kexec_outcome::not_the_owner;
     switch (image_.claim()) {
       case image_outcome::claimed:
-        if (why != nullptr) (void)messages_.keep(P::this_cpu(), panic_context::normal, why);
+        keep_reason(why);
         end_of_the_ladder(regs);
       case image_outcome::none:
         return kexec_outcome::no_image;
@@ -115,6 +115,10 @@ class crash_path {
                                                                           : phase::panicking);
   }
 
+  void keep_reason(const char* why) noexcept {
+    if (why != nullptr) (void)messages_.keep(P::this_cpu(), panic_context::normal, why);
+  }
+
   kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {
     if constexpr (Policy::crash_kexec_post_notifiers) return kexec_outcome::left_to_panic;
     const claim_result mine = gate_.claim(hold::trial);
@@ -130,7 +134,10 @@ class crash_path {
     }
     cpus_.withdraw(P::this_cpu());
     const kexec_outcome out = __crash_kexec(regs, why);
-    if (gate_.release() == release_outcome::panic_pending) panic_ladder(&nmi_registers_, panic_context::nmi);
+    if (gate_.release() == release_outcome::panic_pending) {
+      keep_reason(why);
+      panic_ladder(&nmi_registers_, panic_context::nmi);
+    }
     return out;
   }
 
@@ -179,6 +186,7 @@ class crash_path {
     save_note(me, me);
     for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
       if (cpu != me) save_note(cpu, me);
+    save_note_of_the_unknown();
   }
 
   void save_note([[maybe_unused]] cpu_id cpu, [[maybe_unused]] cpu_id me) noexcept {
@@ -192,6 +200,16 @@ class crash_path {
       P::save_note(*image_.held(),
                    cpu_note<registers>{cpu, state, cpu == me, cpus_.registers_of(cpu), text(normal), text(nmi),
                                        text(nested), cut(normal) || cut(nmi) || cut(nested)});
+    }
+  }
+
+  // What a CPU without a number had to say is kept, too; nobody can tell whether it runs.
+  void save_note_of_the_unknown() noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      const char* said = messages_.text(P::max_cpus, panic_context::normal, false);
+      if (*said != '\0')
+        P::save_note(*image_.held(),
+                     cpu_note<registers>{no_cpu, stop_state::silent, false, nullptr, said, "", "", false});
     }
   }
 

@@ -35,6 +35,7 @@ class crash_domain : public crash_path<P, Policy> {
     if (!this->messages_.keep(me, panic_context::normal, message))
       (void)this->messages_.keep(me, panic_context::nested, message);
     const claim_result mine = this->gate_.claim(hold::final);
+    if (mine.outcome == claim_outcome::refused) panic_of_an_unknown_cpu(message, regs);
     if (mine.outcome == claim_outcome::other) stop_as_loser(this->gate_, this->cpus_, regs);
     this->panic_ladder(regs, panic_context::normal);
   }
@@ -47,6 +48,7 @@ class crash_domain : public crash_path<P, Policy> {
     if (me >= P::max_cpus) panic_of_an_unknown_cpu(message, &regs);
     const bool first = this->messages_.keep(me, panic_context::nmi, message);
     const claim_result mine = this->gate_.claim_from_nmi();
+    if (mine.outcome == claim_outcome::refused) panic_of_an_unknown_cpu(message, &regs);
     if (mine.outcome == claim_outcome::mine_already) {
       if (first) detail::copy_plain(this->nmi_registers_, regs);
       return;
@@ -85,7 +87,8 @@ class crash_domain : public crash_path<P, Policy> {
     return me;
   }
 
-  // Without a number it can't hold the gate. It lets whoever holds it finish, and otherwise reports and restarts.
+  // Without a number it can't hold the gate. It lets whoever holds it finish, and otherwise reports and restarts: a
+  // dump that another CPU begins in that very moment is cut off, which no word without its number could prevent.
   [[noreturn, gnu::cold]] void panic_of_an_unknown_cpu(const char* message, const registers* regs) noexcept {
     (void)this->messages_.keep(P::max_cpus, panic_context::normal, message);
     for (gate_word seen = this->gate_.read(); !seen.is_open(); seen = this->gate_.read()) this->gate_.wait_while(seen);

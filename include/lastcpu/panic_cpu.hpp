@@ -107,7 +107,7 @@ class panic_cpu {
   /// Begins step `number` of the holder's work, with one exchange; a step that was begun before, or one that a later
   /// one has overtaken, answers false and must not be run. `at_least` is the phase that the step needs.
   [[nodiscard]] bool begin_step(uint32_t number, lastcpu::phase at_least = phase::panicking) noexcept {
-    return number != 0 && advance(number, at_least) == progress::made;
+    return number != 0 && number < uint32_t{1} << gate_word::step_bits && advance(number, at_least) == progress::made;
   }
 
   /// The word as it is: one acquire load (pairs with (2), (3)). For decisions use one value, never two reads.

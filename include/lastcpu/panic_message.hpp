@@ -32,6 +32,7 @@ class panic_messages {
   /// Keeps `text` (null reads "(no message)") for `me` in `context`. The first one stays: false when there is one, or
   /// one is being written. `me` is this CPU, or P::max_cpus for one that has no number; any context.
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
+    if (me > P::max_cpus) return false;
     slot& s = at(me, context);
     uint32_t none = word(message_state::none);
     if (!s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) return false;
@@ -41,6 +42,7 @@ class panic_messages {
   }
 
   [[nodiscard]] message_state state(cpu_id cpu, panic_context context) const noexcept {
+    if (cpu > P::max_cpus) return message_state::none;
     return static_cast<message_state>(at(cpu, context).state.load(order::acquire));  // (2) acquire: pairs with (1)
   }
 

@@ -34,7 +34,8 @@
 //
 // Optional, found by name:
 //   cpu_limit()                   no CPU from this number on has ever been online (default max_cpus)
-//   adopt_this_cpu()              a number for a CPU that panics before this_cpu() knows it, or max_cpus if none is left
+//   adopt_this_cpu()              a number for a CPU that panics before this_cpu() knows it, which answers it from then on;
+//                                 max_cpus if none is left
 //   self_stop()                   compile-time override of the hook panic_smp_self_stop(); see self_stop.hpp
 //   save_note(image, cpu_note)    takes what is known of one CPU to where the crash kernel finds it; crashing CPU first
 //   trace(trace_event)            sees the timeline

@@ -47,13 +47,22 @@ template <class P>
   for (;;) P::park();
 }
 
+/// The end of a loser: the hook, once, and behind it P::park().
+template <class P>
+[[noreturn, gnu::cold]] void park_as_loser(stop_cpus<P>& cpus, cpu_id me) noexcept {
+  if (cpus.may_run_hook(me)) self_stop<P>();
+  for (;;) P::park();
+}
+
 /// Everything a loser does: registers saved (`regs`, or its own where null), made resettable, acknowledged, parked
 /// resumably. It returns only as the new owner of a gate that was given back, and must then withdraw its
 /// acknowledgement before anything else; it parks for good once one read shows that another CPU has committed.
-/// Interrupts off, thread or NMI context (there it answers the stop request that can't reach it).
+/// Interrupts off, thread or NMI context (there it answers the stop request that can't reach it). A CPU without a
+/// number can't own the gate, and parks for good at once.
 template <class P>
 void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs) noexcept {
   const cpu_id me = P::this_cpu();
+  if (me >= P::max_cpus) self_stop<P>();
   cpus.save_registers(me, regs);
   cpus.make_resettable_once(me);
   for (;;) {
@@ -62,8 +71,7 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
     if (seen.is_open()) {
       if (gate.claim(hold::final).won()) return;
     } else if (seen.is_committed()) {
-      if (cpus.may_run_hook(me)) self_stop<P>();
-      for (;;) P::park();
+      park_as_loser(cpus, me);
     } else {
       gate.wait_while(seen);
     }
@@ -75,11 +83,10 @@ template <class P>
 [[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs,
                                            stop_state how) noexcept {
   const cpu_id me = P::this_cpu();
-  if (!cpus.acknowledged(me)) {
-    cpus.save_registers(me, &regs);
-    cpus.make_resettable_once(me);
-    cpus.acknowledge(me, how);
-  }
+  if (cpus.acknowledged(me)) park_as_loser(cpus, me);  // it interrupted the loser's wait
+  cpus.save_registers(me, &regs);
+  cpus.make_resettable_once(me);
+  cpus.acknowledge(me, how);
   detail::trace<P>(trace_kind::parked, me, 0);
   for (;;) P::park();
 }

@@ -31,12 +31,14 @@ class stop_cpus {
 
   constexpr stop_cpus() noexcept = default;
 
-  // --- For the CPU that stops. Interrupts off or NMI context; `me` is this CPU's number.
+  // --- For the CPU that stops. Interrupts off or NMI context; `me` is this CPU's number. Nothing is done for a number
+  // that no CPU has.
 
   /// Saves `regs` (the caller's own where null) as this CPU's registers, unless it has saved some before: the first
   /// ones are nearest to what happened, and after the acknowledgement somebody may be reading them. An attempt that
   /// a fault or a stop NMI interrupts is made once more, with what that brings; a third one is not.
   void save_registers(cpu_id me, const registers* regs) noexcept {
+    if (me >= P::max_cpus) return;
     record& r = records_[me];
     const uint32_t attempt = r.saved.load(order::acquire);
     if (attempt >= saving_attempts) return;
@@ -61,6 +63,7 @@ class stop_cpus {
   /// Says "my registers are saved and I shall run nothing more". No second time while it stands.
   /// (1) release: pairs with acquire (2).
   void acknowledge(cpu_id me, stop_state how) noexcept {
+    if (me >= P::max_cpus) return;
     record& r = records_[me];
     if (r.ack.load(order::relaxed) != 0) return;
     detail::trace<P>(trace_kind::acknowledged, me, static_cast<uint32_t>(how));
@@ -76,7 +79,9 @@ class stop_cpus {
     detail::trace<P>(trace_kind::withdrawn, me, 0);
   }
 
-  [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept { return records_[cpu].ack.load(order::acquire) != 0; }
+  [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept {
+    return cpu < P::max_cpus && records_[cpu].ack.load(order::acquire) != 0;
+  }
 
   // --- For the owner of the gate. Interrupts off.
 
@@ -188,6 +193,7 @@ class stop_cpus {
   }
 
   [[nodiscard]] bool first_time(cpu_id me, uint32_t what) noexcept {
+    if (me >= P::max_cpus) return false;
     const uint32_t begun = records_[me].begun.load(order::relaxed);
     records_[me].begun.store(begun | what, order::relaxed);
     return (begun & what) == 0;

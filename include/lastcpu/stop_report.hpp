@@ -19,7 +19,7 @@ enum class stop_status : uint8_t {
 template <cpu_id N>
 class stop_report {
  public:
-  constexpr stop_report() noexcept {
+  stop_report() noexcept {
     for (cpu_id i = 0; i < N; ++i) static_cast<volatile uint8_t&>(entries_[i]) = 0;  // volatile: no memset
   }
 

@@ -56,7 +56,7 @@ concept has_send_stop = requires(const cpu_set<P::max_cpus>& s) {
   { P::send_stop(s, stop_how::nmi) } noexcept;
 };
 template <class P, class T>
-concept can_wait_on = requires(typename P::template atomic<T>& a, T v) {
+concept can_wait_on = requires(const typename P::template atomic<T>& a, T v) {
   { P::wait_while(a, v, no_deadline) } noexcept -> same_as<bool>;
   { P::wake(a) } noexcept;
 };

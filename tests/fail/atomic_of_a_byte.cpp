@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: lastcpu: a shared word has 32 bits or the size of a pointer
+#include <lastcpu/atomic.hpp>
+
+lastcpu::atomic<uint8_t> word;

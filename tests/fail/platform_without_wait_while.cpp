@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: lastcpu platform: wait_while\(\) or wake\(\) is missing or wrong
+#include <lastcpu/archetype.hpp>
+
+struct port : lastcpu::archetype {
+  template <class T>
+  static bool wait_while(const atomic<T>&, T, uint64_t) = delete;
+};
+static_assert(lastcpu::platform_checked<port>);

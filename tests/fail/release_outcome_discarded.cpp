@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: (nodiscard|unused.result)
+#include <lastcpu/archetype.hpp>
+#include <lastcpu/panic_cpu.hpp>
+
+void careless(lastcpu::panic_cpu<lastcpu::archetype>& it) {
+  it.release();
+}

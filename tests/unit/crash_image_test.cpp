@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/crash_image.hpp>
+
+#include <gtest/gtest.h>
+
+#include "support/fake_platform.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+using slot_type = crash_image<fake_platform>;
+using image = fake_platform::image;
+
+struct crash_image : testing::Test {
+  fake_machine m;
+  slot_type slot;
+
+  void load(uint32_t id) { ASSERT_EQ(slot.load(image{id}), load_outcome::loaded); }
+  [[nodiscard]] uint32_t held() const { return slot.held() == nullptr ? 0 : slot.held()->id; }
+};
+
+TEST_F(crash_image, empty_slot_has_none) {
+  EXPECT_FALSE(slot.ready());
+  EXPECT_EQ(slot.claim(), image_outcome::none);
+  EXPECT_EQ(slot.held(), nullptr);
+}
+
+TEST_F(crash_image, loaded_image_is_claimed_once_checked) {
+  load(7);
+  EXPECT_TRUE(slot.ready());
+  EXPECT_EQ(held(), 0u);
+  m.log.clear();
+  EXPECT_EQ(slot.claim(), image_outcome::claimed);
+  EXPECT_EQ(m.count("0 checks image 7"), 1);
+  EXPECT_EQ(held(), 7u);
+  EXPECT_FALSE(slot.ready());
+}
+
+TEST_F(crash_image, second_claim_is_told_busy) {
+  load(7);
+  ASSERT_EQ(slot.claim(), image_outcome::claimed);
+  EXPECT_EQ(slot.claim(), image_outcome::busy);
+  EXPECT_EQ(held(), 7u);
+}
+
+TEST_F(crash_image, reload_hands_out_what_it_replaces) {
+  image old{99};
+  EXPECT_EQ(slot.load(image{7}, &old), load_outcome::loaded);
+  EXPECT_EQ(old.id, 99u) << "nothing was replaced";
+  EXPECT_EQ(slot.load(image{8}, &old), load_outcome::loaded);
+  EXPECT_EQ(old.id, 7u);
+  ASSERT_EQ(slot.claim(), image_outcome::claimed);
+  EXPECT_EQ(held(), 8u);
+}
+
+TEST_F(crash_image, bad_image_is_refused_and_the_slot_stays_as_it_was) {
+  m.broken_images = {8};
+  EXPECT_EQ(slot.load(image{8}), load_outcome::refused);
+  EXPECT_FALSE(slot.ready());
+  load(7);
+  image old{99};
+  EXPECT_EQ(slot.load(image{8}, &old), load_outcome::refused);
+  EXPECT_EQ(old.id, 99u);
+  ASSERT_EQ(slot.claim(), image_outcome::claimed);
+  EXPECT_EQ(held(), 7u);
+}
+
+TEST_F(crash_image, image_that_went_bad_is_handed_back_so_that_a_reload_can_follow) {
+  load(7);
+  m.broken_images = {7};
+  EXPECT_EQ(slot.claim(), image_outcome::corrupt);
+  EXPECT_EQ(held(), 0u);
+  EXPECT_TRUE(slot.ready());
+  EXPECT_EQ(slot.claim(), image_outcome::corrupt);
+  image old{};
+  ASSERT_EQ(slot.load(image{8}, &old), load_outcome::loaded);
+  EXPECT_EQ(old.id, 7u);
+  EXPECT_EQ(slot.claim(), image_outcome::claimed);
+  EXPECT_EQ(held(), 8u);
+}
+
+TEST_F(crash_image, image_that_went_bad_can_be_unloaded) {
+  load(7);
+  m.broken_images = {7};
+  ASSERT_EQ(slot.claim(), image_outcome::corrupt);
+  EXPECT_EQ(slot.unload(), unload_outcome::unloaded);
+  EXPECT_EQ(slot.claim(), image_outcome::none);
+}
+
+TEST_F(crash_image, unload_hands_out_what_was_in_it) {
+  load(7);
+  image old{};
+  EXPECT_EQ(slot.unload(&old), unload_outcome::unloaded);
+  EXPECT_EQ(old.id, 7u);
+  EXPECT_FALSE(slot.ready());
+  EXPECT_EQ(slot.claim(), image_outcome::none);
+}
+
+TEST_F(crash_image, unload_of_an_empty_slot_says_so) {
+  image old{99};
+  EXPECT_EQ(slot.unload(&old), unload_outcome::empty);
+  EXPECT_EQ(old.id, 99u);
+  load(7);
+  EXPECT_EQ(slot.claim(), image_outcome::claimed);
+}
+
+TEST_F(crash_image, claimed_image_is_neither_replaced_nor_unloaded) {
+  load(7);
+  ASSERT_EQ(slot.claim(), image_outcome::claimed);
+  image old{99};
+  EXPECT_EQ(slot.load(image{8}, &old), load_outcome::claimed);
+  EXPECT_EQ(slot.unload(&old), unload_outcome::claimed);
+  EXPECT_EQ(old.id, 99u);
+  EXPECT_EQ(held(), 7u);
+}
+
+TEST_F(crash_image, image_that_is_being_checked_belongs_to_the_claim) {
+  load(7);
+  m.when("0 checks image 7", [&] {
+    m.as(1, [&] {
+      EXPECT_EQ(slot.load(image{8}), load_outcome::claimed);
+      EXPECT_EQ(slot.unload(), unload_outcome::claimed);
+      EXPECT_EQ(slot.claim(), image_outcome::busy);
+      EXPECT_EQ(slot.held(), nullptr);
+    });
+  });
+  EXPECT_EQ(slot.claim(), image_outcome::claimed);
+  EXPECT_EQ(held(), 7u);
+}
+
+TEST_F(crash_image, fault_in_the_check_leaves_the_image_unclaimed) {
+  load(7);
+  m.when("0 checks image 7", [] { fake_platform::park(); });
+  m.as(0, [&] { (void)slot.claim(); });
+  EXPECT_EQ(slot.claim(), image_outcome::busy);
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(crash_image, crash_during_a_reload_gets_a_whole_image_or_busy) {
+  bool old_claimed = false, busy = false;
+  at_every_moment([&](fake_machine& machine, uint32_t n) {
+    slot_type s;
+    ASSERT_EQ(s.load(image{7}), load_outcome::loaded);
+    image_outcome crash{};
+    machine.inject(0, n, [&] { machine.as(1, [&] { crash = s.claim(); }); });
+    const load_outcome load = s.load(image{8});
+    if (!machine.injected()) return;
+    old_claimed |= crash == image_outcome::claimed;
+    busy |= crash == image_outcome::busy;
+    if (crash == image_outcome::claimed) {
+      ASSERT_NE(s.held(), nullptr) << n;
+      EXPECT_EQ(s.held()->id, load == load_outcome::loaded ? 8u : 7u) << n;
+    } else {
+      EXPECT_EQ(crash, image_outcome::busy) << n;
+      EXPECT_EQ(load, load_outcome::loaded) << n;
+      EXPECT_EQ(s.claim(), image_outcome::claimed) << n;
+      EXPECT_EQ(s.held()->id, 8u) << n;
+    }
+  });
+  EXPECT_TRUE(old_claimed);
+  EXPECT_TRUE(busy);
+}
+
+TEST_F(crash_image, second_load_during_a_load_is_told_busy_or_comes_before_or_behind_it) {
+  bool busy = false;
+  at_every_moment([&](fake_machine& machine, uint32_t n) {
+    slot_type s;
+    load_outcome second{};
+    unload_outcome third{};
+    image replaced{};
+    machine.inject(0, n, [&] {
+      machine.as(1, [&] {
+        second = s.load(image{8}, &replaced);
+        third = s.unload();
+      });
+    });
+    EXPECT_EQ(s.load(image{7}), load_outcome::loaded);
+    if (!machine.injected()) return;
+    EXPECT_EQ(second == load_outcome::busy, third == unload_outcome::busy) << n;
+    EXPECT_EQ(second == load_outcome::loaded, third == unload_outcome::unloaded) << n;
+    busy |= second == load_outcome::busy;
+    EXPECT_EQ(s.claim(), replaced.id == 7 ? image_outcome::none : image_outcome::claimed) << n;
+  });
+  EXPECT_TRUE(busy);
+}
+
+TEST_F(crash_image, two_claims_have_one_winner_wherever_the_second_one_comes_in) {
+  at_every_moment([](fake_machine& machine, uint32_t n) {
+    slot_type s;
+    ASSERT_EQ(s.load(image{7}), load_outcome::loaded);
+    image_outcome second{};
+    machine.inject(0, n, [&] { machine.as(1, [&] { second = s.claim(); }); });
+    const image_outcome first = s.claim();
+    if (!machine.injected()) return;
+    EXPECT_NE(first == image_outcome::claimed, second == image_outcome::claimed) << n;
+    EXPECT_TRUE(first == image_outcome::busy || second == image_outcome::busy) << n;
+  });
+}
+
+TEST_F(crash_image, forgotten_image_is_handed_out_and_the_slot_is_empty) {
+  for (const bool claimed : {false, true}) {
+    slot_type s;
+    ASSERT_EQ(s.load(image{7}), load_outcome::loaded);
+    if (claimed) {
+      ASSERT_EQ(s.claim(), image_outcome::claimed);
+    }
+    image inherited{};
+    EXPECT_TRUE(s.forget(inherited));
+    EXPECT_EQ(inherited.id, 7u);
+    EXPECT_EQ(s.claim(), image_outcome::none);
+    EXPECT_EQ(s.load(image{8}), load_outcome::loaded);
+  }
+}
+
+TEST_F(crash_image, empty_slot_has_nothing_to_forget) {
+  image inherited{99};
+  EXPECT_FALSE(slot.forget(inherited));
+  EXPECT_EQ(inherited.id, 99u);
+  EXPECT_EQ(slot.claim(), image_outcome::none);
+}
+
+TEST_F(crash_image, half_loaded_image_is_forgotten_but_not_handed_out) {
+  m.inject(0, 3, [] { fake_platform::park(); });
+  ASSERT_EQ(m.as(0, [&] { (void)slot.load(image{7}); }), ending::parked);
+  ASSERT_EQ(slot.claim(), image_outcome::busy);
+  image inherited{99};
+  EXPECT_FALSE(slot.forget(inherited));
+  EXPECT_EQ(inherited.id, 99u);
+  EXPECT_EQ(slot.claim(), image_outcome::none);
+}
+
+TEST_F(crash_image, slot_is_published_with_release_and_taken_with_acquire) {
+  load(7);
+  EXPECT_EQ(m.accesses.back().what, word_access::store);
+  EXPECT_EQ(m.accesses.back().how, order::release);
+  m.accesses.clear();
+  (void)slot.claim();
+  EXPECT_EQ(m.accesses.front().what, word_access::exchange);
+  EXPECT_EQ(m.accesses.front().how, order::acquire);
+}
+
+}  // namespace

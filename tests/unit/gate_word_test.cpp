@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/gate_word.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace {
+
+using namespace lastcpu;
+
+constexpr cpu_id last_cpu = gate_word::cpu_capacity - 1;
+constexpr uint32_t last_step = (1u << gate_word::step_bits) - 1;
+constexpr uint32_t last_epoch = (1u << gate_word::epoch_bits) - 1;
+
+static_assert(gate_word{}.bits() == 0 && gate_word{}.is_open() && gate_word{}.owner() == no_cpu);
+
+TEST(gate_word, zero_is_open_and_nobodys) {
+  const gate_word w;
+  EXPECT_TRUE(w.is_open());
+  EXPECT_EQ(w.owner(), no_cpu);
+  EXPECT_EQ(w.offered(), no_cpu);
+  EXPECT_FALSE(w.pending());
+  EXPECT_EQ(w.step(), 0u);
+  EXPECT_EQ(w.epoch(), 0u);
+}
+
+TEST(gate_word, names_every_cpu_from_zero_to_its_capacity) {
+  for (const cpu_id cpu : {cpu_id{0}, cpu_id{1}, last_cpu}) {
+    const gate_word w = gate_word{}.with_owner(cpu).with_phase(phase::trial);
+    EXPECT_EQ(w.owner(), cpu);
+    EXPECT_TRUE(w.is_held_by(cpu));
+    EXPECT_FALSE(w.is_held_by(cpu + 1));
+    EXPECT_FALSE(w.is_held_by(no_cpu));
+  }
+}
+
+TEST(gate_word, open_gate_is_held_by_nobody_whatever_the_owner_field_says) {
+  EXPECT_FALSE(gate_word{}.with_owner(2).is_held_by(2));
+  EXPECT_FALSE(gate_word{}.is_held_by(no_cpu));
+}
+
+TEST(gate_word, fields_do_not_touch_each_other) {
+  const gate_word full = gate_word{~uintptr_t{0}};
+  const gate_word w = full.with_owner(0).with_phase(phase::jumping).with_pending(false).with_step(5);
+  EXPECT_EQ(w.owner(), 0u);
+  EXPECT_EQ(w.phase(), phase::jumping);
+  EXPECT_FALSE(w.pending());
+  EXPECT_EQ(w.step(), 5u);
+  EXPECT_EQ(w.epoch(), last_epoch);
+  EXPECT_EQ(w.offered(), last_cpu);
+
+  const gate_word v = gate_word{}.with_owner(last_cpu).with_step(last_step).with_pending(true);
+  EXPECT_EQ(v.owner(), last_cpu);
+  EXPECT_EQ(v.step(), last_step);
+  EXPECT_TRUE(v.pending());
+  EXPECT_EQ(v.phase(), phase::open);
+  EXPECT_EQ(v.epoch(), 0u);
+  EXPECT_EQ(v.offered(), no_cpu);
+}
+
+TEST(gate_word, open_word_that_is_taken_keeps_its_epoch) {
+  const gate_word open = gate_word{}.released().released();
+  const gate_word w = open.taken_by(last_cpu, phase::panicking);
+  EXPECT_EQ(w.bits(), open.with_owner(last_cpu).with_phase(phase::panicking).bits());
+  EXPECT_EQ(w.epoch(), 2u);
+  EXPECT_TRUE(w.is_held_by(last_cpu));
+}
+
+TEST(gate_word, release_keeps_nothing_but_the_epoch_one_on) {
+  const gate_word w = gate_word{}.with_owner(3).with_phase(phase::trial).with_pending(true).with_step(9).released();
+  EXPECT_TRUE(w.is_open());
+  EXPECT_EQ(w.owner(), no_cpu);
+  EXPECT_FALSE(w.pending());
+  EXPECT_EQ(w.step(), 0u);
+  EXPECT_EQ(w.epoch(), 1u);
+  EXPECT_EQ(w.released().epoch(), 2u);
+}
+
+TEST(gate_word, epoch_wraps_into_nothing_else) {
+  EXPECT_EQ(gate_word{~uintptr_t{0}}.released().bits(), 0u);
+}
+
+TEST(gate_word, committed_means_dumping_or_later) {
+  for (const phase p : {phase::open, phase::trial, phase::panicking, phase::offered})
+    EXPECT_FALSE(gate_word{}.with_phase(p).is_committed());
+  for (const phase p : {phase::dumping, phase::jumping}) EXPECT_TRUE(gate_word{}.with_phase(p).is_committed());
+}
+
+TEST(gate_word, each_transition_changes_the_half_that_a_futex_can_see) {
+  const gate_word trial = gate_word{}.with_owner(1).with_phase(phase::trial);
+  const std::array<gate_word, 8> words{gate_word{},
+                                       trial,
+                                       trial.with_pending(true),
+                                       trial.with_phase(phase::panicking),
+                                       trial.with_phase(phase::dumping),
+                                       trial.with_phase(phase::dumping).with_step(1),
+                                       trial.released(),
+                                       trial.released().with_owner(1).with_phase(phase::trial)};
+  for (size_t i = 0; i < words.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_NE(static_cast<uint32_t>(words[i].bits()), static_cast<uint32_t>(words[j].bits())) << i << " " << j;
+}
+
+}  // namespace

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/detail/optional_members.hpp>
+
+#include <gtest/gtest.h>
+
+#include "support/fake_platform.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+
+template <cpu_id Limit>
+struct limited : fake_platform {
+  static cpu_id cpu_limit() noexcept { return Limit; }
+};
+
+TEST(optional_members, cpu_limit_is_max_cpus_unless_the_platform_knows_better) {
+  EXPECT_EQ(detail::cpu_limit<fake_platform>(), fake_platform::max_cpus);
+  EXPECT_EQ(detail::cpu_limit<limited<2>>(), 2u);
+}
+
+TEST(optional_members, cpu_limit_beyond_max_cpus_is_max_cpus) {
+  EXPECT_EQ(detail::cpu_limit<limited<no_cpu>>(), fake_platform::max_cpus);
+}
+
+TEST(optional_members, deadline_is_that_many_microseconds_ahead) {
+  fake_machine m;
+  for (const uint64_t frequency : {1'000'000ull, 3'000'000'000ull, 24'000ull}) {
+    m.frequency = frequency;
+    EXPECT_EQ(detail::deadline_in<fake_platform>(2'000'000), m.clock + 2 * frequency);
+  }
+  m.frequency = 2'500'000;
+  EXPECT_EQ(detail::deadline_in<fake_platform>(3), m.clock + 7);
+}
+
+TEST(optional_members, deadline_that_does_not_fit_is_none) {
+  fake_machine m;
+  m.clock = no_deadline - 5;
+  EXPECT_EQ(detail::deadline_in<fake_platform>(10), no_deadline);
+  EXPECT_EQ(detail::deadline_in<fake_platform>(4), no_deadline - 1);
+}
+
+TEST(optional_members, registers_are_copied_whole_whatever_their_alignment) {
+  struct words {
+    uintptr_t a[3];
+  };
+  struct halves {
+    uint16_t a[5];
+  };
+  const words w{{1, 2, ~uintptr_t{0}}};
+  words w2{};
+  detail::copy_plain(w2, w);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(w2.a[i], w.a[i]);
+
+  const halves h{{1, 2, 3, 4, 0xffff}};
+  halves h2{};
+  detail::copy_plain(h2, h);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(h2.a[i], h.a[i]);
+}
+
+TEST(optional_members, trace_reaches_a_platform_that_wants_it) {
+  fake_machine m;
+  detail::trace<fake_platform>(trace_kind::stop_sent, 0, 3);
+  EXPECT_EQ(m.log, std::vector<std::string>{"0 asks 3"});
+}
+
+}  // namespace

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/stop_cpus.hpp>
+
+#include <gtest/gtest.h>
+
+#include "support/fake_platform.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+
+constexpr fake_registers crash{0xc0de, 1};
+constexpr fake_registers later{0xbad, 2};
+constexpr rung irq_then_nmi[] = {{stop_how::irq, 100}, {stop_how::nmi, 200}};
+
+struct stop_cpus : testing::Test {
+  using sent = fake_machine::sent;
+
+  fake_machine m;
+  panic_cpu<fake_platform> gate;
+  lastcpu::stop_cpus<fake_platform> cpus;
+
+  // What a handler does, without its park.
+  void answer(cpu_id cpu, stop_state how, fake_registers regs = crash) {
+    m.as(cpu, [&] {
+      cpus.save_registers(cpu, &regs);
+      cpus.acknowledge(cpu, how);
+    });
+  }
+  void commit_on(cpu_id cpu) {
+    m.cpu = cpu;
+    ASSERT_TRUE(gate.claim(hold::final).won());
+    ASSERT_TRUE(gate.commit());
+  }
+  auto stop_others() { return cpus.stop_others(gate, irq_then_nmi); }
+};
+
+// --- The CPU that stops.
+
+TEST_F(stop_cpus, saves_the_registers_it_is_given) {
+  m.cpu = 1;
+  cpus.save_registers(1, &crash);
+  ASSERT_NE(cpus.registers_of(1), nullptr);
+  EXPECT_EQ(cpus.registers_of(1)->pc, crash.pc);
+  EXPECT_EQ(cpus.registers_of(1)->sp, crash.sp);
+  EXPECT_EQ(m.count("1 captures"), 0);
+}
+
+TEST_F(stop_cpus, saves_the_callers_registers_where_none_are_given) {
+  m.cpu = 1;
+  cpus.save_registers(1, nullptr);
+  ASSERT_NE(cpus.registers_of(1), nullptr);
+  EXPECT_EQ(cpus.registers_of(1)->pc, fake_platform::captured_pc(1));
+}
+
+TEST_F(stop_cpus, keeps_the_first_registers) {
+  m.cpu = 1;
+  cpus.save_registers(1, &crash);
+  cpus.save_registers(1, &later);
+  cpus.save_registers(1, nullptr);
+  EXPECT_EQ(cpus.registers_of(1)->pc, crash.pc);
+  EXPECT_EQ(m.count("1 captures"), 0);
+}
+
+TEST_F(stop_cpus, saving_that_was_interrupted_is_made_once_more) {
+  m.when("1 captures", [&] {
+    cpus.save_registers(1, &later);
+    cpus.acknowledge(1, stop_state::by_nmi);
+    fake_platform::park();
+  });
+  EXPECT_EQ(m.as(1, [&] { cpus.save_registers(1, nullptr); }), ending::parked);
+  ASSERT_NE(cpus.registers_of(1), nullptr);
+  EXPECT_EQ(cpus.registers_of(1)->pc, later.pc);
+}
+
+TEST_F(stop_cpus, saving_that_was_interrupted_twice_is_given_up) {
+  m.when("1 captures", [&] { cpus.save_registers(1, nullptr); });
+  m.when("1 captures", [&] {
+    cpus.save_registers(1, &later);
+    cpus.acknowledge(1, stop_state::by_nmi);
+    fake_platform::park();
+  });
+  EXPECT_EQ(m.as(1, [&] { cpus.save_registers(1, nullptr); }), ending::parked);
+  EXPECT_EQ(m.count("1 captures"), 2);
+  EXPECT_EQ(cpus.registers_of(1), nullptr);
+  EXPECT_FALSE(cpus.report().registers_valid(1));
+}
+
+TEST_F(stop_cpus, registers_of_a_running_cpu_are_its_own_affair) {
+  m.as(1, [&] { cpus.save_registers(1, &crash); });
+  EXPECT_EQ(cpus.registers_of(1), nullptr);
+  m.as(1, [&] { cpus.acknowledge(1, stop_state::parked); });
+  EXPECT_NE(cpus.registers_of(1), nullptr);
+}
+
+TEST_F(stop_cpus, makes_itself_resettable_once) {
+  m.cpu = 1;
+  cpus.make_resettable_once(1);
+  cpus.make_resettable_once(1);
+  EXPECT_EQ(m.count("1 is made resettable"), 1);
+}
+
+TEST_F(stop_cpus, may_run_the_hook_once_whatever_else_it_did_once) {
+  cpus.make_resettable_once(1);
+  EXPECT_TRUE(cpus.may_run_hook(1));
+  EXPECT_FALSE(cpus.may_run_hook(1));
+  EXPECT_TRUE(cpus.may_run_hook(2));
+}
+
+TEST_F(stop_cpus, answer_stands_until_it_is_withdrawn) {
+  EXPECT_FALSE(cpus.acknowledged(1));
+  cpus.acknowledge(1, stop_state::parked);
+  EXPECT_TRUE(cpus.acknowledged(1));
+  EXPECT_FALSE(cpus.acknowledged(2));
+  cpus.withdraw(1);
+  EXPECT_FALSE(cpus.acknowledged(1));
+  cpus.acknowledge(1, stop_state::parked);
+  EXPECT_TRUE(cpus.acknowledged(1));
+}
+
+TEST_F(stop_cpus, second_answer_changes_nothing) {
+  m.cpu = 1;
+  cpus.acknowledge(1, stop_state::parked);
+  m.accesses.clear();
+  cpus.acknowledge(1, stop_state::by_nmi);
+  for (const word_access& a : m.accesses) EXPECT_EQ(a.what, word_access::load);
+  cpus.expect_all(0);
+  EXPECT_EQ(cpus.state_of(1), stop_state::parked);
+  EXPECT_EQ(m.lines_with({"answers"}).size(), 1u);
+}
+
+TEST_F(stop_cpus, withdrawing_nothing_is_nothing) {
+  cpus.withdraw(1);
+  EXPECT_TRUE(m.log.empty());
+}
+
+TEST_F(stop_cpus, answer_is_stored_with_release_and_read_with_acquire) {
+  cpus.acknowledge(1, stop_state::parked);
+  EXPECT_EQ(m.accesses.back().what, word_access::store);
+  EXPECT_EQ(m.accesses.back().how, order::release);
+  m.accesses.clear();
+  (void)cpus.acknowledged(1);
+  EXPECT_EQ(m.accesses.at(0).how, order::acquire);
+  m.accesses.clear();
+  cpus.expect_all(0);
+  EXPECT_TRUE(std::any_of(m.accesses.begin(), m.accesses.end(),
+                          [](const word_access& a) { return a.what == word_access::load && a.how == order::acquire; }));
+}
+
+// --- The owner.
+
+TEST_F(stop_cpus, nobody_has_been_asked_at_first) {
+  EXPECT_EQ(cpus.report().status(), stop_status::none);
+  EXPECT_EQ(cpus.report().count(stop_state::absent), fake_platform::max_cpus);
+}
+
+TEST_F(stop_cpus, expects_nothing_but_silence_before_it_asks) {
+  answer(1, stop_state::parked);
+  m.online[3] = false;
+  cpus.expect_all(0);
+  EXPECT_EQ(cpus.state_of(0), stop_state::running);
+  EXPECT_EQ(cpus.state_of(1), stop_state::parked);
+  EXPECT_EQ(cpus.state_of(2), stop_state::silent);
+  EXPECT_EQ(cpus.state_of(3), stop_state::absent);
+  EXPECT_EQ(cpus.report().state(2), stop_state::silent);
+}
+
+TEST_F(stop_cpus, fault_before_the_first_request_leaves_silent_entries) {
+  commit_on(0);
+  bool silent = false;
+  m.when("0 asks 1", [&] { silent = cpus.report().state(1) == stop_state::silent; });
+  (void)stop_others();
+  EXPECT_TRUE(silent);
+}
+
+TEST_F(stop_cpus, rung_asks_those_that_are_missing_only) {
+  answer(1, stop_state::parked);
+  m.online[3] = false;
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_EQ(m.stops, (std::vector<sent>{{0, {2}, stop_how::irq}}));
+}
+
+TEST_F(stop_cpus, parked_losers_get_no_request_and_take_no_time) {
+  for (const cpu_id cpu : {1u, 2u, 3u}) answer(cpu, stop_state::parked);
+  commit_on(0);
+  const uint64_t before = m.clock;
+  const auto report = stop_others();
+  EXPECT_EQ(report.status(), stop_status::stopped);
+  EXPECT_EQ(report.count(stop_state::parked), 3u);
+  EXPECT_TRUE(m.stops.empty());
+  EXPECT_TRUE(m.waits.empty());
+  EXPECT_EQ(m.clock, before);
+}
+
+TEST_F(stop_cpus, each_rung_runs_once) {
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_EQ(m.stops.size(), 1u);
+  cpus.climb(0, 1, {stop_how::nmi, 10});
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_EQ(m.stops.size(), 2u);
+}
+
+TEST_F(stop_cpus, next_rung_is_for_those_that_the_last_one_did_not_reach) {
+  commit_on(0);
+  m.when("0 sends irq", [&] { answer(2, stop_state::by_irq); });
+  m.when("0 sends nmi", [&] { answer(1, stop_state::by_nmi, later); });
+  const auto report = stop_others();
+  EXPECT_EQ(m.stops, (std::vector<sent>{{0, {1, 2, 3}, stop_how::irq}, {0, {1, 3}, stop_how::nmi}}));
+  EXPECT_EQ(report.state(0), stop_state::running);
+  EXPECT_EQ(report.state(1), stop_state::by_nmi);
+  EXPECT_EQ(report.state(2), stop_state::by_irq);
+  EXPECT_EQ(report.state(3), stop_state::silent);
+  EXPECT_EQ(report.status(), stop_status::some_silent);
+  EXPECT_TRUE(report.registers_valid(1));
+  EXPECT_TRUE(report.registers_valid(2));
+  EXPECT_FALSE(report.registers_valid(3));
+  EXPECT_EQ(cpus.registers_of(1)->pc, later.pc);
+}
+
+TEST_F(stop_cpus, everybody_answers_the_first_rung) {
+  commit_on(2);
+  m.when("2 sends irq", [&] {
+    for (const cpu_id cpu : {0u, 1u, 3u}) answer(cpu, stop_state::by_irq);
+  });
+  const auto report = stop_others();
+  EXPECT_EQ(report.status(), stop_status::stopped);
+  EXPECT_EQ(report.count(stop_state::by_irq), 3u);
+  EXPECT_EQ(report.state(2), stop_state::running);
+  EXPECT_EQ(m.stops.size(), 1u);
+}
+
+TEST_F(stop_cpus, answer_ends_the_wait_for_it) {
+  commit_on(0);
+  m.online = {true, true, false, false};
+  const uint64_t before = m.clock;
+  m.when("0 waits", [&] { answer(1, stop_state::by_irq); });
+  EXPECT_EQ(stop_others().status(), stop_status::stopped);
+  EXPECT_EQ(m.clock, before);
+  ASSERT_EQ(m.waits.size(), 1u);
+  EXPECT_NE(std::find(m.woken.begin(), m.woken.end(), m.waits[0].word), m.woken.end());
+}
+
+TEST_F(stop_cpus, wait_that_ends_early_goes_on) {
+  commit_on(0);
+  m.online = {true, true, false, false};
+  m.early_returns = 5;
+  const uint64_t before = m.clock;
+  cpus.climb(0, 0, {stop_how::irq, 100});
+  EXPECT_EQ(m.waits.size(), 6u);
+  EXPECT_EQ(m.clock, before + 100);
+}
+
+TEST_F(stop_cpus, rung_costs_its_budget_once_however_many_are_silent) {
+  const uint64_t before = m.clock;
+  commit_on(0);
+  EXPECT_EQ(stop_others().count(stop_state::silent), 3u);
+  EXPECT_EQ(m.clock, before + 100 + 200);
+}
+
+TEST_F(stop_cpus, cpu_that_leaves_is_gone_and_not_waited_for) {
+  commit_on(0);
+  m.online = {true, true, false, false};
+  m.early_returns = 1;
+  const uint64_t before = m.clock;
+  m.when("0 waits", [&] { m.online[1] = false; });
+  const auto report = stop_others();
+  EXPECT_EQ(report.state(1), stop_state::gone);
+  EXPECT_EQ(report.state(2), stop_state::absent);
+  EXPECT_EQ(report.status(), stop_status::stopped);
+  EXPECT_EQ(m.clock, before);
+  EXPECT_EQ(m.stops.size(), 1u);
+}
+
+TEST_F(stop_cpus, stopping_twice_is_stopping_once_with_the_first_report) {
+  commit_on(0);
+  m.when("0 sends irq", [&] { answer(1, stop_state::by_irq); });
+  const auto first = stop_others();
+  const size_t asked = m.stops.size();
+  answer(3, stop_state::by_nmi);
+  m.online[2] = false;
+  const auto again = stop_others();
+  EXPECT_EQ(m.stops.size(), asked);
+  EXPECT_EQ(again.status(), first.status());
+  for (cpu_id cpu = 0; cpu < fake_platform::max_cpus; ++cpu) {
+    EXPECT_EQ(again.state(cpu), first.state(cpu)) << cpu;
+    EXPECT_EQ(again.registers_valid(cpu), first.registers_valid(cpu)) << cpu;
+  }
+}
+
+TEST_F(stop_cpus, collecting_twice_is_collecting_once) {
+  cpus.collect(0);
+  EXPECT_EQ(cpus.report().status(), stop_status::some_silent);
+  answer(1, stop_state::by_nmi);
+  cpus.collect(0);
+  EXPECT_EQ(cpus.state_of(1), stop_state::silent);
+}
+
+TEST_F(stop_cpus, answer_between_the_last_rung_and_the_report_counts) {
+  cpus.climb(0, 0, {stop_how::nmi, 10});
+  for (const cpu_id cpu : {1u, 2u, 3u}) answer(cpu, stop_state::by_nmi);
+  cpus.collect(0);
+  EXPECT_EQ(cpus.report().status(), stop_status::stopped);
+  EXPECT_EQ(cpus.report().count(stop_state::by_nmi), 3u);
+}
+
+TEST_F(stop_cpus, fault_in_a_rung_goes_on_at_the_next) {
+  commit_on(0);
+  m.when("0 sends irq", [&] {
+    (void)stop_others();
+    fake_platform::park();
+  });
+  m.as(0, [&] { (void)stop_others(); });
+  EXPECT_EQ(m.stops, (std::vector<sent>{{0, {1, 2, 3}, stop_how::irq}, {0, {1, 2, 3}, stop_how::nmi}}));
+  EXPECT_EQ(cpus.report().status(), stop_status::some_silent);
+}
+
+TEST_F(stop_cpus, who_has_not_committed_is_no_arbiter) {
+  const auto refused = [&] {
+    EXPECT_EQ(stop_others().status(), stop_status::not_the_arbiter);
+    EXPECT_TRUE(m.stops.empty());
+    EXPECT_EQ(cpus.report().status(), stop_status::none);
+    EXPECT_EQ(cpus.report().count(stop_state::absent), fake_platform::max_cpus);
+  };
+  refused();
+  ASSERT_TRUE(gate.claim(hold::trial).won());
+  refused();
+  ASSERT_TRUE(gate.claim(hold::final).won());
+  refused();
+  ASSERT_TRUE(gate.commit());
+  m.cpu = 1;
+  refused();
+  m.cpu = no_cpu;
+  refused();
+}
+
+TEST_F(stop_cpus, number_that_no_cpu_has_reads_absent) {
+  for (const cpu_id cpu : {fake_platform::max_cpus, no_cpu}) {
+    EXPECT_EQ(cpus.state_of(cpu), stop_state::absent);
+    EXPECT_EQ(cpus.registers_of(cpu), nullptr);
+  }
+}
+
+TEST_F(stop_cpus, number_that_no_cpu_has_does_nothing) {
+  const size_t before = m.accesses.size();
+  for (const cpu_id cpu : {fake_platform::max_cpus, no_cpu}) {
+    cpus.save_registers(cpu, nullptr);
+    cpus.make_resettable_once(cpu);
+    cpus.acknowledge(cpu, stop_state::parked);
+    cpus.withdraw(cpu);
+    EXPECT_FALSE(cpus.acknowledged(cpu));
+    EXPECT_FALSE(cpus.may_run_hook(cpu));
+  }
+  EXPECT_EQ(m.accesses.size(), before);
+  EXPECT_TRUE(m.log.empty());
+}
+
+TEST_F(stop_cpus, everything_is_forgotten) {
+  commit_on(0);
+  m.when("0 sends irq", [&] {
+    answer(1, stop_state::by_irq);
+    m.as(1, [&] {
+      cpus.make_resettable_once(1);
+      EXPECT_TRUE(cpus.may_run_hook(1));
+    });
+  });
+  (void)stop_others();
+  cpus.forget();
+  m.stops.clear();
+  EXPECT_EQ(cpus.report().status(), stop_status::none);
+  EXPECT_EQ(cpus.report().count(stop_state::absent), fake_platform::max_cpus);
+  EXPECT_FALSE(cpus.acknowledged(1));
+  m.as(1, [&] {
+    EXPECT_EQ(cpus.registers_of(1), nullptr);
+    cpus.make_resettable_once(1);
+    EXPECT_TRUE(cpus.may_run_hook(1));
+    cpus.save_registers(1, &later);
+    EXPECT_EQ(cpus.registers_of(1)->pc, later.pc);
+  });
+  EXPECT_EQ(m.count("1 is made resettable"), 2);
+  EXPECT_EQ(stop_others().count(stop_state::silent), 3u);
+  EXPECT_EQ(m.stops.size(), 2u);
+}
+
+struct two_of_four : fake_platform {
+  static cpu_id cpu_limit() noexcept { return 2; }
+};
+
+TEST_F(stop_cpus, looks_no_further_than_the_platforms_limit) {
+  panic_cpu<two_of_four> g;
+  lastcpu::stop_cpus<two_of_four> c;
+  ASSERT_TRUE(g.claim(hold::final).won());
+  ASSERT_TRUE(g.commit());
+  const auto report = c.stop_others(g, irq_then_nmi);
+  EXPECT_EQ(m.stops.at(0), (sent{0, {1}, stop_how::irq}));
+  EXPECT_EQ(report.state(1), stop_state::silent);
+  EXPECT_EQ(report.state(2), stop_state::absent);
+}
+
+}  // namespace

@@ -164,8 +164,8 @@ class panic_cpu {
       if (next.bits() == bits) return progress::none;
       if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::relaxed)) continue;
       if (next.is_committed() && !seen.is_committed()) {
-        P::wake(word_);
         detail::trace<P>(trace_kind::committed, me, 0);
+        P::wake(word_);
       }
       if (number != 0) detail::trace<P>(trace_kind::step_begun, me, number);
       return progress::made;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-# Sourced after common.sh. `need_packages` makes sure that everything the tests need is installed, and
-# sets `new_clang` to the newest clang++ they use. It touches the network only when something is missing.
+# Sourced after common.sh. `need_packages` makes sure that everything in `needed` is installed, and sets `new_clang`
+# to the newest clang++ unless new_clang_wanted is no. It touches the network only when something is missing.
+
+new_clang_wanted=yes
 
 # "what proves it is there" "Debian package"
 needed=(
@@ -13,6 +15,7 @@ needed=(
   "program:gdb             gdb"
   "program:nm              binutils"
   "program:git             git"
+  "header:stdlib.h         libc6-dev"
   "header:gtest/gtest.h    libgtest-dev"
   "header:benchmark/benchmark.h libbenchmark-dev"
 )
@@ -46,11 +49,14 @@ pick_new_clang() {
 
 # Sets missing_what and missing_packages.
 find_missing() {
-  local row what package
+  local row what package rows=("${needed[@]}")
   missing_what=()
   missing_packages=()
-  pick_new_clang
-  for row in "${needed[@]}" "program:$new_clang ${new_clang/clang++/clang}"; do
+  if [[ $new_clang_wanted == yes ]]; then
+    pick_new_clang
+    rows+=("program:$new_clang ${new_clang/clang++/clang}" "program:${new_clang/clang++/ld.lld} ${new_clang/clang++/lld}")
+  fi
+  for row in "${rows[@]}"; do
     read -r what package <<<"$row"
     if ! is_present "$what"; then
       missing_what+=("${what#*:}")
@@ -60,14 +66,15 @@ find_missing() {
 }
 
 need_packages() {
-  local as_root=()
+  local as_root=() hint=""
   find_missing
   if ((${#missing_what[@]} > 0)); then
     [[ $(id -u) == 0 ]] || as_root=(sudo)
     if ! has_program apt-get || { ((${#as_root[@]})) && ! has_program sudo; }; then
-      die "missing: ${missing_what[*]}
-Install them (Debian and Ubuntu call the packages: ${missing_packages[*]}) and run this again.
+      [[ $new_clang_wanted == no ]] || hint="
 Any recent clang++ will do for clang++-19: name it in LASTCPU_NEW_CLANG."
+      die "missing: ${missing_what[*]}
+Install them (Debian and Ubuntu call the packages: ${missing_packages[*]}) and run this again.$hint"
     fi
     say "Missing: ${missing_what[*]}. Asking apt-get for them ..."
     "${as_root[@]}" apt-get update -qq || die "apt-get update failed; still missing: ${missing_packages[*]}"
@@ -78,7 +85,7 @@ Any recent clang++ will do for clang++-19: name it in LASTCPU_NEW_CLANG."
     find_missing
     ((${#missing_what[@]} == 0)) || die "still missing after installing: ${missing_what[*]}"
   fi
-  if [[ $new_clang != clang++-19 ]]; then
+  if [[ $new_clang_wanted == yes && $new_clang != clang++-19 ]]; then
     say "Note: using $new_clang as the newest clang, in place of clang++-19."
   fi
 }

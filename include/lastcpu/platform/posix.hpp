@@ -51,6 +51,7 @@ struct posix {
     const uint64_t off = posix_detail::irq_mask();
     uint64_t before = 0;
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &off, &before, sizeof off);
+    posix_detail::let_faults_in();
     return before;
   }
   static void irq_restore(irq_state before) noexcept {
@@ -140,7 +141,9 @@ inline void after_fork_in_child() noexcept {
 /// else a sentence that names what is wrong with the options; nothing is changed then.
 template <class Domain>
 [[nodiscard]] std::string posix_install(Domain& domain, const posix_options& options = {}) {
-  const auto bad = [](int s) { return s <= 0 || s > SIGRTMAX || s == SIGKILL || s == SIGSTOP; };
+  const auto bad = [](int s) {
+    return s <= 0 || s > SIGRTMAX || s == SIGKILL || s == SIGSTOP || (s >= 32 && s < SIGRTMIN);
+  };
   for (const int s : {options.irq_signal, options.nmi_signal}) {
     const std::string name = "signal " + std::to_string(s);
     if (bad(s)) return name + " can't be handled; use SIGUSR1, SIGUSR2 or a real-time signal";

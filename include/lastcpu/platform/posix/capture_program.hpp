@@ -42,7 +42,7 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
 [[nodiscard]] inline bool copy_and_seal(int from, uint64_t bytes, capture_program& image) noexcept {
   image.size = bytes;
   image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  image.notes = memfd_create("lastcpu-notes", 0);  // inherited: the capture program reads it
+  image.notes = memfd_create("lastcpu-notes", MFD_CLOEXEC);  // until become()
   snprintf(image.option, sizeof image.option, "--crash-notes=/proc/self/fd/%d", image.notes);
   if (image.program < 0 || image.notes < 0) return false;
   while (bytes > 0) {
@@ -66,9 +66,15 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
 
 /// No signal that is pending may reach the new program, or a handler of the old one once the mask is lifted. Ignoring
 /// a signal drops it. The stop signals stay ignored: a late one would kill the new program.
+/// Fault signals keep their handlers, and stay: none of them is masked, so none is pending.
 inline void drop_pending_signals(const int (&stop_signals)[2]) noexcept {
   struct sigaction action {};
   for (int s = 1; s <= SIGRTMAX; ++s) {
+    if (s == SIGSEGV || s == SIGBUS || s == SIGILL || s == SIGFPE || s == SIGTRAP || s == SIGSYS || s == SIGABRT)
+      continue;
+    if (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
+      continue;  // a program under nohup stays so
+    action = {};
     action.sa_handler = SIG_IGN;
     sigaction(s, &action, nullptr);
     action.sa_handler = SIG_DFL;
@@ -83,9 +89,12 @@ inline void become(const capture_program& image, const int (&stop_signals)[2]) n
   memcpy(option, image.option, sizeof option);
   char* const argv[] = {name, option, nullptr};
   drop_pending_signals(stop_signals);
+  fcntl(image.notes, F_SETFD, 0);
   const uint64_t none = 0;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
+  uint64_t before = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, &before, sizeof none);
   syscall(SYS_execveat, image.program, "", argv, environ, AT_EMPTY_PATH);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
 }
 
 }  // namespace posix_detail
@@ -104,7 +113,7 @@ inline void close_capture_program(capture_program& image) noexcept {
     error = "capture program '" + std::string(path) + "' " + why;
     return false;
   };
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return fail(std::string("can't be opened: ") + strerror(errno) + "; check the path");
   struct stat s {};
   capture_program made;

@@ -3,6 +3,7 @@
 // A thread as a CPU, from the guard's construction to its destruction, with a signal stack of its own.
 
 #include <lastcpu/platform/posix/cpu_table.hpp>
+#include <lastcpu/platform/posix/signals.hpp>
 
 #include <signal.h>
 #include <stdint.h>
@@ -24,7 +25,8 @@ enum class guard_status : uint8_t {
 };
 
 /// Registers this thread as a CPU. Check it: a guard that did not register changes nothing and says why. A thread
-/// without one may still panic (it gets a number then), but it can't be stopped by others.
+/// without one may still panic (it gets a number then), but it can't be stopped by others. The stop signals and the
+/// faults are unmasked for this thread.
 /// Thread context; destroy it on the same thread.
 class [[nodiscard]] cpu_guard {
  public:
@@ -73,6 +75,7 @@ class [[nodiscard]] cpu_guard {
     if (!make_stack()) return guard_status::no_stack;
     if (wanted == no_cpu ? take_any_cpu() < max_cpus : take_cpu(wanted)) {
       cpu_ = this_thread_cpu;
+      let_stops_in();
       return guard_status::registered;
     }
     drop_stack();

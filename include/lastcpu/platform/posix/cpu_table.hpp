@@ -57,8 +57,10 @@ inline void leave_cpu() noexcept {
 
 /// In the child of a fork: a new machine, of which the forking thread is the only CPU, under its old number.
 inline void restart_table_after_fork() noexcept {
-  for (cpu_id cpu = 0; cpu < max_cpus; ++cpu)
+  for (cpu_id cpu = 0; cpu < highest_cpu_ever.load(order::relaxed); ++cpu) {
+    cpu_table[cpu].fault.si_signo = 0;
     if (cpu != this_thread_cpu) cpu_table[cpu].tid.store(0, order::relaxed);
+  }
   if (this_thread_cpu < max_cpus) cpu_table[this_thread_cpu].tid.store(this_tid(), order::relaxed);
 }
 

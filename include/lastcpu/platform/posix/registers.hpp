@@ -59,22 +59,35 @@ struct posix_registers {
   return r;
 }
 
-/// Those of the caller; registers that a call clobbers are left zero.
+/// Those of the caller, as they are when this has returned; registers that a call clobbers are left zero.
+#if defined(__x86_64__)
+static_assert(sizeof(posix_registers) == 35 * 8 && __builtin_offsetof(posix_registers, general) == 32);
+[[gnu::naked, gnu::noinline]] inline void capture_caller_registers(posix_registers& /* in rdi */) noexcept {
+  asm("movq %rdi, %rdx\n\t"
+      "xorl %eax, %eax\n\t"
+      "movl $35, %ecx\n\t"
+      "rep stosq\n\t"
+      "movq (%rsp), %rax\n\t"
+      "movq %rax, (%rdx)\n\t"  // pc
+      "leaq 8(%rsp), %rax\n\t"
+      "movq %rax, 8(%rdx)\n\t"   // sp
+      "movq %rbp, 16(%rdx)\n\t"  // fp
+      "movq %rbx, 40(%rdx)\n\t"
+      "movq %rbp, 80(%rdx)\n\t"
+      "movq %rax, 88(%rdx)\n\t"
+      "movq %r12, 128(%rdx)\n\t"
+      "movq %r13, 136(%rdx)\n\t"
+      "movq %r14, 144(%rdx)\n\t"
+      "movq %r15, 152(%rdx)\n\t"
+      "ret");
+}
+#else
 [[gnu::noinline]] inline void capture_caller_registers(posix_registers& r) noexcept {
   r = posix_registers{};
   r.pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
-#if defined(__x86_64__)
-  asm volatile(
-      "movq %%rbx, 8(%0)\n\tmovq %%rsp, 56(%0)\n\tmovq %%r12, 96(%0)\n\t"
-      "movq %%r13, 104(%0)\n\tmovq %%r14, 112(%0)\n\tmovq %%r15, 120(%0)"
-      :
-      : "r"(r.general)
-      : "memory");
-  r.sp = r.general[7];
-#else
-  r.sp = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-#endif
   r.fp = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  r.sp = r.fp;
 }
+#endif
 
 }  // namespace lastcpu

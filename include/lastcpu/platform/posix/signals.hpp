@@ -94,8 +94,26 @@ inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
   *at = '\0';
 }
 
+/// A masked fault kills the process, whatever it was about to dump. A thread may have masked them all, and
+/// ThreadSanitizer runs handlers with every signal masked.
+inline void let_faults_in() noexcept {
+  uint64_t faults = 0;
+  for (const int s : fault_signals) faults |= signal_bit(s);
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &faults, nullptr, sizeof faults);
+}
+
+/// A thread that becomes a CPU can be reached, whatever it had masked before.
+inline void let_stops_in() noexcept {
+  uint64_t stops = 0;
+  for (const int s : {machine.options.irq_signal, machine.options.nmi_signal})
+    if (s != 0) stops |= signal_bit(s);
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &stops, nullptr, sizeof stops);
+  let_faults_in();
+}
+
 extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* context) noexcept {
   const int saved_errno = errno;
+  let_faults_in();
   const bool nmi = number == machine.options.nmi_signal;
   const posix_registers regs = registers_from(context);
   if (!machine.stop(machine.domain, regs, nmi)) {
@@ -106,6 +124,7 @@ extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* cont
 }
 
 extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noexcept {
+  let_faults_in();
   if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
   if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
     cpu_table[this_thread_cpu].fault = *info;
@@ -119,8 +138,11 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
   struct sigaction stop {};
   stop.sa_sigaction = lastcpu_on_stop_signal;
   stop.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-  sigemptyset(&stop.sa_mask);
-  sigaddset(&stop.sa_mask, o.irq_signal);  // an NMI handler runs with interrupts off; each masks itself anyway
+  // Both handlers run with interrupts off: no handler of the program may run on a CPU that says it has stopped. Each
+  // masks itself anyway.
+  sigfillset(&stop.sa_mask);
+  sigdelset(&stop.sa_mask, o.nmi_signal);
+  for (const int s : fault_signals) sigdelset(&stop.sa_mask, s);
   if (sigaction(o.irq_signal, &stop, nullptr) != 0) return "the irq signal can't be handled";
   if (sigaction(o.nmi_signal, &stop, nullptr) != 0) return "the NMI signal can't be handled";
   if (o.on_fault == fault_response::none) return nullptr;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "cpu_watch.hpp"
+
+#include "chaos.hpp"
+
+#include <lastcpu/platform/posix/cpu_table.hpp>
+#include <lastcpu/platform/posix/futex.hpp>
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace storm {
+namespace {
+
+constexpr uint32_t deepest = 8;
+struct interrupted_code {
+  cpu_state states[deepest];
+  uint32_t depth = 0;
+};
+constinit thread_local interrupted_code interrupted __attribute__((tls_model("initial-exec"))){};
+
+constinit lastcpu::atomic<uint32_t> hardware_done{};
+
+[[nodiscard]] bool nobody_runs_but(cpu_id me) noexcept {
+  for (cpu_id cpu = 0; cpu < cpu_count; ++cpu)
+    if (cpu != me && area->cpu[cpu].state.load(order::acquire) == static_cast<uint32_t>(cpu_state::running))
+      return false;
+  return true;
+}
+
+[[nodiscard]] uint64_t mask_after(const char* status, const char* name) noexcept {
+  const char* at = strstr(status, name);
+  return at != nullptr ? strtoull(at + strlen(name), nullptr, 16) : 0;
+}
+
+// The kernel's word: it sleeps, and no signal that it would take is pending.
+[[nodiscard]] bool sleeps_undisturbed(uint32_t tid) noexcept {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%u/status", tid);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[4096];
+  const ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return false;
+  text[n] = '\0';
+  const char* state = strstr(text, "\nState:\t");
+  if (state == nullptr || state[8] != 'S') return false;
+  return (mask_after(text, "\nSigPnd:\t") & ~mask_after(text, "\nSigBlk:\t")) == 0;
+}
+
+}  // namespace
+
+bool others_are_at_rest(cpu_id me) noexcept {
+  const uint32_t before = area->activity.load(order::acquire);
+  if (hardware_done.load(order::acquire) == 0 || !nobody_runs_but(me)) return false;
+  for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
+    const uint32_t tid = area->cpu[cpu].tid.load(order::acquire);
+    if (cpu != me && tid != 0 && !sleeps_undisturbed(tid)) return false;
+  }
+  return area->activity.load(order::acquire) == before && nobody_runs_but(me);
+}
+
+void hardware_is_done() noexcept {
+  hardware_done.store(1, order::release);
+}
+
+void enter_state(cpu_id cpu, cpu_state s) noexcept {
+  if (cpu >= cpu_count) return;
+  area->cpu[cpu].state.store(static_cast<uint32_t>(s), order::release);
+  // acq_rel: of two CPUs that come to rest at once, the later one sees the other's state.
+  area->activity.fetch_add(1, order::acq_rel);
+  if (s == cpu_state::running || !nobody_runs_but(cpu)) return;
+  area->all_quiet.fetch_add(1, order::release);
+  syscall(SYS_futex, area->all_quiet.address(), FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+void enter_handler(cpu_id cpu, bool nmi) noexcept {
+  if (cpu >= cpu_count) return;
+  cpu_area& c = area->cpu[cpu];
+  if (interrupted.depth < deepest)
+    interrupted.states[interrupted.depth] = static_cast<cpu_state>(c.state.load(order::relaxed));
+  ++interrupted.depth;
+  if (nmi) c.nmi_depth.fetch_add(1, order::relaxed);
+  enter_state(cpu, cpu_state::running);
+}
+
+void leave_handler(cpu_id cpu, bool nmi) noexcept {
+  if (cpu >= cpu_count) return;
+  if (nmi) area->cpu[cpu].nmi_depth.fetch_add(~uint32_t{0}, order::relaxed);
+  --interrupted.depth;
+  enter_state(cpu, interrupted.depth < deepest ? interrupted.states[interrupted.depth] : cpu_state::running);
+}
+
+void wait_until_at_rest() noexcept {
+  static constexpr uint64_t look_again_ns = 50'000'000;
+  for (;;) {
+    const uint32_t seen = area->all_quiet.load(order::acquire);
+    if (nobody_runs_but(lastcpu::no_cpu)) {
+      if (others_are_at_rest(lastcpu::no_cpu)) return;
+      sleep_us(200);
+      continue;
+    }
+    const timespec t{0, static_cast<long>(look_again_ns)};
+    syscall(SYS_futex, area->all_quiet.address(), FUTEX_WAIT, seen, &t, nullptr, 0);
+  }
+}
+
+}  // namespace storm

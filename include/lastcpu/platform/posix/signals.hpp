@@ -104,9 +104,10 @@ inline void let_faults_in() noexcept {
 
 /// A thread that becomes a CPU can be reached, whatever it had masked before.
 inline void let_stops_in() noexcept {
+  const posix_options& o = machine.options;
   uint64_t stops = 0;
-  for (const int s : {machine.options.irq_signal, machine.options.nmi_signal})
-    if (s != 0) stops |= signal_bit(s);
+  if (o.irq_signal != 0) stops |= signal_bit(o.irq_signal);
+  if (o.nmi_signal != 0) stops |= signal_bit(o.nmi_signal);
   syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &stops, nullptr, sizeof stops);
   let_faults_in();
 }

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "machine.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+namespace {
+
+using namespace posix_test;
+using posix_detail::program_intact;
+
+/// A directory of its own, removed in the end.
+class scratch {
+ public:
+  scratch() : path_(testing::TempDir() + "lastcpu-XXXXXX") { EXPECT_NE(mkdtemp(path_.data()), nullptr); }
+  ~scratch() {
+    for (const std::string& f : files_) unlink(f.c_str());
+    rmdir(path_.c_str());
+  }
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+
+  std::string file(const char* name, const std::string& content, mode_t mode) {
+    files_.push_back(path_ + "/" + name);
+    std::ofstream(files_.back(), std::ios::binary) << content;
+    chmod(files_.back().c_str(), mode);
+    return files_.back();
+  }
+  std::string fifo(const char* name) {
+    files_.push_back(path_ + "/" + name);
+    EXPECT_EQ(mkfifo(files_.back().c_str(), 0777), 0);
+    return files_.back();
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  std::vector<std::string> files_;
+};
+
+void expect_refused(const std::string& path, const std::string& why) {
+  const int fds = open_fds();
+  capture_program image{11, 12, 13, {}};
+  std::string error;
+  EXPECT_FALSE(open_capture_program(path.c_str(), image, error));
+  EXPECT_EQ(error, "capture program '" + path + "' " + why);
+  EXPECT_EQ(image.program, 11) << "the caller's image is untouched";
+  EXPECT_EQ(image.notes, 12);
+  EXPECT_EQ(image.size, 13u);
+  EXPECT_EQ(open_fds(), fds) << "no file is left open";
+}
+
+TEST(capture_program, refuses_a_path_where_nothing_is) {
+  const scratch s;
+  expect_refused(s.path() + "/absent", "can't be opened: No such file or directory; check the path");
+  expect_refused("", "can't be opened: No such file or directory; check the path");
+}
+
+TEST(capture_program, refuses_a_directory) {
+  const scratch s;
+  expect_refused(s.path(), "is not a file; name an ELF executable");
+}
+
+TEST(capture_program, refuses_a_fifo_without_waiting_for_its_writer) {
+  scratch s;
+  const std::string path = s.fifo("fifo");
+  const auto o = in_child(
+      [&] {
+        expect_refused(path, "is not a file; name an ELF executable");
+        must(!testing::Test::HasFailure(), "the fifo is refused");
+      },
+      5'000);
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(capture_program, refuses_a_file_that_is_not_executable) {
+  scratch s;
+  expect_refused(s.file("plain", "\177ELF", 0644), "is not executable; try chmod +x, or name another program");
+}
+
+TEST(capture_program, refuses_what_is_not_elf) {
+  scratch s;
+  const char* why = "is not an ELF executable; a script needs a small program that starts it";
+  expect_refused(s.file("script", "#!/bin/sh\nexit 0\n", 0755), why);
+  expect_refused(s.file("empty", "", 0755), why);
+  expect_refused(s.file("short", "\177EL", 0755), why);
+}
+
+TEST(capture_program, leaves_no_file_open_when_there_is_no_room_for_its_files) {
+  for (int room = 0; room < 3; ++room) {
+    const auto o = in_child([room] {
+      const int next = dup(0);
+      close(next);
+      const rlimit few{static_cast<rlim_t>(next + room), 1024};
+      setrlimit(RLIMIT_NOFILE, &few);
+      capture_program image{11, 12, 13, {}};
+      std::string error;
+      must(!open_capture_program(LASTCPU_TEST_CAPTURE, image, error), "there is no room");
+      must(error.find("Too many open files") != std::string::npos, error.c_str());
+      must(image.program == 11 && image.notes == 12 && image.size == 13, "the image is untouched");
+      const int again = room > 0 ? dup(0) : next;
+      must(again == next, "no file is left open");
+    });
+    EXPECT_TRUE(o.succeeded()) << "room for " << room << ": " << o;
+  }
+}
+
+TEST(capture_program, is_a_sealed_copy_that_no_one_can_change) {
+  capture_program image = opened();
+  EXPECT_TRUE(program_intact(image));
+  EXPECT_EQ(pwrite(image.program, "x", 1, 0), -1);
+  EXPECT_EQ(ftruncate(image.program, 0), -1);
+  EXPECT_EQ(fcntl(image.program, F_ADD_SEALS, 0), -1);
+  EXPECT_TRUE(program_intact(image));
+  close_capture_program(image);
+}
+
+TEST(capture_program, has_a_notes_file_that_holds_the_header_only) {
+  capture_program image = opened();
+  struct stat s {};
+  ASSERT_EQ(fstat(image.notes, &s), 0);
+  EXPECT_EQ(s.st_size, static_cast<off_t>(sizeof(crash_note_header)));
+  crash_note_record r{};
+  EXPECT_FALSE(read_crash_note(image.notes, true, r));
+  close_capture_program(image);
+}
+
+TEST(capture_program, is_not_intact_when_a_file_of_it_is_closed_or_not_what_was_made) {
+  capture_program image = opened();
+  capture_program other = image;
+  EXPECT_TRUE(program_intact(other));
+  other.size += 1;
+  EXPECT_FALSE(program_intact(other)) << "another size";
+  other = image;
+  other.program = -1;
+  EXPECT_FALSE(program_intact(other));
+  other = image;
+  other.notes = -1;
+  EXPECT_FALSE(program_intact(other));
+  other = image;
+  other.program = image.notes;
+  EXPECT_FALSE(program_intact(other)) << "not sealed";
+  EXPECT_FALSE(program_intact(capture_program{}));
+  other = image;
+  close_capture_program(image);
+  EXPECT_FALSE(program_intact(other)) << "closed behind its back";
+}
+
+TEST(capture_program, closes_both_files_once) {
+  const int fds = open_fds();
+  capture_program image = opened();
+  EXPECT_EQ(open_fds(), fds + 2);
+  close_capture_program(image);
+  EXPECT_EQ(open_fds(), fds);
+  EXPECT_EQ(image.program, -1);
+  EXPECT_EQ(image.notes, -1);
+  close_capture_program(image);
+  EXPECT_EQ(open_fds(), fds);
+}
+
+TEST(capture_program, that_is_closed_is_refused_by_the_slot_which_keeps_what_it_had) {
+  crash_image<posix> slot;
+  capture_program good = opened();
+  ASSERT_EQ(slot.load(good), load_outcome::loaded);
+  capture_program bad = opened();
+  const capture_program stale = bad;
+  close_capture_program(bad);
+  EXPECT_EQ(slot.load(stale), load_outcome::refused);
+  capture_program removed;
+  EXPECT_EQ(slot.unload(&removed), unload_outcome::unloaded);
+  EXPECT_EQ(removed.program, good.program);
+  close_capture_program(removed);
+}
+
+TEST(capture_program, that_is_claimed_is_not_replaced_by_a_second_load) {
+  crash_image<posix> slot;
+  capture_program first = opened();
+  capture_program second = opened();
+  ASSERT_EQ(slot.load(first), load_outcome::loaded);
+  ASSERT_EQ(slot.claim(), image_outcome::claimed);
+  capture_program replaced{1, 2, 3, {}};
+  EXPECT_EQ(slot.load(second, &replaced), load_outcome::claimed);
+  EXPECT_EQ(replaced.program, 1) << "nothing was handed out";
+  EXPECT_EQ(slot.unload(&replaced), unload_outcome::claimed);
+  ASSERT_NE(slot.held(), nullptr);
+  EXPECT_EQ(slot.held()->program, first.program);
+  close_capture_program(first);
+  close_capture_program(second);
+}
+
+TEST(capture_program, is_not_handed_to_programs_that_are_started_in_quiet_times) {
+  capture_program image = opened();
+  for (const int fd : {image.program, image.notes}) EXPECT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+  close_capture_program(image);
+}
+
+}  // namespace

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+// posix_install(): what it refuses, and that it changes nothing then.
+#include "machine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace {
+
+using namespace posix_test;
+
+struct kernel_action {
+  void* handler;
+  unsigned long flags;
+  void* restorer;
+  uint64_t mask;
+  bool operator==(const kernel_action&) const = default;
+};
+
+// Of all signals, libc's own included.
+[[nodiscard]] std::vector<kernel_action> all_actions() {
+  std::vector<kernel_action> all(64);
+  for (int s = 1; s <= 64; ++s) syscall(SYS_rt_sigaction, s, nullptr, &all[static_cast<size_t>(s - 1)], 8);
+  return all;
+}
+
+[[nodiscard]] posix_options signals_of(int irq, int nmi) {
+  posix_options o;
+  o.irq_signal = irq;
+  o.nmi_signal = nmi;
+  return o;
+}
+
+void expect_refused(const posix_options& options, const std::string& sentence) {
+  const outcome o = in_child([&] {
+    const auto before = all_actions();
+    const std::string error = posix_install(the_machine<>, options);
+    must(error.find(sentence) != std::string::npos, ("'" + error + "' has '" + sentence + "'").c_str());
+    must(all_actions() == before, "no handler changed");
+    must(posix_detail::machine.domain == nullptr, "no domain is installed");
+    must(posix_detail::machine.options.irq_signal == 0, "no options are kept");
+    must_be_empty(posix_install(the_machine<>));
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+constexpr char use_another[] = "; use SIGUSR1, SIGUSR2 or a real-time signal";
+
+TEST(posix_install, refuses_signals_that_no_process_can_handle) {
+  for (const int s : {SIGKILL, SIGSTOP, 0, -1, 65, 1000}) {
+    const std::string sentence = "signal " + std::to_string(s) + " can't be handled" + use_another;
+    expect_refused(signals_of(s, SIGUSR2), sentence);
+    expect_refused(signals_of(SIGUSR1, s), sentence);
+  }
+}
+
+TEST(posix_install, refuses_the_signals_that_libc_keeps_for_itself) {
+  for (int s = 32; s < SIGRTMIN; ++s) {
+    const std::string sentence = "signal " + std::to_string(s) + " can't be handled" + use_another;
+    expect_refused(signals_of(s, SIGUSR2), sentence);
+    expect_refused(signals_of(SIGUSR1, s), sentence);
+  }
+}
+
+TEST(posix_install, refuses_a_fault_signal) {
+  for (const int s : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT}) {
+    const std::string sentence = "signal " + std::to_string(s) + " reports faults" + use_another;
+    expect_refused(signals_of(s, SIGUSR2), sentence);
+    expect_refused(signals_of(SIGUSR1, s), sentence);
+  }
+}
+
+TEST(posix_install, refuses_one_signal_for_both) {
+  expect_refused(signals_of(SIGUSR2, SIGUSR2), "irq and NMI are both signal 12; use two different ones");
+}
+
+TEST(posix_install, refuses_a_second_domain) {
+  const outcome o = in_child([] {
+    static constinit crash_domain<posix> second{};
+    boot(the_machine<>);
+    const auto before = all_actions();
+    const std::string error = posix_install(second);
+    must(error == "another crash_domain is installed in this process already; a machine has one", error.c_str());
+    must(all_actions() == before, "no handler changed");
+    must(posix_detail::machine.domain == &the_machine<>, "the first one stays");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(posix_install, handles_the_two_stop_signals_and_the_faults_and_no_other) {
+  const outcome o = in_child([] {
+    const auto before = all_actions();
+    boot(the_machine<>, signals_of(SIGRTMIN, SIGRTMIN + 1));
+    const auto after = all_actions();
+    for (int s = 1; s <= 64; ++s) {
+      bool wanted = s == SIGRTMIN || s == SIGRTMIN + 1;
+      for (const int f : posix_detail::fault_signals) wanted = wanted || s == f;
+      must((before[static_cast<size_t>(s - 1)] != after[static_cast<size_t>(s - 1)]) == wanted, strsignal(s));
+    }
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(posix_install, leaves_faults_alone_when_told_so) {
+  const outcome o = in_child([] {
+    const auto before = all_actions();
+    boot(the_machine<>, {.on_fault = fault_response::none});
+    const auto after = all_actions();
+    for (const int f : posix_detail::fault_signals)
+      must(before[static_cast<size_t>(f - 1)] == after[static_cast<size_t>(f - 1)], strsignal(f));
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+}  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "machine.hpp"
 
+#include <elf.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -85,7 +86,20 @@ TEST(capture_program, refuses_what_is_not_elf) {
   const char* why = "is not an ELF executable; a script needs a small program that starts it";
   expect_refused(s.file("script", "#!/bin/sh\nexit 0\n", 0755), why);
   expect_refused(s.file("empty", "", 0755), why);
-  expect_refused(s.file("short", "\177EL", 0755), why);
+  expect_refused(s.file("short", "\177ELF", 0755), why);
+}
+
+TEST(capture_program, refuses_elf_that_this_machine_does_not_start) {
+  scratch s;
+  const char* why = "is not an executable for this machine; build it with the compiler of this program";
+  std::string elf(sizeof(Elf64_Ehdr), '\0');
+  elf.replace(0, 4, ELFMAG);
+  elf[16] = ET_DYN;
+  elf[18] = EM_S390;
+  expect_refused(s.file("foreign", elf, 0755), why);
+  elf[16] = ET_REL;
+  elf[18] = posix_detail::this_machine;
+  expect_refused(s.file("object", elf, 0755), why);
 }
 
 TEST(capture_program, leaves_no_file_open_when_there_is_no_room_for_its_files) {

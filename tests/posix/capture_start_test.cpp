@@ -157,7 +157,7 @@ class unstartable {
     const int fd = mkstemp(path_.data());
     must(fd >= 0, "a file");
     std::ofstream(path_, std::ios::binary) << std::ifstream(LASTCPU_TEST_CAPTURE, std::ios::binary).rdbuf();
-    must(pwrite(fd, "\xff\xff", 2, 18) == 2, "another machine's");  // e_machine
+    must(pwrite(fd, "\xff\xff", 2, 54) == 2, "no program headers");  // e_phentsize
     fchmod(fd, 0755);
     close(fd);
   }

@@ -147,6 +147,19 @@ TEST(cpu_guard, gives_its_thread_a_signal_stack_with_a_guard_page_and_takes_it_b
   EXPECT_NE(mincore(bottom, 1, &gone), 0) << "the stack is unmapped";
 }
 
+TEST(cpu_guard, opens_the_stop_signals_and_the_faults_for_a_thread_that_had_masked_them) {
+  const auto o = in_child([] {
+    boot(the_machine<>);
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+    const cpu_guard cpu(0);
+    must(bool(cpu), "it registers");
+    for (const int s : {SIGUSR1, SIGUSR2, SIGSEGV, SIGABRT}) must((current_mask() & bit(s)) == 0, strsignal(s));
+    must((current_mask() & bit(SIGALRM)) != 0, "the program's own mask stays");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
 TEST(cpu_table, of_many_threads_that_want_one_number_one_gets_it) {
   for (int round = 0; round < 50; ++round) {
     atomic<uint32_t> winners{}, tried{};

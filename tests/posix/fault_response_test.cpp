@@ -97,6 +97,24 @@ TEST(fault, inside_the_report_goes_on_to_the_capture_program) {
   EXPECT_EQ(r.registers.pc, address_of(lastcpu_test_illegal_at)) << "the registers are those of the first fault";
 }
 
+TEST(fault, inside_the_report_of_a_thread_that_masks_everything_goes_on_all_the_same) {
+  const capture_room room;
+  shared<log_of_steps> log;
+  logging_policy::log = &log;
+  const outcome o = in_child([] {
+    auto& machine = the_machine<posix, faulty_report>;
+    boot(machine);
+    load_capture(machine);
+    const cpu_guard cpu;
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+    machine.panic("outer");
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  EXPECT_STREQ(room.result().record[0].message, "outer");
+  EXPECT_STREQ(room.result().record[0].nested_message, "SIGSEGV at 0x10");
+}
+
 TEST(fault, inside_the_report_ends_without_a_capture_program_in_the_first_signal) {
   shared<log_of_steps> log;
   logging_policy::log = &log;

@@ -71,6 +71,12 @@ TEST(posix_install, refuses_a_fault_signal) {
   }
 }
 
+TEST(posix_install, refuses_an_nmi_that_queues) {
+  for (const int s : {SIGRTMIN, SIGRTMAX})
+    expect_refused(signals_of(SIGUSR1, s),
+                   "signal " + std::to_string(s) + " queues, and an NMI latches once; use SIGUSR1 or SIGUSR2");
+}
+
 TEST(posix_install, refuses_one_signal_for_both) {
   expect_refused(signals_of(SIGUSR2, SIGUSR2), "irq and NMI are both signal 12; use two different ones");
 }
@@ -91,10 +97,10 @@ TEST(posix_install, refuses_a_second_domain) {
 TEST(posix_install, handles_the_two_stop_signals_and_the_faults_and_no_other) {
   const outcome o = in_child([] {
     const auto before = all_actions();
-    boot(the_machine<>, signals_of(SIGRTMIN, SIGRTMIN + 1));
+    boot(the_machine<>, signals_of(SIGRTMIN, SIGWINCH));
     const auto after = all_actions();
     for (int s = 1; s <= 64; ++s) {
-      bool wanted = s == SIGRTMIN || s == SIGRTMIN + 1;
+      bool wanted = s == SIGRTMIN || s == SIGWINCH;
       for (const int f : posix_detail::fault_signals) wanted = wanted || s == f;
       must((before[static_cast<size_t>(s - 1)] != after[static_cast<size_t>(s - 1)]) == wanted, strsignal(s));
     }

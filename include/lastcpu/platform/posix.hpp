@@ -150,6 +150,8 @@ template <class Domain>
     for (const int f : posix_detail::fault_signals)
       if (s == f) return name + " reports faults; use SIGUSR1, SIGUSR2 or a real-time signal";
   }
+  if (options.nmi_signal >= SIGRTMIN)
+    return "signal " + std::to_string(options.nmi_signal) + " queues, and an NMI latches once; use SIGUSR1 or SIGUSR2";
   if (options.irq_signal == options.nmi_signal)
     return "irq and NMI are both signal " + std::to_string(options.irq_signal) + "; use two different ones";
   if (posix_detail::machine.domain != nullptr && posix_detail::machine.domain != &domain)

@@ -5,6 +5,7 @@
 
 #include <lastcpu/platform/posix/crash_notes.hpp>
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -54,13 +55,23 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
          write_whole(image.notes, &crash_notes_header, sizeof crash_notes_header);
 }
 
+#if defined(__x86_64__)
+inline constexpr uint16_t this_machine = EM_X86_64;
+#elif defined(__aarch64__)
+inline constexpr uint16_t this_machine = EM_AARCH64;
+#else
+inline constexpr uint16_t this_machine = EM_NONE;
+#endif
+
 /// What is wrong with the file as a capture program, or null.
 [[nodiscard]] inline const char* refuse(int fd, const char* path, const struct stat& s) noexcept {
   if (!S_ISREG(s.st_mode)) return "is not a file; name an ELF executable";
   if (access(path, X_OK) != 0) return "is not executable; try chmod +x, or name another program";
-  char magic[4] = {};
-  if (pread(fd, magic, sizeof magic, 0) != 4 || memcmp(magic, "\177ELF", 4) != 0)
+  Elf64_Ehdr h{};
+  if (pread(fd, &h, sizeof h, 0) != static_cast<ssize_t>(sizeof h) || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
     return "is not an ELF executable; a script needs a small program that starts it";
+  if ((h.e_type != ET_EXEC && h.e_type != ET_DYN) || (this_machine != EM_NONE && h.e_machine != this_machine))
+    return "is not an executable for this machine; build it with the compiler of this program";
   return nullptr;
 }
 

@@ -93,7 +93,7 @@ enum class trace_kind : uint32_t {
   committed,      // from here on every other CPU is asked to stop
   step_begun,     // value: lastcpu::step
   stop_sent,      // value: target CPU
-  acknowledged,   // value: stop_state
+  acknowledged,   // value: stop_state; the acknowledgement itself comes next, and nothing after it
   withdrawn,      // this CPU has won after all
   parked,         // for good
 };

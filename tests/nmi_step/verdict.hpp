@@ -46,6 +46,7 @@ class verdict : public end_of_machine {
     if (on_trial && !play_.image) {
       demand(shared->count(kind::pending_taken) == 1, "the pending panic was not taken over");
       was_reported(nmi_text, what_.registers);
+      demand(message(0, lastcpu::panic_context::normal) == oops_text, "the reason of crash_kexec() is lost");
     }
   }
 
@@ -58,6 +59,7 @@ class verdict : public end_of_machine {
       demand(shared->end_in_nmi == 1, "the NMI won and did not go on itself");
       return was_reported(nmi_text, what_.registers);
     }
+    if (play_.before == intruder::both_panic) demand(shared->cpu_0_stopped != 0, "the loser does not watch the gate");
     const lastcpu::posix_registers* saved = machine->cpus().registers_of(0);
     demand(machine->cpus().state_of(0) == lastcpu::stop_state::parked, "the loser is not reported as parked");
     demand(saved != nullptr && same(*saved, what_.registers), "the loser's registers are not those of the NMI");

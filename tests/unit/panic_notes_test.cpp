@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the crash kernel is told, and what a policy changes.
+#include "panicking.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+
+struct note {
+  cpu_id cpu;
+  stop_state state;
+  bool crashing;
+  uintptr_t pc;
+  std::string message, nmi_message, nested_message;
+  bool cut_short;
+  bool operator==(const note&) const = default;
+};
+std::vector<note> notes;
+
+struct noting : fake_platform {
+  static void save_note(const image& i, const cpu_note<fake_registers>& n) noexcept {
+    EXPECT_EQ(i.id, 7u);
+    notes.push_back({n.cpu, n.state, n.crashing, n.registers == nullptr ? 0 : n.registers->pc, n.message, n.nmi_message,
+                     n.nested_message, n.cut_short});
+    machine().say("notes", n.cpu);
+  }
+};
+struct panic_notes : panicking<noting> {
+  panic_notes() { notes.clear(); }
+};
+
+TEST_F(panic_notes, tell_the_crashing_cpu_first_and_all_that_each_had_to_say) {
+  load();
+  m.when("2 reports outer", [&] {
+    EXPECT_EQ(nmi_panic_on(0, "lost in nmi"), ending::waiting);
+    domain.panic("inner", nullptr);
+  });
+  m.when("2 sends irq", [&] {
+    m.inject(1, before_the_mark, [&] { (void)domain.handle_stop_irq(stopped); });
+    EXPECT_EQ(panic_on(1, "cut"), ending::parked);
+  });
+  EXPECT_EQ(panic_on(2, "outer"), ending::jumped);
+  EXPECT_EQ(notes, (std::vector<note>{{2, stop_state::running, true, crash.pc, "outer", "", "inner", false},
+                                      {0, stop_state::parked, false, in_nmi.pc, "", "lost in nmi", "", false},
+                                      {1, stop_state::by_irq, false, stopped.pc, "cut", "", "", true},
+                                      {3, stop_state::silent, false, 0, "", "", "", false}}));
+}
+
+TEST_F(panic_notes, tell_what_a_cpu_without_a_number_had_to_say) {
+  load();
+  claim_on(0, hold::trial);
+  EXPECT_EQ(panic_on(fake_platform::max_cpus, "who am I"), ending::waiting);
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  ASSERT_EQ(notes.size(), 5u);
+  EXPECT_EQ(notes[4], (note{no_cpu, stop_state::silent, false, 0, "who am I", "", "", false}));
+}
+
+TEST_F(panic_notes, show_no_half_written_text_of_a_cpu_that_may_still_be_writing) {
+  load();
+  m.inject(1, before_the_mark, [] { fake_platform::park(); });
+  EXPECT_EQ(panic_on(1, "half"), ending::parked);
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  ASSERT_EQ(notes.size(), 4u);
+  EXPECT_EQ(notes[1], (note{1, stop_state::silent, false, 0, "(being written)", "", "", true}));
+}
+
+TEST_F(panic_notes, pass_over_a_cpu_that_was_never_there) {
+  load();
+  m.online[3] = false;
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  EXPECT_EQ(m.lines_with({"notes 3"}).size(), 0u);
+}
+
+TEST_F(panic_notes, are_saved_before_the_machine_is_shut_down) {
+  load();
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  EXPECT_LT(m.at("0 notes 3"), m.at("0 shuts down " + std::to_string(crash.pc)));
+}
+
+// --- Policies.
+
+struct post_notifiers : fake_policy {
+  static constexpr bool crash_kexec_post_notifiers = true;
+};
+struct panic_post_notifiers : panicking<fake_platform, post_notifiers> {};
+
+TEST_F(panic_post_notifiers, notifies_and_dumps_before_it_takes_the_image) {
+  load();
+  EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);
+  EXPECT_EQ(m.lines_with({"reports", "commits", "sends", "notifies", "dumps", "checks", "jumps"}),
+            (lines{"0 reports oh no", "0 commits", "0 sends irq", "0 sends nmi", "0 notifies", "0 dumps messages",
+                   "0 checks image 7", "0 jumps to 7"}));
+}
+
+TEST_F(panic_post_notifiers, restarts_without_an_image) {
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.lines_with({"notifies", "dumps", "flushes", "restarts"}),
+            (lines{"0 notifies", "0 dumps messages", "0 flushes", "0 restarts"}));
+}
+
+TEST_F(panic_post_notifiers, fault_in_the_notifiers_still_reaches_the_jump) {
+  load();
+  m.when("0 notifies", [&] { domain.panic("nested", nullptr); });
+  EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);
+}
+
+TEST_F(panic_post_notifiers, fault_behind_the_late_claim_still_reaches_the_jump) {
+  load();
+  m.when("0 begins notes", [&] { domain.panic("nested", nullptr); });
+  EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);
+  EXPECT_EQ(m.count("0 notifies"), 1);
+}
+
+}  // namespace

@@ -61,7 +61,7 @@ enum class stop_how : uint32_t { irq, nmi };
 
 /// What became of a CPU.
 enum class stop_state : uint32_t {
-  absent,   // never online
+  absent,   // not online when the machine died
   running,  // the owner of the gate, or nobody has been stopped yet
   parked,   // lost the race for the gate and stopped itself
   by_irq,   // stopped by an ordinary interrupt
@@ -93,7 +93,7 @@ enum class trace_kind : uint32_t {
   committed,      // from here on every other CPU is asked to stop
   step_begun,     // value: lastcpu::step
   stop_sent,      // value: target CPU
-  acknowledged,   // value: stop_state; the acknowledgement itself comes next, and nothing after it
+  acknowledged,   // value: stop_state; the acknowledgement itself comes next
   withdrawn,      // this CPU has won after all
   parked,         // for good
 };

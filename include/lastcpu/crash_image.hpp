@@ -18,7 +18,7 @@ namespace lastcpu {
 enum class load_outcome : uint8_t {
   loaded,
   refused,  // image_intact() says no: the slot is as it was
-  busy,     // another load or unload is under way: nothing changed
+  busy,     // another load or unload is under way, or a claim checks it: nothing changed
   claimed,  // a crash has taken the image: nothing changed
 };
 
@@ -45,7 +45,7 @@ class crash_image {
   [[nodiscard]] load_outcome load(const image& img, image* replaced = nullptr) noexcept {
     if (!P::image_intact(img)) return load_outcome::refused;
     state before = state::empty;
-    if (!take(before, state::loading)) return before == state::loading ? load_outcome::busy : load_outcome::claimed;
+    if (!take(before, state::loading)) return before == state::claimed ? load_outcome::claimed : load_outcome::busy;
     if (before == state::ready && replaced != nullptr) detail::copy_plain(*replaced, image_);
     detail::copy_plain(image_, img);
     state_.store(to_word(state::ready), order::release);  // (1) release: pairs with acquire (2)
@@ -55,7 +55,7 @@ class crash_image {
   /// Empties the slot; what was in it is handed out through `removed`.
   [[nodiscard]] unload_outcome unload(image* removed = nullptr) noexcept {
     state before = state::empty;
-    if (!take(before, state::loading)) return before == state::loading ? unload_outcome::busy : unload_outcome::claimed;
+    if (!take(before, state::loading)) return before == state::claimed ? unload_outcome::claimed : unload_outcome::busy;
     if (before == state::ready && removed != nullptr) detail::copy_plain(*removed, image_);
     state_.store(to_word(state::empty), order::release);
     return before == state::ready ? unload_outcome::unloaded : unload_outcome::empty;

@@ -84,12 +84,22 @@ class crash_path {
   /// the new machine does not keep. No other CPU may be there yet.
   [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
     gate_.forget();
+    remember_oops(nullptr, nullptr);
     cpus_.forget();
     messages_.forget();
     return image_.forget(inherited);
   }
 
  protected:
+  /// For a panic that a fault inside this CPU's crash_kexec() has become: the oops was first, its registers and its
+  /// reason are kept before the fault's. Its frame is still there, for this is nested in it.
+  void keep_oops(cpu_id me) noexcept {
+    if (!gate_.on_this_cpu()) return;
+    const auto* regs = reinterpret_cast<const registers*>(oops_registers_.load(order::acquire));
+    keep_reason(reinterpret_cast<const char*>(oops_why_.load(order::acquire)));
+    if (regs != nullptr) cpus_.save_registers(me, regs);
+  }
+
   /// Goes down the whole ladder as a panic. The caller holds the gate for good, perhaps after it was parked.
   [[noreturn, gnu::cold]] void panic_ladder(const registers* regs, panic_context context) noexcept {
     const cpu_id me = P::this_cpu();
@@ -106,6 +116,8 @@ class crash_path {
   stop_cpus<P> cpus_{};
   crash_image<P> image_{};
   messages_type messages_{};
+  typename P::template atomic<uintptr_t> oops_registers_{};  // of the crash_kexec() that holds the gate; the owner's
+  typename P::template atomic<uintptr_t> oops_why_{};
   registers nmi_registers_{};  // of an NMI panic that is pending; the owner's
 
  private:
@@ -113,6 +125,11 @@ class crash_path {
     return gate_.begin_step(static_cast<uint32_t>(s), s == step::jump     ? phase::jumping
                                                       : s >= step::commit ? phase::dumping
                                                                           : phase::panicking);
+  }
+
+  void remember_oops(const registers* regs, const char* why) noexcept {
+    oops_why_.store(reinterpret_cast<uintptr_t>(why), order::release);  // acquire: keep_oops(), nested on this CPU
+    oops_registers_.store(reinterpret_cast<uintptr_t>(regs), order::release);
   }
 
   void keep_reason(const char* why) noexcept {
@@ -133,7 +150,9 @@ class crash_path {
         return kexec_outcome::unknown_cpu;
     }
     cpus_.withdraw(P::this_cpu());
+    remember_oops(regs, why);
     const kexec_outcome out = __crash_kexec(regs, why);
+    remember_oops(nullptr, nullptr);
     if (gate_.release() == release_outcome::panic_pending) {
       keep_reason(why);
       panic_ladder(&nmi_registers_, panic_context::nmi);
@@ -193,13 +212,13 @@ class crash_path {
     if constexpr (detail::has_save_note<P>) {
       const stop_state state = cpus_.state_of(cpu);
       if (state == stop_state::absent) return;
-      const bool stopped = cpu == me || cpus_.acknowledged(cpu);
+      const bool stopped = cpu == me || (state != stop_state::silent && cpus_.acknowledged(cpu));
       const auto text = [&](panic_context c) noexcept { return messages_.text(cpu, c, stopped); };
       const auto cut = [&](panic_context c) noexcept { return messages_.state(cpu, c) == message_state::writing; };
       using enum panic_context;
       P::save_note(*image_.held(),
-                   cpu_note<registers>{cpu, state, cpu == me, cpus_.registers_of(cpu), text(normal), text(nmi),
-                                       text(nested), cut(normal) || cut(nmi) || cut(nested)});
+                   cpu_note<registers>{cpu, state, cpu == me, stopped ? cpus_.registers_of(cpu) : nullptr, text(normal),
+                                       text(nmi), text(nested), cut(normal) || cut(nmi) || cut(nested)});
     }
   }
 

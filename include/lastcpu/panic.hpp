@@ -32,6 +32,7 @@ class crash_domain : public crash_path<P, Policy> {
     (void)P::irq_save();
     const cpu_id me = this_cpu_or_adopted();
     if (me >= P::max_cpus) panic_of_an_unknown_cpu(message, regs);
+    this->keep_oops(me);
     if (!this->messages_.keep(me, panic_context::normal, message))
       (void)this->messages_.keep(me, panic_context::nested, message);
     const claim_result mine = this->gate_.claim(hold::final);
@@ -88,7 +89,7 @@ class crash_domain : public crash_path<P, Policy> {
   }
 
   // Without a number it can't hold the gate. It lets whoever holds it finish, and otherwise reports and restarts: a
-  // dump that another CPU begins in that very moment is cut off, which no word without its number could prevent.
+  // dump that another CPU begins in that very moment is cut off. A port that can should offer adopt_this_cpu().
   [[noreturn, gnu::cold]] void panic_of_an_unknown_cpu(const char* message, const registers* regs) noexcept {
     (void)this->messages_.keep(P::max_cpus, panic_context::normal, message);
     for (gate_word seen = this->gate_.read(); !seen.is_open(); seen = this->gate_.read()) this->gate_.wait_while(seen);

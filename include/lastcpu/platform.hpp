@@ -23,8 +23,8 @@
 //   wake(word)                    ends wait_while() on this word, on every CPU; empty where waiting is polling
 //   now(), ticks_per_second()     monotonic
 //   make_resettable()             on a CPU that stops, after its registers are saved and before it says so: virtual-
-//                                 machine modes off, and the like. The CPU may still win the gate later: do not take
-//                                 away what send_stop() needs
+//                                 machine modes off, and the like. A stop NMI that interrupts it does it once more.
+//                                 The CPU may still win the gate later: do not take away what send_stop() needs
 //   park()                        end of the line for a stopped CPU; does not return
 //   image                         what describes a crash image: trivially copyable
 //   image_intact(image)           asked when the image is loaded and again when it is about to be started

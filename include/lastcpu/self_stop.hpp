@@ -86,8 +86,8 @@ template <class P>
   if (cpus.acknowledged(me)) park_as_loser(cpus, me);  // it interrupted the loser's wait
   cpus.save_registers(me, &regs);
   cpus.make_resettable_once(me);
-  cpus.acknowledge(me, how);
   detail::trace<P>(trace_kind::parked, me, 0);
+  cpus.acknowledge(me, how);
   for (;;) P::park();
 }
 

@@ -52,9 +52,13 @@ class stop_cpus {
     r.saved.store(saved_whole, order::release);
   }
 
-  /// P::make_resettable(), once however often this CPU comes here.
+  /// P::make_resettable(), unless this CPU has done it. An attempt that a stop NMI or a fault interrupts is made once
+  /// more; a third one is not.
   void make_resettable_once(cpu_id me) noexcept {
-    if (first_time(me, resettable_begun)) P::make_resettable();
+    if (is_done(me, resettable_done) || (!first_time(me, resettable_begun) && !first_time(me, resettable_again)))
+      return;
+    P::make_resettable();
+    (void)first_time(me, resettable_done);
   }
 
   /// True once: this CPU may run its self-stop hook. A hook that faults is not run again.
@@ -176,6 +180,8 @@ class stop_cpus {
   static constexpr uint32_t saved_whole = 3;
   static constexpr uint32_t resettable_begun = 1;
   static constexpr uint32_t hook_begun = 2;
+  static constexpr uint32_t resettable_again = 4;
+  static constexpr uint32_t resettable_done = 8;
 
   struct alignas(64) record {
     atomic<uint32_t> ack{};    // its CPU's: 0, or a stop_state
@@ -192,10 +198,13 @@ class stop_cpus {
     records_[cpu].entry.store(static_cast<uint32_t>(s), order::relaxed);
   }
 
+  [[nodiscard]] bool is_done(cpu_id me, uint32_t what) const noexcept {
+    return me < P::max_cpus && (records_[me].begun.load(order::acquire) & what) != 0;
+  }
   [[nodiscard]] bool first_time(cpu_id me, uint32_t what) noexcept {
     if (me >= P::max_cpus) return false;
     const uint32_t begun = records_[me].begun.load(order::relaxed);
-    records_[me].begun.store(begun | what, order::relaxed);
+    records_[me].begun.store(begun | what, order::release);  // an NMI on this CPU that sees it finds the rest done
     return (begun & what) == 0;
   }
 

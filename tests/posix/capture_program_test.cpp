@@ -162,6 +162,17 @@ TEST(capture_program, is_not_intact_when_a_file_of_it_is_closed_or_not_what_was_
   EXPECT_FALSE(program_intact(other)) << "closed behind its back";
 }
 
+TEST(capture_program, whose_notes_file_is_another_ones_by_now_is_not_intact) {
+  scratch s;
+  capture_program image = opened();
+  EXPECT_TRUE(posix::image_intact(image));
+  const int stranger = open(s.file("database", "x", 0600).c_str(), O_RDWR);
+  ASSERT_EQ(dup2(stranger, image.notes), image.notes);
+  EXPECT_FALSE(posix::image_intact(image));
+  close(stranger);
+  close_capture_program(image);
+}
+
 TEST(capture_program, closes_both_files_once) {
   const int fds = open_fds();
   capture_program image = opened();

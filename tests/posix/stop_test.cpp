@@ -133,6 +133,32 @@ TEST(stop, does_not_name_a_thread_that_left_in_time) {
   EXPECT_EQ(room.result().records, 1u);
 }
 
+// A thread that becomes a CPU when the others have been asked: it must not run.
+struct late_arrival : panic_policy {
+  static inline shared<atomic<uint32_t>>* ran = nullptr;
+  template <class Report>
+  static void notifiers(const Report&) noexcept {
+    std::thread([] {
+      const cpu_guard late(2);
+      set_flag(**ran);
+    }).detach();
+    sleep_ms(100);
+  }
+};
+
+TEST(stop, parks_a_thread_that_registers_when_it_is_too_late) {
+  shared<atomic<uint32_t>> ran;
+  late_arrival::ran = &ran;
+  const outcome o = in_child([] {
+    auto& m = the_machine<posix, late_arrival>;
+    boot(m);
+    const cpu_guard cpu(0);
+    m.panic("too late");
+  });
+  EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+  EXPECT_EQ(ran->load(order::acquire), 0u);
+}
+
 TEST(stop, counts_a_loser_as_parked_with_its_own_message) {
   const capture_room room;
   const outcome o = in_child([] {

@@ -119,8 +119,8 @@ TEST_F(crash_image, image_that_is_being_checked_belongs_to_the_claim) {
   load(7);
   m.when("0 checks image 7", [&] {
     m.as(1, [&] {
-      EXPECT_EQ(slot.load(image{8}), load_outcome::claimed);
-      EXPECT_EQ(slot.unload(), unload_outcome::claimed);
+      EXPECT_EQ(slot.load(image{8}), load_outcome::busy);
+      EXPECT_EQ(slot.unload(), unload_outcome::busy);
       EXPECT_EQ(slot.claim(), image_outcome::busy);
       EXPECT_EQ(slot.held(), nullptr);
     });

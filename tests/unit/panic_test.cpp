@@ -152,6 +152,23 @@ TEST_F(panic, inside_a_crash_kexec_of_its_own_cpu_takes_over) {
   EXPECT_EQ(steps(), begun(0, without_image));
 }
 
+TEST_F(panic, of_a_fault_in_the_check_of_the_image_keeps_the_oops_that_came_first) {
+  load();
+  m.when("0 checks image 7", [&] { domain.panic("fault in the check", &stopped); });
+  EXPECT_EQ(m.as(0, [&] { (void)domain.crash_kexec(&crash, "the oops"); }), ending::restarted);
+  EXPECT_EQ(message(0, normal), "the oops");
+  EXPECT_EQ(message(0, nested), "fault in the check");
+  EXPECT_EQ(saved_pc(0), crash.pc);
+}
+
+TEST_F(panic, after_a_crash_kexec_that_came_back_has_its_own_message_and_registers) {
+  EXPECT_EQ(domain.crash_kexec(&stopped, "an oops"), kexec_outcome::no_image);
+  claim_on(0, hold::trial);
+  EXPECT_EQ(panic_on(0, "mine"), ending::restarted);
+  EXPECT_EQ(message(0, normal), "mine");
+  EXPECT_EQ(saved_pc(0), crash.pc);
+}
+
 TEST_F(panic, inside_a_panic_keeps_both_messages) {
   m.when("0 reports outer", [&] { domain.panic("inner", nullptr); });
   EXPECT_EQ(panic_on(0, "outer"), ending::restarted);

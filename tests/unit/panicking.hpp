@@ -23,7 +23,7 @@ inline constexpr fake_registers in_nmi{0x2222, 2};
 inline constexpr fake_registers stopped{0x5709, 3};
 
 // The moment of a panic at which its message is written but not yet marked as whole.
-inline constexpr uint32_t before_the_mark = 2;
+inline constexpr uint32_t before_the_mark = 3;
 
 using domain_type = crash_domain<fake_platform, fake_policy>;
 static_assert(noexcept(std::declval<domain_type&>().panic("")));

@@ -201,7 +201,8 @@ TEST_F(stop_as_loser, that_is_asked_by_nmi_as_well_answers_once_with_whole_regis
     if (answered) {
       EXPECT_EQ(c.registers_of(1)->pc, crash.pc) << n;
     }
-    EXPECT_LE(machine.count("1 is made resettable"), 1) << n;
+    EXPECT_GE(machine.count("1 is made resettable"), 1) << n;
+    EXPECT_LE(machine.count("1 is made resettable"), 2) << n << ": interrupted, once more";
   });
 }
 
@@ -216,7 +217,7 @@ TEST_F(stop_as_asked, saves_registers_then_is_resettable_then_answers_then_parks
   EXPECT_EQ(m.as(1, [&] { lastcpu::stop_as_asked(cpus, stopped, stop_state::by_irq); }), ending::parked);
   m.always(nullptr);
   EXPECT_EQ(m.log,
-            (std::vector<std::string>{"1 is made resettable", "1 answers 3", "1 wakes", "1 goes down", "1 parks"}));
+            (std::vector<std::string>{"1 is made resettable", "1 goes down", "1 answers 3", "1 wakes", "1 parks"}));
   EXPECT_EQ(saved_pc(1), stopped.pc);
 }
 

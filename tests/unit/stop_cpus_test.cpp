@@ -101,6 +101,14 @@ TEST_F(stop_cpus, makes_itself_resettable_once) {
   EXPECT_EQ(m.count("1 is made resettable"), 1);
 }
 
+TEST_F(stop_cpus, making_resettable_that_was_interrupted_is_made_once_more) {
+  m.when("0 is made resettable", [&] { cpus.make_resettable_once(0); });
+  cpus.make_resettable_once(0);
+  EXPECT_EQ(m.count("0 is made resettable"), 2);
+  cpus.make_resettable_once(0);
+  EXPECT_EQ(m.count("0 is made resettable"), 2);
+}
+
 TEST_F(stop_cpus, may_run_the_hook_once_whatever_else_it_did_once) {
   cpus.make_resettable_once(1);
   EXPECT_TRUE(cpus.may_run_hook(1));

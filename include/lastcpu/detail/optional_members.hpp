@@ -26,11 +26,30 @@ template <class P>
   }
 }
 
+/// n / by. On a 32-bit machine a 64-bit division would be a call of the compiler's library, which a kernel may lack.
+[[nodiscard]] constexpr uint64_t divide(uint64_t n, uint32_t by) noexcept {
+  if constexpr (sizeof(uintptr_t) >= 8) {
+    return n / by;
+  } else {
+    uint64_t quotient = 0;
+    uint64_t rest = 0;
+    for (int bit = 63; bit >= 0; --bit) {
+      rest = rest << 1 | (n >> bit & 1);
+      quotient <<= 1;
+      if (rest < by) continue;
+      rest -= by;
+      quotient |= 1;
+    }
+    return quotient;
+  }
+}
+
 /// The moment `microseconds` from now, in ticks; saturates to no_deadline.
 template <class P>
 [[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
   const uint64_t tps = P::ticks_per_second();
-  const uint64_t ticks = tps / 1'000'000 * microseconds + tps % 1'000'000 * microseconds / 1'000'000;
+  const uint64_t whole = divide(tps, 1'000'000);
+  const uint64_t ticks = whole * microseconds + divide((tps - whole * 1'000'000) * microseconds, 1'000'000);
   const uint64_t now = P::now();
   return ticks < no_deadline - now ? now + ticks : no_deadline;
 }

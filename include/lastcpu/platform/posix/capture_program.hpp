@@ -37,12 +37,16 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
   struct stat s {};
   return image.program >= 0 && image.notes >= 0 && image.size > 0 &&
          fcntl(image.program, F_GET_SEALS) == program_seals && fstat(image.program, &s) == 0 &&
-         static_cast<uint64_t>(s.st_size) == image.size && fcntl(image.notes, F_GETFD) >= 0;
+         static_cast<uint64_t>(s.st_size) == image.size &&
+         fcntl(image.notes, F_GET_SEALS) == F_SEAL_SEAL;  // ours, not a file that got its number
 }
 
 [[nodiscard]] inline bool copy_and_seal(int from, uint64_t bytes, capture_program& image) noexcept {
   image.size = bytes;
-  image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  constexpr unsigned executable = 0x10;  // MFD_EXEC, of Linux 6.3: where vm.memfd_noexec is 1 it must be asked for
+  image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING | executable);
+  if (image.program < 0 && errno == EINVAL)
+    image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   image.notes = memfd_create("lastcpu-notes", MFD_CLOEXEC);  // until become()
   snprintf(image.option, sizeof image.option, "--crash-notes=/proc/self/fd/%d", image.notes);
   if (image.program < 0 || image.notes < 0) return false;
@@ -134,7 +138,9 @@ inline void close_capture_program(capture_program& image) noexcept {
   close(fd);
   if (!copied) close_capture_program(made);
   if (why != nullptr) return fail(why);
-  if (!copied) return fail(std::string("can't be copied into memory: ") + strerror(copy_error));
+  if (!copied)
+    return fail(std::string("can't be copied into memory: ") + strerror(copy_error) +
+                "; see ulimit -n and vm.memfd_noexec");
   image = made;
   return true;
 }

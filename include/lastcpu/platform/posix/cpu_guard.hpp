@@ -26,7 +26,7 @@ enum class guard_status : uint8_t {
 
 /// Registers this thread as a CPU. Check it: a guard that did not register changes nothing and says why. A thread
 /// without one may still panic (it gets a number then), but it can't be stopped by others. The stop signals and the
-/// faults are unmasked for this thread.
+/// faults are unmasked for this thread. While another CPU is dumping the constructor does not return: it parks.
 /// Thread context; destroy it on the same thread.
 class [[nodiscard]] cpu_guard {
  public:
@@ -66,7 +66,8 @@ class [[nodiscard]] cpu_guard {
   }
 
  private:
-  static constexpr size_t work_bytes = 128 * 1024;  // a fault in an NMI in a fault, each with work to do
+  static constexpr size_t nested_frames = 24;  // a fault in every step of a panic, and an NMI
+  static constexpr size_t work_bytes = 128 * 1024;
 
   guard_status enter(cpu_id wanted) noexcept {
     using namespace posix_detail;
@@ -76,6 +77,7 @@ class [[nodiscard]] cpu_guard {
     if (wanted == no_cpu ? take_any_cpu() < max_cpus : take_cpu(wanted)) {
       cpu_ = this_thread_cpu;
       let_stops_in();
+      stop_if_late();
       return guard_status::registered;
     }
     drop_stack();
@@ -91,7 +93,7 @@ class [[nodiscard]] cpu_guard {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     size_t frame = getauxval(AT_MINSIGSTKSZ);
     if (frame == 0) frame = 16 * 1024;
-    bytes_ = (4 * frame + work_bytes + 2 * page - 1) / page * page;  // one page of it is a guard
+    bytes_ = (nested_frames * frame + work_bytes + 2 * page - 1) / page * page;  // one page of it is a guard
     void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (p == MAP_FAILED) return false;
     stack_ = static_cast<char*>(p);

@@ -32,11 +32,11 @@ inline constinit thread_local cpu_id this_thread_cpu __attribute__((tls_model("i
 
 /// Makes this thread CPU `cpu`; false when another thread is. `cpu` is in range.
 inline bool take_cpu(cpu_id cpu) noexcept {
-  uint32_t nobody = 0;
-  if (!cpu_table[cpu].tid.compare_exchange(nobody, this_tid(), order::acq_rel, order::acquire)) return false;
-  uint32_t high = highest_cpu_ever.load(order::relaxed);
+  uint32_t high = highest_cpu_ever.load(order::relaxed);  // first: who is online is below the limit
   while (high <= cpu && !highest_cpu_ever.compare_exchange(high, cpu + 1, order::acq_rel, order::relaxed)) {
   }
+  uint32_t nobody = 0;
+  if (!cpu_table[cpu].tid.compare_exchange(nobody, this_tid(), order::acq_rel, order::acquire)) return false;
   this_thread_cpu = cpu;
   return true;
 }

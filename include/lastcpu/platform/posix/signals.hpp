@@ -112,6 +112,19 @@ inline void let_stops_in() noexcept {
   let_faults_in();
 }
 
+/// For a thread that has just become a CPU: it may have come too late to be asked. Does not return when another CPU has
+/// committed.
+inline void stop_if_late() noexcept {
+  if (machine.stop == nullptr) return;
+  posix_registers here;
+  capture_caller_registers(here);
+  const uint64_t off = irq_mask();
+  uint64_t before = 0;
+  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &off, &before, sizeof off);
+  (void)machine.stop(machine.domain, here, false);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
+}
+
 extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* context) noexcept {
   const int saved_errno = errno;
   let_faults_in();

@@ -41,8 +41,9 @@ class crash_path {
   constexpr crash_path() noexcept = default;
 
   /// Starts the crash kernel for an oops with these registers (the caller's where null), if one is loaded. `why` is
-  /// kept as this CPU's message when the call does not return. Thread or irq context. Returns when there is nothing to start or somebody else is at it, with interrupts as they were, and
-  /// nothing changed; does not return when an NMI panicked on this CPU meanwhile: it goes on as that panic.
+  /// kept as this CPU's message when the call does not return. Thread or irq context. Returns when there is nothing to
+  /// start or somebody else is at it, with interrupts as they were and nothing changed; does not return when an NMI
+  /// panicked on this CPU meanwhile: it goes on as that panic.
   kexec_outcome crash_kexec(const registers* regs = nullptr, const char* why = nullptr) noexcept {
     const typename P::irq_state irqs = P::irq_save();
     const kexec_outcome out = crash_kexec_irqs_off(regs, why);
@@ -54,18 +55,10 @@ class crash_path {
   /// the reason; the gate stays with the caller.
   kexec_outcome __crash_kexec(const registers* regs, const char* why = nullptr) noexcept {
     if (!gate_.on_this_cpu()) return kexec_outcome::not_the_owner;
-    switch (image_.claim()) {
-      case image_outcome::claimed:
-        keep_reason(why);
-        end_of_the_ladder(regs);
-      case image_outcome::none:
-        return kexec_outcome::no_image;
-      case image_outcome::busy:
-        return kexec_outcome::image_busy;
-      case image_outcome::corrupt:
-        break;
-    }
-    return kexec_outcome::image_corrupt;
+    const image_outcome claimed = image_.claim();
+    if (claimed != image_outcome::claimed) return reason(claimed);
+    keep_reason(why);
+    end_of_the_ladder(regs);
   }
 
   /// Stops every other CPU for an owner that has committed; again: the first report. See stop_cpus::stop_others().
@@ -107,7 +100,7 @@ class crash_path {
     cpus_.save_registers(me, regs);
     if (begin(step::report)) Policy::report(panic_info<registers>{me, messages_.text(me, context, true), regs});
     if constexpr (!Policy::crash_kexec_post_notifiers) {
-      if (begin(step::image)) (void)__crash_kexec(regs);
+      if (begin(step::image)) Policy::no_crash_kernel(__crash_kexec(regs));
     }
     end_of_the_ladder(regs);
   }
@@ -125,6 +118,12 @@ class crash_path {
     return gate_.begin_step(static_cast<uint32_t>(s), s == step::jump     ? phase::jumping
                                                       : s >= step::commit ? phase::dumping
                                                                           : phase::panicking);
+  }
+
+  [[nodiscard]] static constexpr kexec_outcome reason(image_outcome refused) noexcept {
+    return refused == image_outcome::none   ? kexec_outcome::no_image
+           : refused == image_outcome::busy ? kexec_outcome::image_busy
+                                            : kexec_outcome::image_corrupt;
   }
 
   void remember_oops(const registers* regs, const char* why) noexcept {
@@ -188,8 +187,13 @@ class crash_path {
     if (begin(step::notifiers)) Policy::notifiers(cpus_.report());
     if (begin(step::message_dump)) Policy::message_dump(*this);
     if constexpr (Policy::crash_kexec_post_notifiers) {
-      if (begin(step::late_image)) (void)image_.claim();
+      if (begin(step::late_image)) claim_late_image();
     }
+  }
+
+  void claim_late_image() noexcept {
+    const image_outcome claimed = image_.claim();
+    if (claimed != image_outcome::claimed) Policy::no_crash_kernel(reason(claimed));
   }
 
   void start_the_image(cpu_id me) noexcept {

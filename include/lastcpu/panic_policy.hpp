@@ -18,7 +18,7 @@ namespace lastcpu {
 enum class step : uint32_t {
   none,
   report,     // Policy::report
-  image,      // claim and check the crash image
+  image,      // claim and check the crash image; Policy::no_crash_kernel when there is none to start
   expect,     // the stop report says "silent" of everybody
   commit,     // ask every other CPU to stop
   registers,  // the owner's own
@@ -72,6 +72,10 @@ struct panic_policy {
 
   template <class Registers>
   static void report(const panic_info<Registers>&) noexcept {}
+  /// A panic ends without a crash kernel; `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called in
+  /// the step that asked for the image.
+  template <class Outcome>
+  static void no_crash_kernel(Outcome /*why*/) noexcept {}
   template <class Report>
   static void notifiers(const Report&) noexcept {}
   template <class Domain>

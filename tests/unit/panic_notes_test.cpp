@@ -80,7 +80,42 @@ TEST_F(panic_notes, are_saved_before_the_machine_is_shut_down) {
 
 // --- Policies.
 
-struct post_notifiers : fake_policy {
+// Says why there is no crash kernel, and may fault while it does.
+struct telling : fake_policy {
+  static void no_crash_kernel(kexec_outcome why) noexcept {
+    machine().say("has no crash kernel", static_cast<uint64_t>(why));
+  }
+  static std::string said(kexec_outcome why) {
+    return "0 has no crash kernel " + std::to_string(static_cast<int>(why));
+  }
+};
+struct panic_telling : panicking<fake_platform, telling> {};
+
+TEST_F(panic_telling, says_nothing_when_the_crash_kernel_starts) {
+  load();
+  EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);
+  EXPECT_EQ(m.lines_with({"has no"}), lines{});
+}
+
+TEST_F(panic_telling, names_an_image_that_is_missing) {
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.lines_with({"has no"}), lines{telling::said(kexec_outcome::no_image)});
+}
+
+TEST_F(panic_telling, names_a_damaged_image_and_goes_on_to_the_restart) {
+  load();
+  m.broken_images = {7};
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.lines_with({"has no", "commits"}), (lines{telling::said(kexec_outcome::image_corrupt), "0 commits"}));
+}
+
+TEST_F(panic_telling, fault_while_it_names_the_image_goes_on_and_asks_no_second_time) {
+  m.when(telling::said(kexec_outcome::no_image), [&] { domain.panic("nested", nullptr); });
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.count(telling::said(kexec_outcome::no_image)), 1);
+}
+
+struct post_notifiers : telling {
   static constexpr bool crash_kexec_post_notifiers = true;
 };
 struct panic_post_notifiers : panicking<fake_platform, post_notifiers> {};
@@ -97,6 +132,13 @@ TEST_F(panic_post_notifiers, restarts_without_an_image) {
   EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
   EXPECT_EQ(m.lines_with({"notifies", "dumps", "flushes", "restarts"}),
             (lines{"0 notifies", "0 dumps messages", "0 flushes", "0 restarts"}));
+}
+
+TEST_F(panic_post_notifiers, names_a_damaged_image_behind_the_notifiers) {
+  load();
+  m.broken_images = {7};
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.lines_with({"notifies", "has no"}), (lines{"0 notifies", telling::said(kexec_outcome::image_corrupt)}));
 }
 
 TEST_F(panic_post_notifiers, fault_in_the_notifiers_still_reaches_the_jump) {

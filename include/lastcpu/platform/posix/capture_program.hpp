@@ -4,6 +4,7 @@
 // becomes. What happens to its file afterwards does not matter.
 
 #include <lastcpu/platform/posix/crash_notes.hpp>
+#include <lastcpu/platform/posix/faults.hpp>
 
 #include <elf.h>
 #include <errno.h>
@@ -85,8 +86,7 @@ inline constexpr uint16_t this_machine = EM_NONE;
 inline void drop_pending_signals(const int (&stop_signals)[2]) noexcept {
   struct sigaction action {};
   for (int s = 1; s <= SIGRTMAX; ++s) {
-    if (s == SIGSEGV || s == SIGBUS || s == SIGILL || s == SIGFPE || s == SIGTRAP || s == SIGSYS || s == SIGABRT)
-      continue;
+    if (is_fault(s)) continue;
     if (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
       continue;  // a program under nohup stays so
     action = {};

@@ -4,6 +4,7 @@
 // faults. The NMI signal is masked inside its own handler only, so it latches exactly once, like the real one.
 
 #include <lastcpu/platform/posix/cpu_table.hpp>
+#include <lastcpu/platform/posix/faults.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 
 #include <errno.h>
@@ -32,8 +33,6 @@ struct posix_options {
 
 namespace posix_detail {
 
-inline constexpr int fault_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
-
 /// The machine's vectors. Written by install(), in quiet times, before the handlers exist.
 struct vectors {
   void* domain = nullptr;
@@ -54,44 +53,6 @@ inline constinit vectors machine{};
   for (const int s : fault_signals) mask &= ~signal_bit(s);
   if (machine.options.nmi_signal != 0) mask &= ~signal_bit(machine.options.nmi_signal);
   return mask;
-}
-
-[[nodiscard]] inline const char* fault_name(int number) noexcept {
-  switch (number) {
-    case SIGSEGV:
-      return "SIGSEGV";
-    case SIGBUS:
-      return "SIGBUS";
-    case SIGILL:
-      return "SIGILL";
-    case SIGFPE:
-      return "SIGFPE";
-    case SIGTRAP:
-      return "SIGTRAP";
-    case SIGSYS:
-      return "SIGSYS";
-    case SIGABRT:
-      return "SIGABRT";
-    default:
-      return "fault";
-  }
-}
-
-/// "SIGSEGV at 0x7f..": by hand, for printf may take a lock.
-inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
-  char* at = out;
-  const auto put = [&at](const char* text) noexcept {
-    while (*text != '\0') *at++ = *text++;
-  };
-  put(fault_name(info.si_signo));
-  if (info.si_signo != SIGABRT) {
-    put(" at 0x");
-    const auto address = reinterpret_cast<uintptr_t>(info.si_addr);
-    int shift = static_cast<int>(sizeof address) * 8 - 4;
-    while (shift > 0 && address >> shift == 0) shift -= 4;
-    for (; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[address >> shift & 15];
-  }
-  *at = '\0';
 }
 
 /// A masked fault kills the process, whatever it was about to dump. A thread may have masked them all, and

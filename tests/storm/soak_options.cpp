@@ -12,6 +12,7 @@ namespace storm {
 const char soak_usage[] =
     "Usage: tools/soak [--trials N] [--scenario NAME]... [--design NAME] [--state FILE] [--resume]\n"
     "       tools/soak --replay SCENARIO:SEED [--design NAME] [--trials N]\n"
+    "       tools/soak --kernel [--boots N] ...   boots of the example kernel; --kernel --help\n"
     "\n"
     "Runs N trials of each scenario, each in a process of its own with 8 threads as CPUs, and ends with the line\n"
     "\"N passed, N failed\". Ctrl-C stops it; with --resume it goes on where it stopped.\n"

@@ -14,6 +14,7 @@ needed=(
   "program:python3         python3"
   "program:gdb             gdb"
   "program:nm              binutils"
+  "program:qemu-system-x86_64 qemu-system-x86"
   "program:git             git"
   "header:stdlib.h         libc6-dev"
   "header:gtest/gtest.h    libgtest-dev"

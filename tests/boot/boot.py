@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Boots the example kernel in QEMU with a deadline, and brings back what it wrote to its serial line."""
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+PACKAGE = "qemu-system-x86"
+TAIL_LINES = 25
+AT_ONCE = 2  # QEMUs
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The files of one build, and where the kernel's code is."""
+    elf: Path
+    crash_elf: Path
+    crash_flat: Path
+    text: range
+
+    @staticmethod
+    def of_build(build, name="lastcpu_kernel.elf"):
+        folder = Path(build) / "examples"
+        return Kernel.of_files(folder / "kernel" / name, folder / "crash_kernel" / "lastcpu_crash_kernel.elf")
+
+    @staticmethod
+    def of_files(elf, crash_elf):
+        for file in (elf, crash_elf, crash_elf.with_suffix(".bin")):
+            if not file.is_file():
+                sys.exit(f"{file} is missing; build it: cmake --build <build directory>")
+        return Kernel(elf, crash_elf, crash_elf.with_suffix(".bin"), executable_range(elf))
+
+
+@dataclass(frozen=True)
+class Boot:
+    scenario: str
+    cpus: int = 2
+    machine: str = "q35"
+    seed: int = 1
+    image: str = "elf"
+    deterministic: bool = False
+    words: tuple = ()  # more of the kernel's command line
+
+    def __str__(self):
+        out = f"{self.scenario} on {self.machine} with {self.cpus} CPU{'s' * (self.cpus != 1)}, seed {self.seed}"
+        if self.image != "elf":
+            out += f", image {self.image}"
+        if self.deterministic:
+            out += ", deterministic"
+        return ", ".join([out, *self.words])
+
+    def deadline(self):
+        """Seconds; many times what it takes on an idle machine."""
+        return 30 if self.cpus <= 16 else 60 if self.cpus <= 64 else 150
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one boot ended. `status` is QEMU's, None when the deadline passed and QEMU was killed."""
+    log: str
+    status: int | None
+    seconds: float
+    command: str
+    qemu_said: str
+
+
+def executable_range(elf):
+    """The virtual addresses that the ELF64 file's executable segments span."""
+    data = Path(elf).read_bytes()
+    if data[:5] != b"\x7fELF\x02":
+        sys.exit(f"{elf} is no 64-bit ELF file")
+    offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    spans = []
+    for i in range(count):
+        kind, flags, _, address, _, _, bytes_, _ = struct.unpack_from("<IIQQQQQQ", data, offset + i * size)
+        if kind == 1 and flags & 1 and address >= 1 << 63:
+            spans.append((address, address + bytes_))
+    if not spans:
+        sys.exit(f"{elf} has no executable segment in the upper half of the address space")
+    return range(min(a for a, _ in spans), max(b for _, b in spans))
+
+
+def require_qemu():
+    if shutil.which(QEMU) is None:
+        sys.exit(f"{QEMU} is not installed, and without it no kernel boots; on Debian or Ubuntu: "
+                 f"apt-get install {PACKAGE}")
+
+
+def command_of(boot, kernel, log):
+    accel = ["-accel", "tcg,thread=multi"]
+    if boot.deterministic:
+        accel = ["-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-rtc", "clock=vm"]
+    words = [f"scenario={boot.scenario}", f"seed={boot.seed}", f"image={boot.image}", "trace=1", *boot.words]
+    image = [] if boot.image == "none" else ["-initrd", kernel.crash_flat if boot.image == "flat" else kernel.crash_elf]
+    return [QEMU, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-machine", boot.machine, *accel,
+            "-smp", str(boot.cpus), "-m", "256", "-serial", f"file:{log}",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+            "-kernel", str(kernel.elf), *map(str, image), "-append", " ".join(words)]
+
+
+def run(boot, kernel, log):
+    """One boot from power-on to the end of QEMU. The serial line goes to the file `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    command = command_of(boot, kernel, log)
+    began = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
+        try:
+            said, _ = qemu.communicate(timeout=boot.deadline())
+            status = qemu.returncode
+        except subprocess.TimeoutExpired:
+            qemu.kill()
+            said, _ = qemu.communicate()
+            status = None
+        except BaseException:
+            qemu.kill()
+            raise
+    return Ended(log.read_bytes().decode("latin-1"), status, time.monotonic() - began, shlex.join(command),
+                 said.decode("latin-1").strip())
+
+
+def tail(log):
+    lines = log.splitlines()
+    shown = [f"    {line!r}"[:200] if not line.isprintable() else f"    {line}"[:200] for line in lines[-TAIL_LINES:]]
+    head = [f"    ... {len(lines) - TAIL_LINES} lines before"] if len(lines) > TAIL_LINES else []
+    return "\n".join(head + shown) if shown else "    (nothing)"
+
+
+def explain(boot, ended, problems, log, repeat):
+    """What went wrong with this boot, as text that ends with what to do next."""
+    lines = [f"FAILED: {boot}"] + [f"  {p}" for p in problems[:12]]
+    if len(problems) > 12:
+        lines.append(f"  and {len(problems) - 12} more")
+    if ended.qemu_said:
+        lines.append(f"  QEMU said: {ended.qemu_said}")
+    lines += ["  the serial log ends with", tail(ended.log), f"  all of it: {log}", f"  next: {repeat}",
+              f"  or by hand: {ended.command}"]
+    return "\n".join(lines)
+
+
+def at_once(function, items):
+    """function(item) for each item, AT_ONCE at a time, as an iterator in the order of the items."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Boots the example kernel in QEMU and judges what it writes to its serial line. Ends with "N passed, N failed".
+
+  boot_test.py --build build/gcc-release --group panic_vs_panic      what ctest runs; --groups lists them
+  boot_test.py --build build/gcc-release --scenario panic_vs_panic --cpus 4 --seed 3 --repeat 20
+"""
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import boot as qemu  # noqa: E402
+import deterministic  # noqa: E402
+import scenarios  # noqa: E402
+import verdict  # noqa: E402
+from boot import Boot, Kernel  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+REPEATS = 5  # of the racing ones
+MOST_HANGS = 2  # each costs a whole deadline; behind that many the other boots of a group are given up
+AT_255 = ("panic", "panic_vs_panic", "wedged_irqs_off")
+DETERMINISTIC = "deterministic"
+
+
+def boot_of(scenario, cpus, machine="q35", seed=1, **more):
+    return Boot(scenario.name, cpus, machine, seed, scenario.hand_over, **more)
+
+
+def q35(scenario):
+    return [boot_of(scenario, cpus, seed=seed) for cpus in (2, 4, 8) if cpus >= scenario.least_cpus
+            for seed in range(1, 1 + (REPEATS if scenario.racing else 1))]
+
+
+def groups():
+    """{name: (sentence, boots)}: each is one ctest test."""
+    every = scenarios.SCENARIOS
+    out = {s.name: (s.sentence, q35(s)) for s in every}
+    out["pc"] = ("every_scenario_ends_well_on_pc", [boot_of(s, 4, "pc") for s in every])
+    out["one_cpu"] = ("one_cpu_alone_ends_well", [boot_of(s, 1) for s in every if s.least_cpus == 1])
+    out["flat"] = ("a_flat_image_is_started_too", [Boot("panic", 2, image="flat"), Boot("panic_vs_panic", 4, image="flat")])
+    out["64_cpus"] = ("every_scenario_ends_well_on_64_cpus", [boot_of(s, 64) for s in every])
+    out["255_cpus"] = ("254_cpus_acknowledge_the_255th", [boot_of(s, 255) for s in every if s.name in AT_255])
+    out[DETERMINISTIC] = ("the_timeline_of_a_deterministic_run_is_the_kept_one", [])
+    return out
+
+
+def repeat_of(build, b):
+    return (f"python3 {sys.argv[0]} --build {build} --scenario {b.scenario} --cpus {b.cpus} --machine {b.machine} "
+            f"--seed {b.seed} --image {b.image} --repeat 20")
+
+
+def run_all(boots, kernel, build, logs):
+    """(passed, failed); tells of each that fails."""
+    hangs = []
+
+    def run_one(numbered):
+        i, b = numbered
+        log = logs / f"{i:03}-{b.scenario}-{b.machine}-{b.cpus}-{b.seed}.log"
+        if len(hangs) >= MOST_HANGS:
+            return b, log, None, ["not run"]
+        ended = qemu.run(b, kernel, log)
+        if ended.status is None:
+            hangs.append(b)
+        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, kernel.text)
+
+    passed = failed = 0
+    for b, log, ended, problems in qemu.at_once(run_one, list(enumerate(boots))):
+        if ended is None:
+            failed += 1
+            print(f"FAILED: {b}: not run, since {MOST_HANGS} before it hung", flush=True)
+        elif problems:
+            failed += 1
+            print(qemu.explain(b, ended, problems, log, repeat_of(build, b)), flush=True)
+        else:
+            passed += 1
+            print(f"ok: {b}, {ended.seconds:.1f} s", flush=True)
+    return passed, failed
+
+
+def numbers(text):
+    """"2,4-6" as [2, 4, 5, 6]."""
+    out = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        out += range(int(first), int(last or first) + 1)
+    if not out or not all(1 <= n <= 255 for n in out):
+        raise ValueError
+    return out
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/gcc-release", help="where it was built (build/gcc-release)")
+    parser.add_argument("--groups", action="store_true", help="list the groups, each with its sentence")
+    parser.add_argument("--group", help="all boots of this one")
+    parser.add_argument("--scenario", choices=scenarios.BY_NAME, help="only this one")
+    parser.add_argument("--cpus", type=numbers, default=[2, 4, 8], help="how many, such as 2,4 or 2-16 (2,4,8)")
+    parser.add_argument("--machine", default="q35", help="QEMU's (q35)")
+    parser.add_argument("--image", choices=("elf", "flat", "none"), help="which form of the crash kernel is handed over")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=1, help="this many times")
+    parser.add_argument("--accept", action="store_true", help="keep the deterministic timeline as it is now")
+    return parser, parser.parse_args()
+
+
+def wanted_boots(parser, o):
+    if o.group is not None:
+        if o.group not in groups():
+            parser.error(f"--group: there is no '{o.group}'; use one of: {', '.join(groups())}")
+        return groups()[o.group][1]
+    if o.scenario is None:
+        parser.error("say what to boot: --group or --scenario; --groups lists the groups")
+    s = scenarios.BY_NAME[o.scenario]
+    return [Boot(s.name, cpus, o.machine, o.seed, o.image or s.hand_over) for _ in range(o.repeat) for cpus in o.cpus]
+
+
+def main():
+    parser, o = parse_options()
+    if o.groups:
+        print("\n".join(f"{name} {sentence}" for name, (sentence, _) in groups().items()))
+        return 0
+    began = time.monotonic()
+    boots = wanted_boots(parser, o)
+    qemu.require_qemu()
+    kernel = Kernel.of_build(o.build)
+    logs = Path(o.build).resolve() / "tests" / "boot" / "logs" / (o.group or "by_hand")
+    if o.group == DETERMINISTIC:
+        passed, failed = deterministic.run(kernel, logs, o.accept)
+    else:
+        passed, failed = run_all(boots, kernel, o.build, logs)
+    print(f"took {time.monotonic() - began:.0f} s")
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed > 0 and failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

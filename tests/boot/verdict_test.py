@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""The checker of the boot tests must find each defect: a good log is damaged in one way, and a sentence is expected."""
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+
+import boot as qemu  # noqa: E402
+import scenarios  # noqa: E402
+import verdict  # noqa: E402
+from boot import Boot, Ended  # noqa: E402
+
+TEXT = range(0xFFFFFFFF80200000, 0xFFFFFFFF80210000)
+
+GOOD = """\
+kernel: 4 cpus online, tsc 1000000000 Hz
+kernel: image loaded, 65536 bytes
+kernel: scenario panic_vs_panic seed 3
+panic: cpu 1: first of two
+crash: started, panic to here 812 us
+crash: cpu 1 crashing running registers valid rip 0xffffffff80201234 rsp 0xffffffff80402000
+crash: cpu 1 said: first of two
+crash: cpu 1   #0 0xffffffff80201234 #1 0xffffffff80201300
+crash: cpu 0 stopped by irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000
+crash: cpu 0   #0 0xffffffff80203456
+crash: cpu 2 stopped parked registers valid rip 0xffffffff80202222 rsp 0xffffffff80403000
+crash: cpu 2 said: second of two
+crash: cpu 2   #0 0xffffffff80202222 #1 0xffffffff80201300
+crash: cpu 3 stopped by nmi registers valid rip 0xffffffff80203456 rsp 0xffffffff80404000
+crash: cpu 3   #0 0xffffffff80203456
+trace: 1000 1 claim_won 2
+trace: 1010 2 claim_lost 1
+trace: 1020 2 acknowledged 2
+trace: 1100 1 step_begun 1
+trace: 1200 1 step_begun 4
+trace: 1210 1 committed 0
+trace: 1220 2 parked 0
+trace: 1300 1 step_begun 6
+trace: 1310 1 stop_sent 0
+trace: 1320 1 stop_sent 3
+trace: 1400 0 parked 0
+trace: 1410 0 acknowledged 3
+trace: 1500 1 step_begun 7
+trace: 1510 1 stop_sent 3
+trace: 1600 3 parked 0
+trace: 1610 3 acknowledged 4
+trace: 1700 1 step_begun 16
+crash: done, 4 cpus, 0 silent
+"""
+
+RESTARTED = """\
+kernel: 2 cpus online, tsc 1000000000 Hz
+kernel: image loaded, 65536 bytes
+kernel: scenario damaged_image seed 1
+panic: cpu 0: told to
+kernel: crash kernel not started: image_corrupt
+kernel: restarting
+"""
+
+
+def judged(log, status=verdict.DONE_STATUS, scenario="panic_vs_panic", cpus=4, seed=3):
+    return verdict.judge(Boot(scenario, cpus, seed=seed), scenarios.BY_NAME[scenario],
+                         Ended(log, status, 1.0, "qemu", ""), TEXT)
+
+
+class the_checker(unittest.TestCase):
+    def expect(self, problems, sentence):
+        self.assertTrue(any(sentence in p for p in problems), f"no '{sentence}' in {problems}")
+
+    def damaged(self, old, new, sentence, **more):
+        self.assertIn(old, GOOD)
+        self.expect(judged(GOOD.replace(old, new), **more), sentence)
+
+    def without(self, start, sentence):
+        kept = [line for line in GOOD.splitlines(True) if not line.startswith(start)]
+        self.assertLess(len(kept), len(GOOD.splitlines()))
+        self.expect(judged("".join(kept)), sentence)
+
+    def test_passes_a_good_log(self):
+        self.assertEqual(judged(GOOD), [])
+        self.assertEqual(judged(GOOD.replace("\n", "\r\n")), [])
+
+    def test_passes_a_good_restart(self):
+        self.assertEqual(judged(RESTARTED, 0, "damaged_image", 2, 1), [])
+
+    def test_names_a_log_with_nothing_in_it(self):
+        self.expect(judged(""), "0 CPUs are online")
+        self.expect(judged(""), "0 crash kernels were started")
+
+    def test_finds_two_crash_kernels(self):
+        start = "crash: started, panic to here 812 us\n"
+        self.damaged(start, start + start, "2 crash kernels were started")
+
+    def test_finds_a_second_report_behind_the_first(self):
+        report = GOOD[GOOD.index("crash: started"):]
+        self.expect(judged(GOOD + report), "behind the last line")
+
+    def test_finds_a_crash_kernel_that_never_started(self):
+        self.without("crash: started", "0 crash kernels were started")
+
+    def test_finds_the_lost_message_of_a_parked_cpu(self):
+        self.without("crash: cpu 2 said", "CPU 2 is parked, and its message is lost")
+        self.without("crash: cpu 2 said", "CPU 2 lost the race for the gate, and its message is lost")
+
+    def test_finds_the_lost_message_of_the_crashing_cpu(self):
+        self.without("crash: cpu 1 said", "the message of the crashing CPU 1 is lost")
+
+    def test_finds_an_empty_message(self):
+        self.damaged("said: second of two", "said: ", "CPU 2 said nothing")
+
+    def test_finds_a_cpu_that_is_missing_from_the_report(self):
+        self.without("crash: cpu 3", "missing from the report: CPU 3")
+
+    def test_finds_a_cpu_that_is_listed_twice(self):
+        self.damaged("crash: cpu 3 stopped", "crash: cpu 0 stopped", "CPU 0 is listed twice")
+
+    def test_finds_a_cpu_that_there_is_not(self):
+        self.expect(judged(GOOD.replace("cpu 3", "cpu 7")), "in the report, but not in the machine: CPU 7")
+
+    def test_finds_missing_registers(self):
+        self.damaged("by irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000", "by irq registers missing",
+                     "CPU 0 answered, and its registers are missing")
+
+    def test_finds_registers_that_are_valid_and_not_shown(self):
+        self.damaged(" rip 0xffffffff80203456 rsp 0xffffffff80401000", "", "CPU 0: registers valid, but rip None")
+
+    def test_finds_a_rip_outside_the_kernel(self):
+        self.damaged("rip 0xffffffff80202222", "rip 0x1234", "CPU 2: rip 0x1234 is not in the kernel's code")
+
+    def test_finds_a_stack_in_user_memory(self):
+        self.damaged("rsp 0xffffffff80403000", "rsp 0x403000", "CPU 2: rsp 0x403000 is no kernel stack")
+
+    def test_finds_two_cpus_on_one_stack(self):
+        self.damaged("rsp 0xffffffff80403000", "rsp 0xffffffff80401000", "CPUs 0 and 2 have the same rsp")
+
+    def test_finds_a_backtrace_that_begins_elsewhere(self):
+        self.damaged("#0 0xffffffff80202222", "#0 0xffffffff80202223", "CPU 2: its backtrace does not begin at rip")
+        self.without("crash: cpu 2   #0", "CPU 2: its backtrace does not begin at rip")
+
+    def test_finds_a_frame_outside_the_kernel(self):
+        self.damaged("#0 0xffffffff80202222 #1 0xffffffff80201300", "#0 0xffffffff80202222 #1 0x0",
+                     "CPU 2: frame #1 0x0 is not in the kernel's code")
+
+    def test_finds_a_silent_cpu_that_had_to_answer(self):
+        silent = GOOD.replace("crash: cpu 3 stopped by nmi registers valid rip 0xffffffff80203456 "
+                              "rsp 0xffffffff80404000\ncrash: cpu 3   #0 0xffffffff80203456\n",
+                              "crash: cpu 3 stopped silent registers missing\n").replace("0 silent", "1 silent")
+        self.assertNotEqual(silent, GOOD)
+        self.expect(judged(silent), "silent, but must have answered: CPU 3")
+        wedged = silent.replace("panic_vs_panic", "wedged_in_nmi")
+        self.assertEqual(judged(wedged, scenario="wedged_in_nmi"), [])
+
+    def test_finds_a_wedged_cpu_that_is_not_named_silent(self):
+        self.expect(judged(GOOD.replace("panic_vs_panic", "wedged_in_nmi"), scenario="wedged_in_nmi"),
+                    "not named silent, though it can't have answered: CPU 3")
+
+    def test_finds_registers_of_a_silent_cpu(self):
+        self.damaged("stopped by nmi", "stopped silent", "CPU 3 is silent and has registers all the same")
+
+    def test_finds_two_crashing_cpus(self):
+        self.damaged("cpu 2 stopped parked", "cpu 2 crashing running", "2 CPUs crashed, not one")
+
+    def test_finds_that_no_cpu_crashed(self):
+        self.damaged("cpu 1 crashing running", "cpu 1 stopped by irq", "0 CPUs crashed, not one")
+
+    def test_finds_another_owner_than_the_one_that_reported(self):
+        self.damaged("panic: cpu 1", "panic: cpu 2", "CPU 2 reported its panic, but the crash is that of CPU 1")
+
+    def test_finds_two_panics_that_are_reported(self):
+        line = "panic: cpu 1: first of two\n"
+        self.damaged(line, line + "panic: cpu 2: second of two\n", "2 panics are reported as the machine's")
+
+    def test_finds_garbage_at_the_end(self):
+        self.expect(judged(GOOD + "\0"), "the log ends within a line")
+        self.expect(judged(GOOD + "x\n"), "behind the last line")
+
+    def test_finds_a_log_that_is_cut_off(self):
+        self.expect(judged(GOOD[:-5]), "the log ends within a line")
+        self.without("crash: done", "did not come to its last line")
+
+    def test_finds_a_line_that_nobody_writes(self):
+        for strange in ("hello\n", "\n", "crash: cpu 1 stopped\n", "crash: \x07\n", "kernel: 3 cpus online\n"):
+            self.damaged("crash: cpu 1 said", strange + "crash: cpu 1 said", "is not a line that the kernels write")
+
+    def test_finds_two_lines_in_one(self):
+        self.damaged("panic: cpu 1: first of two\n", "panic: cpu 1: first of twokernel: restarting\n",
+                     "is two lines in one")
+
+    def test_finds_a_dead_kernel_that_speaks(self):
+        self.damaged("crash: cpu 0 stopped", "oops: cpu 0 page fault\ncrash: cpu 0 stopped",
+                     "the dead kernel speaks while the crash kernel runs")
+
+    def test_finds_a_hang(self):
+        self.expect(judged(GOOD, None), "it hangs")
+
+    def test_finds_a_wrong_end(self):
+        self.expect(judged(GOOD, 0), "it ends with: restart; it must be: crash kernel")
+        self.expect(judged(GOOD, 3), "it ends with: status 3")
+
+    def test_finds_an_end_without_a_crash_kernel(self):
+        self.expect(judged(RESTARTED, verdict.DONE_STATUS, "damaged_image", 2, 1), "0 crash kernels were started")
+
+    def test_finds_a_false_reason(self):
+        log = RESTARTED.replace("image_corrupt", "no_image")
+        self.expect(judged(log, 0, "damaged_image", 2, 1), "why no crash kernel was started")
+        log = RESTARTED.replace("kernel: crash kernel not started: image_corrupt\n", "")
+        self.expect(judged(log, 0, "damaged_image", 2, 1), "why no crash kernel was started")
+
+    def test_finds_a_restart_that_nobody_announced(self):
+        self.expect(judged(RESTARTED.replace("kernel: restarting\n", ""), 0, "damaged_image", 2, 1),
+                    "it says 0 times that it restarts")
+
+    def test_finds_a_restart_without_a_panic(self):
+        self.expect(judged(RESTARTED.replace("panic: cpu 0: told to\n", ""), 0, "damaged_image", 2, 1),
+                    "no panic was reported")
+
+    def test_finds_a_cpu_that_did_not_come_online(self):
+        self.expect(judged(GOOD.replace("4 cpus online", "3 cpus online")), "3 CPUs are online, not 4")
+
+    def test_finds_another_scenario(self):
+        self.damaged("scenario panic_vs_panic seed 3", "scenario panic seed 3", "the kernel runs scenario panic")
+        self.damaged("seed 3", "seed 4", "with seed 4")
+
+    def test_finds_a_refused_image(self):
+        self.damaged("image loaded, 65536 bytes", "image refused: truncated", "image: truncated, not loaded")
+
+    def test_finds_wrong_counts_in_the_last_line(self):
+        self.damaged("done, 4 cpus", "done, 3 cpus", "the last line counts 3 CPUs and 0 silent")
+        self.damaged("0 silent", "1 silent", "the last line counts 4 CPUs and 1 silent")
+
+    def test_finds_a_stop_from_who_has_not_committed(self):
+        self.damaged("1310 1 stop_sent 0", "1310 2 stop_sent 0", "CPU 2 sent a stop to CPU 0 and had not committed")
+
+    def test_finds_a_stop_to_a_parked_cpu(self):
+        self.damaged("1310 1 stop_sent 0", "1310 1 stop_sent 2", "CPU 1 sent a stop to CPU 2, which had stopped")
+
+    def test_finds_two_commits(self):
+        self.damaged("1220 2 parked 0", "1220 2 committed 0", "the timeline has 2 commits")
+
+    def test_finds_a_step_that_is_run_twice(self):
+        self.damaged("step_begun 7", "step_begun 6", "CPU 1 began a step twice or out of order")
+
+    def test_finds_steps_on_two_cpus(self):
+        self.damaged("1700 1 step_begun", "1700 0 step_begun", "2 CPUs went through the steps")
+
+    def test_finds_a_parked_cpu_that_goes_on(self):
+        self.damaged("1610 3 acknowledged 4", "1610 0 claim_won 2", "CPU 0 was parked for good and went on")
+
+    def test_finds_a_report_that_the_timeline_contradicts(self):
+        self.damaged("acknowledged 4", "acknowledged 3", "CPU 3 is reported as by nmi; by its timeline it answered")
+        self.damaged("1210 1 committed", "1210 2 committed", "CPU 2 committed, and CPU 1 is reported")
+
+    def test_finds_an_event_of_no_known_kind(self):
+        self.damaged("claim_won", "claimed", "an event of no known kind")
+
+    def test_finds_a_missing_timeline(self):
+        self.without("trace:", "the crash kernel has no timeline")
+
+
+class every_scenario(unittest.TestCase):
+    def test_has_its_sentence_and_an_end(self):
+        self.assertEqual(len(scenarios.BY_NAME), len(scenarios.SCENARIOS))
+        for s in scenarios.SCENARIOS:
+            self.assertTrue(s.ends and s.sentence, s.name)
+
+
+class a_boot(unittest.TestCase):
+    def test_shows_the_tail_of_the_log_and_what_to_do_next(self):
+        ended = Ended("line\n" * 40 + "the \x01 end\n", None, 30.0, "qemu -x", "qemu: complaint")
+        text = qemu.explain(Boot("panic"), ended, ["it hangs"], "some.log", "try again")
+        for part in ("it hangs", "16 lines before", "the \\x01 end", "some.log", "next: try again", "qemu -x",
+                     "qemu: complaint"):
+            self.assertIn(part, text)
+
+
+if __name__ == "__main__":
+    unittest.main()

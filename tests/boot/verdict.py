@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 import events
 from events import Event
 
-DONE_STATUS = 33     # isa-debug-exit of the crash kernel, 2 * 16 + 1
-NOTHING_STATUS = 35  # of the scenario `nothing`, 2 * 17 + 1
-RESTART_STATUS = 0   # a reset under -no-reboot
+# What isa-debug-exit makes of the kernels' verdict codes: 2 * code + 1.
+DONE_STATUS = 2 * 0x10 + 1    # the crash kernel; every CPU has stopped
+SILENT_STATUS = 2 * 0x11 + 1  # the same; some are silent
+NOTHING_STATUS = 2 * 0x00 + 1  # of the scenario `nothing`
+RESTART_STATUS = 0            # a reset under -no-reboot
 
-ANSWERED = ("running", "parked", "by irq", "by nmi")
+CRASHING = "crashing"  # in place of a state
+ANSWERED = (CRASHING, "parked", "by_irq", "by_nmi")
 SPEAKERS = ("kernel: ", "oops: cpu ", "panic: cpu ", "crash: ", "trace: ")
 LONGEST_MESSAGE = 127
 LONGEST_PATH_US = 20_000_000  # panic to crash kernel; the bounds of the rungs and a loaded machine
@@ -22,7 +25,6 @@ LONGEST_PATH_US = 20_000_000  # panic to crash kernel; the bounds of the rungs a
 
 @dataclass
 class Cpu:
-    crashing: bool
     state: str
     registers: bool
     rip: int = 0
@@ -30,6 +32,10 @@ class Cpu:
     said: dict = field(default_factory=dict)  # "said", "said in NMI", "said nested": text
     frames: list = field(default_factory=list)
     cut_short: bool = False
+
+    @property
+    def crashing(self):
+        return self.state == CRASHING
 
 
 @dataclass
@@ -69,9 +75,13 @@ class Reader:
             (r"kernel: crash kernel not started: (\S.*)", self.not_started),
             (r"kernel: restarting", self.restarting),
             (r"oops: cpu (\d+)\b ?(.*)", self.oops),
+            (r"kernel: cpu (\d+) stopped (running|parked|by_irq|by_nmi|forced|silent|gone) registers (valid|missing)",
+             self.stopped),
+            (r"kernel: cpu (\d+) (said|said in NMI|said nested): (.*?)( \(cut short\))?", self.said),
             (r"panic: cpu (\d+): (\S.*)", self.panic),
+            (r"panic: cpu (\d+) was running: (\S.*)", self.was_running),
             (r"crash: started, panic to here (\d+) us", self.started),
-            (r"crash: cpu (\d+) (crashing|stopped) (running|parked|by irq|by nmi|forced|silent|gone) "
+            (r"crash: cpu (\d+) (crashing|stopped (?:parked|by_irq|by_nmi|forced|silent|gone)) "
              r"registers (valid|missing)(?: rip (0x[0-9a-f]+) rsp (0x[0-9a-f]+))?", self.cpu),
             (r"crash: cpu (\d+) (said|said in NMI|said nested): (.*?)( \(cut short\))?", self.said),
             (r"crash: cpu (\d+)  ((?: #\d+ 0x[0-9a-f]+)+)", self.backtrace),
@@ -143,15 +153,25 @@ class Reader:
     def panic(self, cpu, message):
         self.facts.panics.append((number(cpu), message))
 
+    def was_running(self, cpu, _what):
+        if number(cpu) not in [n for n, _ in self.facts.panics]:
+            self.problem(f"CPU {cpu} tells what it was running, and has not panicked")
+
+    def stopped(self, cpu, state, registers):
+        self.list(cpu, Cpu(CRASHING if state == "running" else state, registers == "valid"))
+
     def started(self, us):
         self.facts.started.append(number(us))
 
-    def cpu(self, cpu, role, state, registers, rip, rsp):
-        c = Cpu(role == "crashing", state, registers == "valid")
+    def cpu(self, cpu, state, registers, rip, rsp):
+        c = Cpu(state.removeprefix("stopped "), registers == "valid")
         if (rip is not None) != c.registers:
             self.problem(f"CPU {cpu}: registers {registers}, but rip {rip}")
         if rip is not None:
             c.rip, c.rsp = number(rip), number(rsp)
+        self.list(cpu, c)
+
+    def list(self, cpu, c):
         if number(cpu) in self.facts.cpus:
             self.problem(f"CPU {cpu} is listed twice")
         self.facts.cpus[number(cpu)] = c
@@ -159,7 +179,7 @@ class Reader:
     def listed(self, cpu):
         if number(cpu) not in self.facts.cpus:
             self.problem(f"CPU {cpu} says something before it is listed")
-            return Cpu(False, "absent", False)
+            return Cpu("absent", False)
         return self.facts.cpus[number(cpu)]
 
     def said(self, cpu, how, text, cut):
@@ -201,7 +221,7 @@ def end_of(status):
     """QEMU's exit status in words."""
     if status is None:
         return "hang"
-    named = {DONE_STATUS: "crash kernel", NOTHING_STATUS: "bye", RESTART_STATUS: "restart"}
+    named = {DONE_STATUS: "crash kernel", SILENT_STATUS: "crash kernel", NOTHING_STATUS: "bye", RESTART_STATUS: "restart"}
     return named.get(status, f"status {status}")
 
 
@@ -217,9 +237,9 @@ def judge(boot, scenario, ended, text):
         problems.insert(0, f"it ends with: {end}; it must be: {' or '.join(sorted(scenario.ends))}")
     problems += judge_boot(facts, boot, scenario)
     if end == "crash kernel" or facts.started:
-        problems += judge_crash(facts, boot, scenario, text)
+        problems += judge_crash(facts, boot, scenario, ended, text)
     elif end == "restart":
-        problems += judge_restart(facts, scenario)
+        problems += judge_restart(facts, boot, scenario)
     if end == "bye" and not facts.bye:
         problems.append("it exits as if done and has not said so")
     return problems + list(scenario.more(facts, boot, end))
@@ -238,7 +258,7 @@ def judge_boot(facts, boot, scenario):
         yield f"{len(facts.panics)} panics are reported as the machine's, not one: {facts.panics}"
 
 
-def judge_crash(facts, boot, scenario, text):
+def judge_crash(facts, boot, scenario, ended, text):
     if len(facts.started) != 1:
         yield f"{len(facts.started)} crash kernels were started, not one"
     elif facts.started[0] > LONGEST_PATH_US:
@@ -248,6 +268,9 @@ def judge_crash(facts, boot, scenario, text):
     if facts.not_started or facts.restarting:
         yield "the kernel gave the crash kernel up, and it started all the same"
     yield from judge_report(facts, boot, scenario)
+    silent = sum(c.state == "silent" for c in facts.cpus.values())
+    if (ended.status == SILENT_STATUS) != bool(silent):
+        yield f"QEMU's exit status is {ended.status}, and {silent} CPUs are silent"
     for number_, cpu in sorted(facts.cpus.items()):
         yield from judge_cpu(number_, cpu, text)
     yield from judge_stacks(facts)
@@ -280,19 +303,21 @@ def judge_report(facts, boot, scenario):
               f"the report has {len(found)} and {len(silent)}"
 
 
-def judge_cpu(n, cpu, text):
-    if cpu.crashing != (cpu.state == "running"):
-        yield f"CPU {n} is {'' if cpu.crashing else 'not '}the crashing one, and its state is {cpu.state}"
+def judge_answer(n, cpu):
+    """What must be true of each CPU, crash kernel or not."""
     if cpu.crashing and not cpu.said:
         yield f"the message of the crashing CPU {n} is lost"
     if cpu.state == "parked" and not cpu.said:
         yield f"CPU {n} is parked, and its message is lost"
-    if cpu.state not in ANSWERED:
-        if cpu.registers:
-            yield f"CPU {n} is {cpu.state} and has registers all the same"
-        return
-    if not cpu.registers:
+    if cpu.state not in ANSWERED and cpu.registers:
+        yield f"CPU {n} is {cpu.state} and has registers all the same"
+    if cpu.state in ANSWERED and not cpu.registers:
         yield f"CPU {n} answered, and its registers are missing"
+
+
+def judge_cpu(n, cpu, text):
+    yield from judge_answer(n, cpu)
+    if not cpu.registers:
         return
     if cpu.rip not in text:
         yield f"CPU {n}: rip {cpu.rip:#x} is not in the kernel's code ({text.start:#x}-{text.stop:#x})"
@@ -324,13 +349,16 @@ def judge_against_timeline(facts):
         lost = any(e.cpu == n and e.kind == "claim_lost" for e in facts.events)
         answers = [events.STATES[e.value] for e in facts.events
                    if e.cpu == n and e.kind == "acknowledged" and e.value < len(events.STATES)]
-        if cpu.state in ("parked", "by irq", "by nmi") and cpu.state not in answers:
+        if cpu.state in ("parked", "by_irq", "by_nmi") and cpu.state not in answers:
             yield f"CPU {n} is reported as {cpu.state}; by its timeline it answered: {answers or 'not at all'}"
         if lost and cpu.state != "silent" and not cpu.said:
             yield f"CPU {n} lost the race for the gate, and its message is lost"
 
 
-def judge_restart(facts, scenario):
+def judge_restart(facts, boot, scenario):
+    yield from judge_report(facts, boot, scenario)
+    for n, cpu in sorted(facts.cpus.items()):
+        yield from judge_answer(n, cpu)
     if facts.restarting != 1:
         yield f"it says {facts.restarting} times that it restarts, not once"
     if scenario.not_started and facts.not_started != [scenario.not_started]:

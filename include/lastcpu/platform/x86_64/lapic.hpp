@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The local APIC, in xAPIC and x2APIC mode behind one interface: sending interrupts, and silencing its own sources.
+//
+// Nothing is cached: the mode is read from IA32_APIC_BASE by every operation, so it can't be wrong for this CPU. Any
+// context; in xAPIC mode a send takes two stores, and is lost when a handler that interrupts it sends and then returns.
+// Destinations are physical. Not here: the IO-APIC (quiet.hpp), who is to be stopped (send_stop.hpp).
+
+#include <lastcpu/platform/x86_64/instructions.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::x86 {
+
+enum class apic_mode : uint8_t { off, xapic, x2apic };
+
+enum class ipi_outcome : uint8_t {
+  sent,
+  busy,         // the message before it had not left within the bound; it was sent all the same
+  unreachable,  // this mode has no such APIC id, or the APIC is off: nothing was sent
+};
+
+inline constexpr uint32_t msr_apic_base = 0x1b;
+
+/// Registers by their xAPIC offsets.
+namespace apic_register {
+inline constexpr uint32_t id = 0x20, version = 0x30, task_priority = 0x80, eoi = 0xb0, spurious = 0xf0, icr_low = 0x300,
+                          icr_high = 0x310, extended_features = 0x400, extended_lvt_0 = 0x500;
+inline constexpr uint32_t lvt_cmci = 0x2f0, lvt_timer = 0x320, lvt_thermal = 0x330, lvt_performance = 0x340,
+                          lvt_lint0 = 0x350, lvt_lint1 = 0x360, lvt_error = 0x370;
+}  // namespace apic_register
+
+/// The x2APIC register with this xAPIC offset.
+[[nodiscard]] constexpr uint32_t x2apic_msr(uint32_t offset) noexcept {
+  return 0x800 + offset / 16;
+}
+
+[[nodiscard]] constexpr apic_mode mode_of(uint64_t apic_base) noexcept {
+  constexpr uint64_t enabled = 1u << 11;
+  constexpr uint64_t extended = 1u << 10;
+  if ((apic_base & enabled) == 0) return apic_mode::off;
+  return (apic_base & extended) != 0 ? apic_mode::x2apic : apic_mode::xapic;
+}
+
+/// The low half of an interrupt command, without a destination.
+struct ipi_message {
+  uint32_t bits;
+
+  static constexpr uint32_t assert_level = 1u << 14;
+  [[nodiscard]] static constexpr ipi_message fixed(uint8_t vector) noexcept { return {assert_level | vector}; }
+  [[nodiscard]] static constexpr ipi_message nmi() noexcept { return {assert_level | 4u << 8}; }
+  [[nodiscard]] static constexpr ipi_message init() noexcept { return {assert_level | 5u << 8}; }
+  /// The CPU begins in real mode at physical address page * 4096.
+  [[nodiscard]] static constexpr ipi_message startup(uint8_t page) noexcept { return {assert_level | 6u << 8 | page}; }
+};
+
+/// Highest APIC id that one CPU can have; the next one means everybody.
+[[nodiscard]] constexpr uint32_t highest_apic_id(apic_mode mode) noexcept {
+  return mode == apic_mode::x2apic ? 0xffff'fffeu : mode == apic_mode::xapic ? 0xfeu : 0;
+}
+
+/// The whole interrupt command for one CPU: destination in bits 56-63 (xAPIC) or 32-63 (x2APIC).
+[[nodiscard]] constexpr uint64_t icr_value(apic_mode mode, uint32_t apic_id, ipi_message message) noexcept {
+  return uint64_t{apic_id} << (mode == apic_mode::x2apic ? 32 : 56) | message.bits;
+}
+/// The same for every CPU but the sender, in both modes.
+[[nodiscard]] constexpr uint64_t icr_value_for_others(ipi_message message) noexcept {
+  constexpr uint32_t all_excluding_self = 3u << 18;
+  return all_excluding_self | message.bits;
+}
+
+/// `Bus` is how the registers are reached: lapic_bus below, or a test's. Static members, all noexcept:
+///   uint32_t read(uint32_t offset); void write(uint32_t offset, uint32_t);   the xAPIC page
+///   uint64_t rdmsr(uint32_t); void wrmsr(uint32_t, uint64_t);
+///   void fence();                   stores before it are visible before a wrmsr after it
+///   uint64_t now(), bound();        ticks, and how many of them a message may take to leave
+///   void pause();
+template <class Bus>
+struct lapic {
+  [[nodiscard]] static apic_mode mode() noexcept { return mode_of(Bus::rdmsr(msr_apic_base)); }
+
+  /// This CPU's APIC id; 0 while the APIC is off.
+  [[nodiscard]] static uint32_t id() noexcept {
+    const apic_mode m = mode();
+    const uint32_t v = read(m, apic_register::id);
+    return m == apic_mode::x2apic ? v : v >> 24;
+  }
+
+  /// One message to one CPU. All that was stored before is visible to the handler that it causes.
+  static ipi_outcome send(uint32_t apic_id, ipi_message message) noexcept {
+    const apic_mode m = mode();
+    if (m == apic_mode::off || apic_id > highest_apic_id(m)) return ipi_outcome::unreachable;
+    return command(m, icr_value(m, apic_id, message));
+  }
+
+  /// One message to every CPU but this one, those included that the kernel does not know: see send_stop.hpp.
+  static ipi_outcome send_others(ipi_message message) noexcept {
+    const apic_mode m = mode();
+    return m == apic_mode::off ? ipi_outcome::unreachable : command(m, icr_value_for_others(message));
+  }
+
+  static void eoi() noexcept { write(mode(), apic_register::eoi, 0); }
+
+  /// Lets interrupts in: software-enabled, no task priority. False when the APIC is off in IA32_APIC_BASE; nothing
+  /// is changed then. `spurious_vector` needs a handler that returns without eoi().
+  [[nodiscard]] static bool enable(uint8_t spurious_vector) noexcept {
+    const apic_mode m = mode();
+    if (m == apic_mode::off) return false;
+    constexpr uint32_t software_enable = 1u << 8;
+    write(m, apic_register::task_priority, 0);
+    write(m, apic_register::spurious, (read(m, apic_register::spurious) & ~0xffu) | software_enable | spurious_vector);
+    return true;
+  }
+
+  /// Masks every local source that this APIC has (timer, performance counters, LINT pins, ...). It still receives and
+  /// sends messages. Idempotent.
+  static void mask_local_sources() noexcept {
+    const apic_mode m = mode();
+    if (m == apic_mode::off) return;
+    const uint32_t version = read(m, apic_register::version);
+    const uint32_t last = version >> 16 & 0xff;
+    if (last >= 3) mask(m, apic_register::lvt_error);  // first: masking another one may raise it
+    mask(m, apic_register::lvt_timer);
+    mask(m, apic_register::lvt_lint0);
+    mask(m, apic_register::lvt_lint1);
+    if (last >= 4) mask(m, apic_register::lvt_performance);
+    if (last >= 5) mask(m, apic_register::lvt_thermal);
+    if (last >= 6) mask(m, apic_register::lvt_cmci);
+    if ((version >> 31) != 0) mask_extended(m);
+  }
+
+  /// Starts an application processor at physical address page * 4096: INIT, 10 ms, start-up, 200 us, start-up. The
+  /// worst outcome of the three; the caller sees by other means whether the CPU has come.
+  static ipi_outcome start_cpu(uint32_t apic_id, uint8_t page, uint64_t ticks_per_second) noexcept {
+    const ipi_outcome first = send(apic_id, ipi_message::init());
+    if (first == ipi_outcome::unreachable) return first;
+    delay(ticks_per_second / 100);
+    const ipi_outcome second = send(apic_id, ipi_message::startup(page));
+    delay(ticks_per_second / 5000);
+    const ipi_outcome third = send(apic_id, ipi_message::startup(page));
+    const bool all_sent = first == ipi_outcome::sent && second == ipi_outcome::sent && third == ipi_outcome::sent;
+    return all_sent ? ipi_outcome::sent : ipi_outcome::busy;
+  }
+
+ private:
+  [[nodiscard]] static uint32_t read(apic_mode m, uint32_t offset) noexcept {
+    if (m == apic_mode::x2apic) return static_cast<uint32_t>(Bus::rdmsr(x2apic_msr(offset)));
+    return m == apic_mode::xapic ? Bus::read(offset) : 0;
+  }
+  static void write(apic_mode m, uint32_t offset, uint32_t v) noexcept {
+    if (m == apic_mode::x2apic)
+      Bus::wrmsr(x2apic_msr(offset), v);
+    else if (m == apic_mode::xapic)
+      Bus::write(offset, v);
+  }
+
+  static ipi_outcome command(apic_mode m, uint64_t icr) noexcept {
+    if (m == apic_mode::x2apic) {
+      Bus::fence();  // this wrmsr alone would let earlier stores stay behind
+      Bus::wrmsr(x2apic_msr(apic_register::icr_low), icr);
+      return ipi_outcome::sent;
+    }
+    const bool idle = wait_until_idle();
+    if ((icr >> 32) != 0 || !is_shorthand(icr)) Bus::write(apic_register::icr_high, static_cast<uint32_t>(icr >> 32));
+    Bus::write(apic_register::icr_low, static_cast<uint32_t>(icr));  // sends
+    return idle ? ipi_outcome::sent : ipi_outcome::busy;
+  }
+
+  [[nodiscard]] static constexpr bool is_shorthand(uint64_t icr) noexcept { return (icr >> 18 & 3) != 0; }
+
+  // False when the delivery status is still set after the bound.
+  [[nodiscard]] static bool wait_until_idle() noexcept {
+    constexpr uint32_t pending = 1u << 12;
+    if ((Bus::read(apic_register::icr_low) & pending) == 0) return true;
+    const uint64_t begun = Bus::now();
+    do {
+      Bus::pause();
+      if ((Bus::read(apic_register::icr_low) & pending) == 0) return true;
+    } while (Bus::now() - begun < Bus::bound());
+    return false;
+  }
+
+  static void mask(apic_mode m, uint32_t offset) noexcept {
+    constexpr uint32_t masked = 1u << 16;
+    write(m, offset, read(m, offset) | masked);
+  }
+
+  // AMD's further sources.
+  static void mask_extended(apic_mode m) noexcept {
+    const uint32_t count = read(m, apic_register::extended_features) >> 16 & 0xff;
+    for (uint32_t i = 0; i < count && i < 4; ++i) mask(m, apic_register::extended_lvt_0 + 16 * i);
+  }
+
+  static void delay(uint64_t ticks) noexcept {
+    const uint64_t begun = Bus::now();
+    while (Bus::now() - begun < ticks) Bus::pause();
+  }
+};
+
+/// The real one. `Kernel` has lapic_page(), where physical address 0xfee00000 is mapped uncached (used in xAPIC mode
+/// only), and ticks_per_second().
+template <class Kernel>
+struct lapic_bus {
+  [[nodiscard]] static uint32_t read(uint32_t offset) noexcept { return *at(offset); }
+  static void write(uint32_t offset, uint32_t v) noexcept { *at(offset) = v; }
+  [[nodiscard]] static uint64_t rdmsr(uint32_t number) noexcept { return x86::rdmsr(number); }
+  static void wrmsr(uint32_t number, uint64_t v) noexcept { x86::wrmsr(number, v); }
+  static void fence() noexcept {
+    mfence();
+    lfence();
+  }
+  [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
+  /// A message leaves within microseconds; a millisecond without that is a stuck APIC.
+  [[nodiscard]] static uint64_t bound() noexcept { return Kernel::ticks_per_second() / 1000; }
+  static void pause() noexcept { x86::pause(); }
+
+ private:
+  [[nodiscard]] static volatile uint32_t* at(uint32_t offset) noexcept {
+    return static_cast<volatile uint32_t*>(Kernel::lapic_page()) + offset / 4;
+  }
+};
+
+}  // namespace lastcpu::x86

@@ -25,9 +25,9 @@ class Kernel:
     text: range
 
     @staticmethod
-    def of_build(build, name="lastcpu_kernel.elf"):
-        folder = Path(build) / "examples"
-        return Kernel.of_files(folder / "kernel" / name, folder / "crash_kernel" / "lastcpu_crash_kernel.elf")
+    def of_build(build):
+        folder = Path(build) / "examples" / "kernel"
+        return Kernel.of_files(folder / "lastcpu_kernel.elf", folder / "lastcpu_crash_kernel.elf")
 
     @staticmethod
     def of_files(elf, crash_elf):

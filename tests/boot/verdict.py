@@ -293,7 +293,7 @@ def judge_report(facts, boot, scenario):
     for n, _ in facts.panics:
         if crashing and n not in crashing:
             yield f"CPU {n} reported its panic, but the crash is that of CPU {crashing[0]}"
-    silent, expected = {n for n, c in facts.cpus.items() if c.state == "silent"}, set(scenario.silent(boot.cpus))
+    silent, expected = {n for n, c in facts.cpus.items() if c.state == "silent"}, set(scenario.silent(boot))
     if silent - expected:
         yield f"silent, but must have answered: CPU {', '.join(map(str, sorted(silent - expected)))}"
     if expected - silent:

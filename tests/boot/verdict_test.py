@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: BSL-1.0
 """The checker of the boot tests must find each defect: a good log is damaged in one way, and a sentence is expected."""
 import sys
+import tempfile
 import unittest
+import unittest.mock
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 
 import boot as qemu  # noqa: E402
+import events  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Ended  # noqa: E402
@@ -153,11 +157,11 @@ class the_checker(unittest.TestCase):
         self.assertNotEqual(silent, GOOD)
         self.expect(judged(silent), "QEMU's exit status is 33, and 1 CPUs are silent")
         self.expect(judged(silent, verdict.SILENT_STATUS), "silent, but must have answered: CPU 3")
-        wedged = silent.replace("panic_vs_panic", "wedged_in_nmi")
-        self.assertEqual(judged(wedged, verdict.SILENT_STATUS, "wedged_in_nmi"), [])
+        wedged = silent.replace("panic_vs_panic seed 3", "wedged_in_nmi seed 2")
+        self.assertEqual(judged(wedged, verdict.SILENT_STATUS, "wedged_in_nmi", seed=2), [])
 
     def test_finds_a_wedged_cpu_that_is_not_named_silent(self):
-        self.expect(judged(GOOD.replace("panic_vs_panic", "wedged_in_nmi"), scenario="wedged_in_nmi"),
+        self.expect(judged(GOOD.replace("panic_vs_panic seed 3", "wedged_in_nmi seed 2"), scenario="wedged_in_nmi", seed=2),
                     "not named silent, though it can't have answered: CPU 3")
 
     def test_finds_registers_of_a_silent_cpu(self):
@@ -282,7 +286,39 @@ class every_scenario(unittest.TestCase):
             self.assertTrue(s.ends and s.sentence, s.name)
 
 
+class a_timeline(unittest.TestCase):
+    def test_becomes_what_timeline_py_reads(self):
+        found = verdict.read(GOOD).events
+        lines = events.as_input_of_timeline(found, 10**9).splitlines()
+        self.assertEqual(len(lines), len(found))
+        self.assertEqual(lines[0], "0.0\t1\tclaim_won\t2\twon: panicking")
+        self.assertEqual(lines[9], "0.3\t1\tstop_sent\t3\tstops 3")
+
+    def test_is_shown_with_a_column_for_each_cpu(self):
+        text = events.as_text(verdict.read(GOOD).events, 10**9, 4)
+        self.assertIn("0.3" + " " * 17 + " stops 0 3", text)
+        self.assertEqual(len(text.splitlines()[0].split("CPU")), 5)
+
+    def test_is_compared_without_the_time(self):
+        one, other = (verdict.read(GOOD.replace("1310", t)).events for t in ("1310", "1319"))
+        self.assertEqual(events.sequence(one), events.sequence(other))
+        self.assertNotEqual(events.sequence(one), events.sequence(one[1:]))
+
+
 class a_boot(unittest.TestCase):
+    def test_without_qemu_fails(self):
+        with unittest.mock.patch.object(qemu, "QEMU", "qemu-that-is-not-there"), self.assertRaises(SystemExit) as end:
+            qemu.require_qemu()
+        self.assertIn("apt-get install", str(end.exception.code))
+
+    def test_that_hangs_is_killed(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.object(qemu, "command_of", lambda *_: ["sleep", "60"]), \
+                unittest.mock.patch.object(Boot, "deadline", lambda _: 0.1):
+            ended = qemu.run(Boot("panic"), None, Path(folder) / "some.log")
+        self.assertIsNone(ended.status)
+        self.assertLess(ended.seconds, 30)
+
     def test_shows_the_tail_of_the_log_and_what_to_do_next(self):
         ended = Ended("line\n" * 40 + "the \x01 end\n", None, 30.0, "qemu -x", "qemu: complaint")
         text = qemu.explain(Boot("panic"), ended, ["it hangs"], "some.log", "try again")

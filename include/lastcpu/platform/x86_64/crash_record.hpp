@@ -20,7 +20,8 @@ struct crash_image_record {
   uint64_t payload_bytes;  // to the end of the highest, gaps and zero-filled parts included
   uint64_t control;        // offset of what the jump needs and nobody writes after the load
   uint64_t control_bytes;
-  uint64_t free_bytes;  // between payload and control area: nobody's, the crash kernel may have it
+  uint64_t free;  // offset: from here to the control area nothing is kept, the crash kernel may have it
+  uint64_t free_bytes;
   uint64_t trampoline;  // offset of the trampoline page
   uint64_t handover;    // offset
   uint64_t entry;       // physical
@@ -32,6 +33,8 @@ struct crash_image_record {
   digest_value digest;   // of payload and control
   uint64_t seal;         // XXH64 of all of the above
 };
+
+static_assert(__has_unique_object_representations(crash_image_record), "lastcpu: the seal covers no padding");
 
 inline constexpr uint64_t crash_image_magic = 0x316b'6372'7570'636c;  // "lcpurck1"
 

@@ -90,7 +90,7 @@ inline void begin_handover(const crash_image_record& record) noexcept {
   h.map_bytes = record.map_bytes;
   h.region_physical = record.region.physical;
   h.region_bytes = record.region.bytes;
-  h.free_physical = record.region.physical + record.payload + record.payload_bytes;
+  h.free_physical = record.region.physical + record.free;
   h.free_bytes = record.free_bytes;
   h.cpu_capacity = record.cpu_capacity;
   h.cpu_count = h.cpus_left_out = h.reserved = 0;

@@ -1,12 +1,44 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+// From the dying kernel into the crash kernel that load_crash_kernel() has prepared.
+//
+// What the crash kernel finds, entered as a function of one argument: RDI = physical address of the handover
+// (handover.hpp); 64-bit mode, ring 0, [0, map_bytes) mapped one to one, a stack of 16 KiB, aligned as after a call,
+// with 0 as return address; CS 0x08, SS DS ES 0x10, FS GS LDT null; interrupts off, NMIs on and ignored, any other
+// exception restarts the machine; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers 0. Left as they
+// were: MSRs (EFER, FS and GS base, APIC), TR, devices; other CPUs, which may run as long as they are silent.
+
+#include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
+#include <lastcpu/platform/x86_64/instructions.hpp>
+#include <lastcpu/platform/x86_64/page_tables.hpp>
+
+#include <stdint.h>
 
 namespace lastcpu::x86 {
 
-/// Starts the crash kernel. Returns only when `record` is not intact or made for other paging levels than this CPU's.
+/// The machine that jump_to() runs on.
+struct jump_machine {
+  static void interrupts_off() noexcept { cli(); }
+  [[nodiscard]] static uint64_t cr3() noexcept { return read_cr3(); }
+  [[nodiscard]] static uint64_t cr4() noexcept { return read_cr4(); }
+  [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
+  static void enter(const unsigned char* trampoline) noexcept {
+    asm volatile("jmp *%0" : : "r"(trampoline) : "memory");
+  }
+};
+
+/// Starts the crash kernel; any context. Returns only when `record` is not intact, or its page tables have another
+/// number of levels than this CPU's (interrupts are as they were then). The image itself is image_intact()'s concern.
+template <class Machine = jump_machine>
 inline void jump_to(const crash_image_record& record) noexcept {
   if (!record_intact(record)) return;
+  if (((Machine::cr4() & cr4_la57) != 0) != (record.five_levels != 0)) return;
+  Machine::interrupts_off();
+  handover* h = handover_of(record);
+  h->cr3 = Machine::cr3();
+  h->jump_tsc = Machine::now();
+  Machine::enter(record.region.mapped + record.trampoline);
 }
 
 }  // namespace lastcpu::x86

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Segment descriptors and interrupt gates, as the processor reads them. Pure.
+
+#include <stdint.h>
+
+namespace lastcpu::x86 {
+
+/// Flat ring 0 segments. Accessed already: the processor writes nothing into a table made of them.
+inline constexpr uint64_t code64_descriptor = 0x00af'9b00'0000'ffff;  // 64-bit code, execute and read
+inline constexpr uint64_t data64_descriptor = 0x00cf'9300'0000'ffff;  // data, read and write
+
+/// An interrupt gate of 64-bit mode: interrupts off, no stack of its own (IST 0), ring 0.
+struct interrupt_gate {
+  uint16_t offset_0;
+  uint16_t selector;
+  uint8_t ist;
+  uint8_t type;
+  uint16_t offset_16;
+  uint32_t offset_32;
+  uint32_t reserved;
+
+  [[nodiscard]] static constexpr interrupt_gate to(uint64_t handler, uint16_t code_selector) noexcept {
+    return {static_cast<uint16_t>(handler),
+            code_selector,
+            0,
+            0x8e,
+            static_cast<uint16_t>(handler >> 16),
+            static_cast<uint32_t>(handler >> 32),
+            0};
+  }
+  [[nodiscard]] constexpr uint64_t handler() const noexcept {
+    return offset_0 | uint64_t{offset_16} << 16 | uint64_t{offset_32} << 32;
+  }
+};
+static_assert(sizeof(interrupt_gate) == 16);
+
+}  // namespace lastcpu::x86

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The bare x86-64 machine as a platform: everything but what only the kernel knows.
+//
+//     struct my_port : lastcpu::x86_64<my_port> {
+//       static constexpr lastcpu::cpu_id max_cpus = 64;
+//       static constexpr uint8_t stop_vector = 0xf0;                        // its handler: handle_stop_irq()
+//       static lastcpu::cpu_id this_cpu() noexcept;                         // right in an NMI, with any GS
+//       static bool is_online(lastcpu::cpu_id) noexcept;
+//       static uint32_t apic_id(lastcpu::cpu_id) noexcept;
+//       static volatile void* lapic_page() noexcept;                        // mapped uncached; used in xAPIC mode
+//       static uint64_t ticks_per_second() noexcept;                        // of the TSC: constant, the same everywhere
+//     };
+//     static_assert(lastcpu::platform_checked<my_port>);
+//
+// Optional: static constexpr bool owns_every_cpu = true (no CPU of this machine is anybody else's, or parked in code
+// that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
+// bool in_vmx_operation() (resettable.hpp), bool can_monitor() (wait.hpp), and the optional members of platform.hpp.
+// A member of the kernel's own with the name of one below takes its place. General registers only.
+
+#include <lastcpu/platform.hpp>
+#include <lastcpu/platform/x86_64/digest.hpp>
+#include <lastcpu/platform/x86_64/handover.hpp>
+#include <lastcpu/platform/x86_64/jump.hpp>
+#include <lastcpu/platform/x86_64/lapic.hpp>
+#include <lastcpu/platform/x86_64/machine_check.hpp>
+#include <lastcpu/platform/x86_64/quiet.hpp>
+#include <lastcpu/platform/x86_64/registers.hpp>
+#include <lastcpu/platform/x86_64/resettable.hpp>
+#include <lastcpu/platform/x86_64/restart.hpp>
+#include <lastcpu/platform/x86_64/send_stop.hpp>
+#include <lastcpu/platform/x86_64/wait.hpp>
+
+namespace lastcpu {
+namespace x86::detail {
+
+template <class K>
+concept has_apic_id = requires(cpu_id c) {
+  { K::apic_id(c) }
+  noexcept->lastcpu::detail::same_as<uint32_t>;
+};
+template <class K>
+concept has_lapic_page = requires {
+  { K::lapic_page() }
+  noexcept->lastcpu::detail::same_as<volatile void*>;
+};
+template <uint8_t V>
+struct vector_of;
+template <class K>
+concept has_stop_vector = requires {
+  typename vector_of<K::stop_vector>;
+}
+&&K::stop_vector >= 32;
+
+template <class K>
+struct kernel_sentences {
+  static_assert(has_apic_id<K>,
+                "lastcpu x86_64: apic_id() is missing or wrong: "
+                "static uint32_t apic_id(cpu_id) noexcept;");
+  static_assert(has_lapic_page<K>,
+                "lastcpu x86_64: lapic_page() is missing or wrong: "
+                "static volatile void* lapic_page() noexcept;");
+  static_assert(has_stop_vector<K>,
+                "lastcpu x86_64: stop_vector must be a constant of 32 to 255: "
+                "static constexpr uint8_t stop_vector = 0xf0;");
+  static constexpr bool said = true;
+};
+
+}  // namespace x86::detail
+
+/// `Digest` is the one that the crash kernel was loaded with (crash_loader.hpp).
+template <class Kernel, class Digest = x86::xxh64>
+struct x86_64 {
+  /// The local APIC of the CPU that asks, through Kernel::lapic_page() or x2APIC registers.
+  using local_apic = x86::lapic<x86::lapic_bus<Kernel>>;
+
+  template <class T>
+  using atomic = lastcpu::atomic<T>;
+
+  using registers = x86::registers;
+  [[gnu::always_inline]] static void capture_registers(registers& r) noexcept { x86::capture(r); }
+
+  using irq_state = uint64_t;  // RFLAGS
+  [[nodiscard]] static irq_state irq_save() noexcept {
+    const irq_state before = x86::read_flags();
+    x86::cli();
+    return before;
+  }
+  static void irq_restore(irq_state before) noexcept {
+    if ((before & x86::flag_interrupts) != 0) x86::sti();
+  }
+
+  template <cpu_id N>
+  static void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
+    static_assert(x86::detail::kernel_sentences<Kernel>::said);
+    x86::send_stop<Kernel>(cpus, how);
+  }
+
+  template <class T>
+  [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
+    return x86::wait_while(word, value, at, at == no_deadline && may_sleep());
+  }
+  template <class T>
+  static void wake(const atomic<T>&) noexcept {}  // the store is what a waiter sees
+
+  [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
+
+  /// Leaves VMX operation and SVM. The local APIC stays as it is: this CPU may win the gate yet, and its own sources
+  /// are park()'s business.
+  static void make_resettable() noexcept { x86::leave_virtualisation<Kernel>(); }
+
+  /// Local sources masked, interrupts off, hlt. What ends a hlt all the same (an NMI whose handler returns, an SMI, a
+  /// machine check) leads back to it.
+  [[noreturn]] static void park() noexcept {
+    x86::cli();
+    local_apic::mask_local_sources();
+    for (;;) x86::halt();
+  }
+
+  using image = x86::crash_image_record;
+  [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
+  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
+
+  /// Legacy PICs, IO-APICs and the local sources masked, VMX and SVM left. Devices are as they were.
+  static void crash_shutdown(const registers&) noexcept {
+    x86::mask_legacy_pics();
+    x86::mask_io_apics<Kernel>();
+    local_apic::mask_local_sources();
+    x86::leave_virtualisation<Kernel>();
+  }
+  static void jump(const image& i) noexcept { x86::jump_to(i); }
+
+  static void emergency_restart() noexcept { x86::restart(Kernel::ticks_per_second()); }
+  [[noreturn]] static void halt() noexcept { park(); }
+
+  /// For the handler of vector 18; see machine_check.hpp.
+  template <class Domain>
+  static void machine_check_on_parked(Domain& domain, const registers& regs) noexcept {
+    x86::machine_check_on_parked(domain, regs);
+  }
+
+ private:
+  [[nodiscard]] static bool may_sleep() noexcept {
+    if constexpr (requires { Kernel::can_monitor(); })
+      return Kernel::can_monitor();
+    else
+      return x86::has_monitor();
+  }
+};
+
+}  // namespace lastcpu

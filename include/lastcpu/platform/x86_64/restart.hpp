@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Ways to restart a PC, each with a bound, the next one if the machine is still there.
+
+#include <lastcpu/platform/x86_64/hardware.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::x86 {
+
+/// How long one way may take to show.
+inline constexpr uint32_t restart_patience_us = 50'000;
+
+namespace detail {
+
+template <class Hw>
+inline void wait_ticks(uint64_t ticks) noexcept {
+  const uint64_t begun = Hw::now();
+  while (Hw::now() - begun < ticks) Hw::pause();
+}
+
+// Reset control register: a write with bit 2 rising resets; bit 1 asks for the whole system.
+template <class Hw>
+inline void restart_by_cf9(uint64_t ticks_per_second) noexcept {
+  constexpr uint16_t reset_control = 0xcf9;
+  const auto others = static_cast<uint8_t>(Hw::in8(reset_control) & ~0x0eu);
+  Hw::out8(reset_control, static_cast<uint8_t>(others | 0x02u));
+  wait_ticks<Hw>(ticks_per_second / 1'000'000 * 50);
+  Hw::out8(reset_control, static_cast<uint8_t>(others | 0x06u));
+}
+
+// False when the keyboard controller takes no command within the bound (or is not there: reads as all ones).
+template <class Hw>
+[[nodiscard]] inline bool keyboard_controller_ready(uint64_t ticks) noexcept {
+  constexpr uint16_t status = 0x64;
+  constexpr uint8_t input_full = 2;
+  const uint64_t begun = Hw::now();
+  do {
+    if ((Hw::in8(status) & input_full) == 0) return true;
+    Hw::pause();
+  } while (Hw::now() - begun < ticks);
+  return false;
+}
+
+}  // namespace detail
+
+/// Port 0xcf9, then the keyboard controller's reset line, then a triple fault. Interrupts off. Returns when none of
+/// them has done it, after 0.2 seconds at most.
+template <class Hw = hardware>
+inline void restart(uint64_t ticks_per_second) noexcept {
+  const uint64_t patience = ticks_per_second / 1'000'000 * restart_patience_us;
+  detail::restart_by_cf9<Hw>(ticks_per_second);
+  detail::wait_ticks<Hw>(patience);
+  (void)detail::keyboard_controller_ready<Hw>(patience);
+  Hw::out8(0x64, 0xfe);  // ready or not: there is nothing to lose
+  detail::wait_ticks<Hw>(patience);
+  Hw::triple_fault();
+}
+
+}  // namespace lastcpu::x86

@@ -244,7 +244,10 @@ class the_checker(unittest.TestCase):
         self.damaged("seed 3", "seed 4", "with seed 4")
 
     def test_finds_a_refused_image(self):
-        self.damaged("image loaded, 65536 bytes", "image refused: truncated", "image: truncated, not loaded")
+        self.damaged("image loaded, 65536 bytes", "image refused: truncated", "image: ['truncated'], not ['loaded']")
+
+    def test_finds_a_bug_that_the_kernel_confesses(self):
+        self.damaged("first of two", "BUG: a second arbiter", "BUG: a second arbiter")
 
     def test_finds_wrong_counts_in_the_last_line(self):
         self.damaged("done, 4 cpus", "done, 3 cpus", "the last line counts 3 CPUs and 0 silent")

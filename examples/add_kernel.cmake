@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSL-1.0
+# lastcpu_add_kernel(<target> <file> <linker script> <code model> <source>...): a freestanding program, with the compiler of
+# the build and none of its flags: no sanitizer reaches a kernel. Calls no library, not even libgcc.
+include_guard()
+
+function(lastcpu_add_kernel target file script code_model)
+  add_executable(${target} ${ARGN})
+  lastcpu_strict_warnings(${target})
+  set(options
+    -mcmodel=${code_model} -mno-red-zone -mgeneral-regs-only -ffreestanding -nostdinc++ -fno-pic -fno-exceptions -fno-rtti
+    -fno-threadsafe-statics -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+    -fno-omit-frame-pointer -fno-optimize-sibling-calls)  # the last two: for backtraces
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${options}>")
+  target_link_libraries(${target} PRIVATE lastcpu::lastcpu)
+  target_link_options(${target} PRIVATE
+    -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-T,${script})
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${file} LINK_DEPENDS ${script})
+endfunction()

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "timeline.hpp"
+
+#include "../kernel/console.hpp"
+#include "../kernel/names.hpp"
+
+namespace {
+
+constexpr uint32_t max_rings = 256;
+
+struct cursor {
+  uint32_t next;
+  uint32_t end;
+};
+
+constinit cursor cursors[max_rings] = {};
+
+const trace_record& record(const trace_ring& ring, uint32_t at) noexcept {
+  return ring.records[at % trace_ring::capacity];
+}
+
+}  // namespace
+
+void print_timeline(const kernel_data& data) noexcept {
+  const auto* rings = reinterpret_cast<const trace_ring*>(data.trace_rings);
+  const uint32_t count = data.trace_ring_count < max_rings ? data.trace_ring_count : max_rings;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t used = rings[i].used;
+    cursors[i] = {used > trace_ring::capacity ? used - trace_ring::capacity : 0, used};
+  }
+  for (;;) {
+    const trace_record* oldest = nullptr;
+    cursor* of = nullptr;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (cursors[i].next == cursors[i].end) continue;
+      const trace_record& r = record(rings[i], cursors[i].next);
+      if (oldest != nullptr && r.tsc >= oldest->tsc) continue;
+      oldest = &r;
+      of = &cursors[i];
+    }
+    if (oldest == nullptr) return;
+    ++of->next;
+    console::line() << "trace: " << oldest->tsc << " " << oldest->cpu << " "
+                    << to_string(static_cast<lastcpu::trace_kind>(oldest->kind)) << " " << oldest->value;
+  }
+}

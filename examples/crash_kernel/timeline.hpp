@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The dead kernel's trace rings, merged by time and printed.
+
+#include "../kernel/kernel_data.hpp"
+
+/// One line for each record, oldest first. The memory may have anything in it.
+void print_timeline(const kernel_data& data) noexcept;

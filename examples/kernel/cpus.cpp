@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "cpus.hpp"
+
+#include <lastcpu/platform/x86_64/instructions.hpp>
+
+#include "clock.hpp"
+#include "console.hpp"
+#include "memory.hpp"
+#include "panic.hpp"
+#include "work.hpp"
+
+namespace x86 = lastcpu::x86;
+using lastcpu::order;
+
+constinit cpus::cpu cpus::all[max_cpus] = {};
+
+extern "C" {
+extern const unsigned char trampoline_begin[], trampoline_end[];
+extern uint64_t starting_cpu_stack;
+[[noreturn]] void application_cpu_main() noexcept;
+}
+
+namespace {
+
+constexpr uint64_t trampoline_page = 0x8000;  // below 1 MiB: what a CPU can reach when it wakes up
+
+constinit lastcpu::atomic<uint32_t> cpus_online{};
+constinit cpus::cpu_id starting = 0;
+
+uint64_t end_of(unsigned char (&stack)[cpus::stack_bytes]) noexcept {
+  return reinterpret_cast<uint64_t>(stack + sizeof stack);
+}
+
+void load_tables(cpus::cpu& self) noexcept {
+  uint64_t ends[descriptors::own_stacks];
+  for (uint32_t i = 0; i < descriptors::own_stacks; ++i) ends[i] = end_of(self.own_stacks[i]);
+  descriptors::load(self.tables, ends);
+  constexpr uint64_t machine_checks_on = 1u << 6;  // without it one is a shutdown
+  x86::write_cr4(x86::read_cr4() | machine_checks_on);
+}
+
+void say_online(cpus::cpu_id me) noexcept {
+  cpus_online.store(me + 1, order::release);
+  cpus::all[me].online.store(1, order::release);
+  // This CPU stores and then looks whether the machine has died; who commits a panic stores and then looks who is
+  // online. Without a full fence both may miss.
+  x86::mfence();
+}
+
+bool wait_until_online(const cpus::cpu& started, uint64_t milliseconds) noexcept {
+  for (uint64_t i = 0; i < milliseconds * 20; ++i) {
+    if (started.online.load(order::acquire) != 0) return true;
+    clock::wait_us(50);
+  }
+  return false;
+}
+
+bool start(cpus::cpu_id number, uint32_t apic_id) noexcept {
+  cpus::cpu& started = cpus::all[number];
+  started.apic_id = apic_id;
+  started.running = "idle";
+  starting = number;
+  starting_cpu_stack = end_of(started.stack);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    (void)port::local_apic::send(apic_id, x86::ipi_message::startup(trampoline_page / 4096));
+    if (wait_until_online(started, 1000)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+cpus::cpu_id cpus::this_cpu() noexcept {
+  const uint64_t offset = x86::sgdt().base - reinterpret_cast<uint64_t>(all);
+  return offset < sizeof all ? static_cast<cpu_id>(offset / sizeof(cpu)) : lastcpu::no_cpu;
+}
+
+cpus::cpu_id cpus::count() noexcept {
+  return cpus_online.load(order::acquire);
+}
+
+void cpus::set_up_boot_cpu() noexcept {
+  all[0].running = "boot";
+  load_tables(all[0]);
+  all[0].online.store(1, order::relaxed);
+  cpus_online.store(1, order::relaxed);
+}
+
+void cpus::start_others(const acpi::machine& firmware) noexcept {
+  auto* trampoline = memory::at_physical(trampoline_page);
+  for (size_t i = 0; i < static_cast<size_t>(trampoline_end - trampoline_begin); ++i)
+    trampoline[i] = trampoline_begin[i];
+  all[0].apic_id = port::local_apic::id();
+  for (uint32_t i = 0; i < firmware.cpu_count; ++i)
+    if (firmware.apic_ids[i] != all[0].apic_id)
+      (void)port::local_apic::send(firmware.apic_ids[i], x86::ipi_message::init());
+  clock::wait_us(10'000);
+  cpu_id next = 1;
+  for (uint32_t i = 0; i < firmware.cpu_count; ++i) {
+    if (firmware.apic_ids[i] == all[0].apic_id) continue;
+    if (start(next, firmware.apic_ids[i]))
+      ++next;
+    else
+      console::line() << "kernel: the CPU with APIC id " << firmware.apic_ids[i] << " does not start";
+  }
+}
+
+void application_cpu_main() noexcept {
+  const cpus::cpu_id me = starting;
+  load_tables(cpus::all[me]);
+  (void)port::local_apic::enable(port::spurious_vector);
+  say_online(me);
+  lastcpu::x86::registers here;
+  lastcpu::x86::capture(here);
+  (void)machine.handle_stop_irq(here);  // the machine may have died before it could know of this CPU
+  work::idle();
+}

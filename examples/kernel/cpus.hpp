@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The CPUs: one block of memory each, found through the GDT register, and how the others are started.
+
+#include <lastcpu/atomic.hpp>
+#include <lastcpu/cpu.hpp>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "acpi.hpp"
+#include "descriptors.hpp"
+
+namespace cpus {
+
+using lastcpu::cpu_id;
+inline constexpr cpu_id max_cpus = acpi::max_cpus;
+inline constexpr size_t stack_bytes = 16384;
+
+struct alignas(4096) cpu {
+  descriptors::cpu_tables tables;  // first: this_cpu() divides its address
+  uint32_t apic_id;
+  lastcpu::atomic<uint32_t> online;
+  const char* running;  // what it does, for people
+  alignas(16) unsigned char stack[stack_bytes];
+  alignas(16) unsigned char own_stacks[descriptors::own_stacks][stack_bytes];
+};
+extern cpu all[max_cpus];
+
+/// Who asks, in any context: the GDT stays the same whatever a GS base, a stack or a task is about to become.
+/// no_cpu for a CPU that is being started.
+[[nodiscard]] cpu_id this_cpu() noexcept;
+
+/// CPUs that have ever been online: 0 .. count()-1.
+[[nodiscard]] cpu_id count() noexcept;
+
+/// The boot CPU becomes CPU 0, with tables and stacks of its own for NMIs and the like.
+void set_up_boot_cpu() noexcept;
+
+/// Starts all that the machine has, one after the other. A CPU that does not come up is left out.
+void start_others(const acpi::machine& machine) noexcept;
+
+}  // namespace cpus

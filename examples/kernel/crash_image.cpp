@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "crash_image.hpp"
+
+#include <lastcpu/platform/x86_64/crash_loader.hpp>
+
+#include "command_line.hpp"
+#include "console.hpp"
+#include "panic.hpp"
+
+namespace {
+
+constinit start_module file = {};
+constinit kernel_data data = {};
+
+lastcpu::x86::load_options options() noexcept {
+  data = {kernel_data::right_magic,
+          memory::physical(trace::rings()),
+          cpus::max_cpus,
+          static_cast<uint32_t>(command_line::number("trace", 0)),
+          static_cast<uint32_t>(command_line::number("linger", 0)),
+          0};
+  lastcpu::x86::load_options out;
+  out.cpu_capacity = cpus::count();
+  out.ticks_per_second = clock::ticks_per_second();
+  out.kernel_data = memory::physical(&data);
+  out.flat = command_line::is("image", "flat");
+  return out;
+}
+
+void refuse(const char* reason) noexcept {
+  console::line() << "kernel: image refused: " << reason;
+}
+
+}  // namespace
+
+void crash_image::set_file(const start_module& module) noexcept {
+  file = module;
+}
+
+void crash_image::load() noexcept {
+  if (file.bytes == 0) return refuse("there is no file");
+  port::image before{};
+  const auto unloaded = machine.image().unload(&before);
+  if (unloaded > lastcpu::unload_outcome::empty) return refuse("a crash has taken the one before");
+  port::image loaded{};
+  const auto error = lastcpu::x86::load_crash_kernel<>(memory::crash_region(), memory::at_physical(file.address),
+                                                       file.bytes, options(), loaded);
+  if (error != lastcpu::x86::load_error::none) {
+    if (unloaded == lastcpu::unload_outcome::unloaded) (void)machine.image().load(before);  // it is still there
+    return refuse(lastcpu::x86::to_string(error));
+  }
+  if (machine.image().load(loaded) != lastcpu::load_outcome::loaded) return refuse("another one is being loaded");
+  console::line() << "kernel: image loaded, " << loaded.payload_bytes << " bytes";
+}

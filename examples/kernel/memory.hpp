@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The address space, as boot.S lays it out: the first 4 GiB of physical memory at `direct_map_base`, writable and
+// executable, and the kernel in the top 2 GiB. A null pointer faults.
+
+#include <lastcpu/platform/x86_64/crash_region.hpp>
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace memory {
+
+inline constexpr uint64_t direct_map_base = 0xffff'8000'0000'0000;
+inline constexpr uint64_t direct_map_bytes = uint64_t{4} << 30;
+inline constexpr uint64_t kernel_base = 0xffff'ffff'8000'0000;
+inline constexpr uint64_t large_page = uint64_t{2} << 20;
+
+template <class T = unsigned char>
+[[nodiscard]] inline T* at_physical(uint64_t address) noexcept {
+  return reinterpret_cast<T*>(direct_map_base + address);
+}
+
+/// Of an object of the kernel: code, data or bss.
+[[nodiscard]] inline uint64_t physical(const void* kernel_object) noexcept {
+  return reinterpret_cast<uint64_t>(kernel_object) - kernel_base;
+}
+
+/// Memory that nobody but the crash loader touches. This kernel has no page allocator; one that has takes these pages
+/// out of it before it gives out the first.
+inline constexpr uint64_t crash_region_physical = uint64_t{64} << 20;
+inline constexpr uint64_t crash_region_bytes = uint64_t{16} << 20;
+[[nodiscard]] inline lastcpu::x86::crash_region crash_region() noexcept {
+  return {crash_region_physical, at_physical(crash_region_physical), crash_region_bytes};
+}
+
+/// Takes the 2 MiB of the direct map that hold `physical` away from this CPU.
+void unmap(uint64_t physical) noexcept;
+
+}  // namespace memory

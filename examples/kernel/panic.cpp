@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "panic.hpp"
+
+#include "console.hpp"
+#include "names.hpp"
+
+constinit lastcpu::crash_domain<port, kernel_policy> machine;
+
+namespace {
+
+constinit lastcpu::atomic<uintptr_t> the_notifier{};
+
+const char* reason(lastcpu::kexec_outcome why) noexcept {
+  switch (why) {
+    case lastcpu::kexec_outcome::no_image:
+      return "no_image";
+    case lastcpu::kexec_outcome::image_busy:
+      return "image_busy";
+    case lastcpu::kexec_outcome::image_corrupt:
+      return "image_corrupt";
+    default:
+      return "?";
+  }
+}
+
+}  // namespace
+
+void set_panic_notifier(panic_notifier notifier) noexcept {
+  the_notifier.store(reinterpret_cast<uintptr_t>(notifier), lastcpu::order::release);
+}
+
+// The console's lock gives up where a dead CPU holds it.
+void kernel_policy::report(const lastcpu::panic_info<port::registers>& panic) noexcept {
+  console::line() << "panic: cpu " << panic.cpu << ": " << panic.message;
+  if (panic.cpu >= port::max_cpus) return;
+  console::line() << "kernel: cpu " << panic.cpu << " was running " << cpus::all[panic.cpu].running;
+}
+
+void kernel_policy::no_crash_kernel(lastcpu::kexec_outcome why) noexcept {
+  console::line() << "kernel: crash kernel not started: " << reason(why);
+}
+
+void kernel_policy::notifiers(const lastcpu::stop_report<port::max_cpus>& report) noexcept {
+  for (lastcpu::cpu_id cpu = 0; cpu < cpus::count(); ++cpu)
+    console::line() << "kernel: cpu " << cpu << " stopped " << to_string(report.state(cpu)) << " registers "
+                    << (report.registers_valid(cpu) ? "valid" : "missing");
+  const auto notifier = reinterpret_cast<panic_notifier>(the_notifier.load(lastcpu::order::acquire));
+  if (notifier != nullptr) notifier();
+}
+
+void kernel_policy::flush() noexcept {
+  console::line() << "kernel: restarting";
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The machine's end: what this kernel decides about it, and the one object that carries it out.
+
+#include <lastcpu/lastcpu.hpp>
+
+#include "port.hpp"
+
+struct kernel_policy : lastcpu::panic_policy {
+  // The second one is long because a virtual CPU may not run for seconds; real ones answer in microseconds.
+  static constexpr lastcpu::rung rungs[] = {{lastcpu::stop_how::irq, 500'000}, {lastcpu::stop_how::nmi, 4'000'000}};
+
+  static void report(const lastcpu::panic_info<port::registers>& panic) noexcept;
+  static void no_crash_kernel(lastcpu::kexec_outcome why) noexcept;
+  static void notifiers(const lastcpu::stop_report<port::max_cpus>& report) noexcept;
+  static void flush() noexcept;
+};
+
+extern lastcpu::crash_domain<port, kernel_policy> machine;
+
+/// Called when a panic ends without a crash kernel, after the others have stopped. One; in quiet times.
+using panic_notifier = void (*)() noexcept;
+void set_panic_notifier(panic_notifier notifier) noexcept;

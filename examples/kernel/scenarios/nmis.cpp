@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+// NMIs at the worst moment. Where one is to hit the dumper, its sender has interrupts off: the first rung can't reach it,
+// and so the dump takes long enough.
+#include <lastcpu/platform/x86_64/instructions.hpp>
+
+#include "../nmi.hpp"
+#include "../panic.hpp"
+#include "scenarios.hpp"
+#include "stage.hpp"
+
+namespace x86 = lastcpu::x86;
+
+namespace {
+
+bool committed() noexcept {
+  return machine.gate().read().is_committed();
+}
+
+// An NMI that panics, on the CPU that dumps: its panic is kept, and it returns.
+void nmi_on_dumper(uint32_t role) noexcept {
+  nmi::panic_on_unknown(true);
+  x86::cli();
+  stage::meet();
+  if (role == 0) machine.panic("dumps");
+  stage::wait_until(committed);
+  stage::send_nmi(stage::cpu_of(0));
+  stage::wait_until([] { return false; });
+}
+
+// Role 1 panics in NMI context, while role 0 panics.
+void nmi_loser(uint32_t role) noexcept {
+  nmi::panic_on_unknown(true);
+  stage::meet_with_skew();
+  if (role == 0) machine.panic("races an NMI");
+  stage::send_nmi(port::this_cpu());
+  stage::wait_until([] { return false; });
+}
+
+// Role 0 holds the gate on trial, again and again; an NMI that panics comes in between.
+void nmi_panic_pending(uint32_t role) noexcept {
+  nmi::panic_on_unknown(true);
+  if (role == 0 && machine.image().ready()) stage::damage_the_image();
+  stage::meet_with_skew();
+  if (role == 1) return stage::send_nmi(stage::cpu_of(0));
+  for (;;) (void)machine.crash_kexec();
+}
+
+[[noreturn]] void storm() noexcept {
+  for (;;) {
+    for (lastcpu::cpu_id cpu = 0; cpu < cpus::count(); ++cpu)
+      if (cpu != port::this_cpu()) stage::send_nmi(cpu);
+    stage::wait_us(20 + stage::seed() % 100);
+  }
+}
+
+// Role 1 sends NMIs to everybody, until one stops it.
+void nmi_storm(uint32_t role) noexcept {
+  x86::cli();
+  stage::meet_with_skew();
+  if (role == 1) storm();
+  machine.panic("in a storm of NMIs");
+}
+
+bool storm_in_nmi(const x86::registers&) noexcept {
+  if (port::this_cpu() != stage::cpu_of(1)) return true;
+  storm();
+}
+
+// The same from inside an NMI handler: nothing stops it, and the crash kernel runs in the storm.
+void nmi_storm_to_the_end(uint32_t role) noexcept {
+  if (role == 0) nmi::set_handler(storm_in_nmi);
+  stage::meet();
+  if (role == 0) {
+    stage::wait_us(1000);
+    machine.panic("in a storm of NMIs");
+  }
+  stage::send_nmi(port::this_cpu());
+}
+
+}  // namespace
+
+constinit const scenarios::scenario scenarios::nmis[] = {{"nmi_on_dumper", nmi_on_dumper, 2},
+                                                         {"nmi_loser", nmi_loser, 2},
+                                                         {"nmi_panic_pending", nmi_panic_pending, 2},
+                                                         {"nmi_storm", nmi_storm, 2},
+                                                         {"nmi_storm_to_the_end", nmi_storm_to_the_end, 2},
+                                                         {nullptr, nullptr, 0}};

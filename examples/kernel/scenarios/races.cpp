@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+// Several CPUs that die at once.
+#include "../panic.hpp"
+#include "../text.hpp"
+#include "scenarios.hpp"
+#include "stage.hpp"
+
+namespace {
+
+[[noreturn]] void panic_as(uint32_t role) noexcept {
+  text message;
+  message << "panic in role " << role;
+  machine.panic(message.c_str());
+}
+
+void panic_vs_panic(uint32_t role) noexcept {
+  stage::meet_with_skew();
+  panic_as(role);
+}
+
+void same_tick(uint32_t role) noexcept {
+  stage::meet();
+  panic_as(role);
+}
+
+void oops_vs_panic(uint32_t role) noexcept {
+  stage::meet_with_skew();
+  if (role == 0) stage::write_to_null();
+  panic_as(role);
+}
+
+// Role 0 holds the gate on trial, again and again, and gives it back, since there is nothing to start. Role 1 panics,
+// and may have to wait for the next time that it is given back.
+void released_under_waiter(uint32_t role) noexcept {
+  if (role == 0 && machine.image().ready()) stage::damage_the_image();
+  stage::meet_with_skew();
+  if (role == 1) machine.panic("waited for the gate");
+  while (machine.crash_kexec() != lastcpu::kexec_outcome::held_by_other) {
+  }
+  machine.panic("gave the gate back");
+}
+
+// Both want to stop the others; one of them owns the gate, and the other is told that it does not.
+void concurrent_stop(uint32_t role) noexcept {
+  stage::meet_with_skew();
+  if (role == 0) machine.panic("stops the others");
+  const bool refused = machine.stop_others().status() == lastcpu::stop_status::not_the_arbiter;
+  machine.panic(refused ? "refused: not the arbiter" : "BUG: a second arbiter");
+}
+
+}  // namespace
+
+constinit const scenarios::scenario scenarios::races[] = {
+    {"panic_vs_panic", panic_vs_panic, everybody}, {"same_tick", same_tick, 2},
+    {"oops_vs_panic", oops_vs_panic, 2},           {"released_under_waiter", released_under_waiter, 2},
+    {"concurrent_stop", concurrent_stop, 2},       {nullptr, nullptr, 0}};

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+// CPUs that are hard to stop, or answer at the wrong time.
+#include <lastcpu/platform/x86_64/instructions.hpp>
+
+#include "../nmi.hpp"
+#include "../panic.hpp"
+#include "scenarios.hpp"
+#include "stage.hpp"
+
+namespace x86 = lastcpu::x86;
+
+namespace {
+
+void for_ever() noexcept {
+  stage::wait_until([] { return false; });
+}
+
+void wedged_irqs_off(uint32_t role) noexcept {
+  if (role == 1) x86::cli();
+  stage::meet();
+  if (role == 0) machine.panic("somebody has interrupts off");
+  for_ever();
+}
+
+bool wedge(const x86::registers&) noexcept {
+  for_ever();
+  return true;
+}
+
+// Role 1 is in an NMI handler when role 0 panics, and stays there.
+void wedged_in_nmi(uint32_t role) noexcept {
+  if (role == 0) nmi::set_handler(wedge);
+  stage::meet();
+  if (role == 1) stage::send_nmi(port::this_cpu());
+  stage::wait_us(1000);
+  machine.panic("somebody is wedged in an NMI");
+}
+
+bool wait_for_the_last_steps(const x86::registers&) noexcept {
+  stage::wait_until([] { return machine.gate().read().step() >= static_cast<uint32_t>(lastcpu::step::collect); });
+  return true;
+}
+
+// The same, but role 1 comes back when the report is closed: the NMI that was sent to it waits, and it answers.
+void late_ack(uint32_t role) noexcept {
+  if (role == 0) nmi::set_handler(wait_for_the_last_steps);
+  stage::meet();
+  if (role == 1) {
+    stage::send_nmi(port::this_cpu());
+    return;
+  }
+  stage::wait_us(1000);
+  machine.panic("somebody answers late");
+}
+
+// Stop interrupts and NMIs that nobody has asked for: nobody stops, and none of them counts later.
+void stray_ack(uint32_t role) noexcept {
+  stage::meet();
+  for (uint64_t i = 0; i < 100; ++i) {
+    stage::send_nmi(stage::cpu_of(1 - role));
+    (void)port::local_apic::send(port::apic_id(stage::cpu_of(1 - role)), x86::ipi_message::fixed(port::stop_vector));
+    stage::wait_us(stage::seed() % 50);
+  }
+  if (role == 0) machine.panic("after stray interrupts");
+}
+
+// The owner of the gate stops the others twice, by hand, before it panics.
+void double_stop(uint32_t) noexcept {
+  x86::cli();
+  (void)machine.gate().claim(lastcpu::hold::final);
+  (void)machine.gate().commit();
+  const auto first = machine.stop_others();
+  const auto again = machine.stop_others();
+  bool same = first.status() == again.status();
+  for (lastcpu::cpu_id cpu = 0; cpu < port::max_cpus; ++cpu) same = same && first.state(cpu) == again.state(cpu);
+  machine.panic(same ? "stopped twice, one report" : "BUG: stopped twice, two reports");
+}
+
+}  // namespace
+
+constinit const scenarios::scenario scenarios::stops[] = {{"wedged_irqs_off", wedged_irqs_off, 2},
+                                                          {"wedged_in_nmi", wedged_in_nmi, 2},
+                                                          {"late_ack", late_ack, 2},
+                                                          {"stray_ack", stray_ack, 2},
+                                                          {"double_stop", double_stop, 1},
+                                                          {nullptr, nullptr, 0}};

@@ -26,8 +26,9 @@ class Kernel:
 
     @staticmethod
     def of_build(build):
-        folder = Path(build) / "examples" / "kernel"
-        return Kernel.of_files(folder / "lastcpu_kernel.elf", folder / "lastcpu_crash_kernel.elf")
+        folder = Path(build) / "examples"
+        return Kernel.of_files(folder / "kernel" / "lastcpu_kernel.elf",
+                               folder / "crash_kernel" / "lastcpu_crash_kernel.elf")
 
     @staticmethod
     def of_files(elf, crash_elf):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 KINDS = ("claim_won", "claim_lost", "pending_set", "released", "pending_taken", "committed", "step_begun", "stop_sent",
          "acknowledged", "withdrawn", "parked")
 PHASES = ("open", "trial", "panicking", "offered", "dumping", "jumping")
-STATES = ("absent", "running", "parked", "by_irq", "by_nmi", "forced", "silent", "gone")
+STATES = ("absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone")
 STEPS = ("none", "report", "image", "expect", "commit", "registers", "rung 0", "rung 1", "rung 2", "rung 3", "collect",
          "notifiers", "message dump", "late image", "notes", "crash shutdown", "jump", "flush", "restart", "halt")
 WORDS = {"claim_won": "won: ", "claim_lost": "lost to ", "pending_set": "marked pending", "released": "released",

@@ -38,13 +38,18 @@ def role_1(boot):
 
 def role_1_by_nmi(facts, boot, end):
     n = cpu_of(1, boot)
-    if end == CRASH and n in facts.cpus and facts.cpus[n].state != "by_nmi":
-        yield f"CPU {n} had its interrupts off, and is {facts.cpus[n].state}, not by_nmi"
+    if end == CRASH and n in facts.cpus and facts.cpus[n].state != "by nmi":
+        yield f"CPU {n} had its interrupts off, and is {facts.cpus[n].state}, not by nmi"
 
 
 def dumper_said_in_nmi(facts, _boot, _end):
     if not any("said in NMI" in c.said for c in facts.cpus.values() if c.crashing):
         yield "what the crashing CPU said in NMI context is lost"
+
+
+def oopsed(facts, _boot, _end):
+    if not facts.oopses:
+        yield "there was no fault"
 
 
 def said_nested(facts, _boot, end):
@@ -63,18 +68,18 @@ SCENARIOS = (
     Scenario("nmi_on_dumper", "an_nmi_panic_on_the_dumping_cpu_returns", racing=True, more=dumper_said_in_nmi),
     Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", racing=True),
     Scenario("released_under_waiter", "a_waiter_takes_the_gate_that_is_given_back", racing=True, ends=RESTARTS,
-             hand_over="none", not_started=("no image",)),
+             hand_over="none", not_started=("no_image",)),
     Scenario("nmi_panic_pending", "an_nmi_panic_that_is_pending_is_not_lost", racing=True, ends=RESTARTS,
-             hand_over="none", not_started=("no image",), more=dumper_said_in_nmi),
+             hand_over="none", not_started=("no_image",), more=dumper_said_in_nmi),
     Scenario("double_stop", "stopping_twice_gives_the_first_report", racing=True, least_cpus=1),
     Scenario("stray_ack", "stray_interrupts_stop_nobody_and_count_for_nobody", racing=True),
     Scenario("late_ack", "who_answers_after_the_report_stays_silent_in_it", silent=role_1),
     Scenario("concurrent_stop", "only_the_owner_stops_the_others", racing=True),
     Scenario("reload_vs_crash", "a_crash_while_loading_starts_a_whole_image_or_none", racing=True, ends=EITHER,
-             not_started=("image busy", "no image")),
+             not_started=("image_busy", "no_image")),
     Scenario("nested_in_step", "a_fault_inside_a_step_goes_on_at_the_next", racing=True, more=said_nested),
     Scenario("fault_in_shutdown", "a_fault_in_the_last_step_before_the_jump_does_not_stop_it", least_cpus=1,
-             more=said_nested),
+             more=oopsed),
     Scenario("wedged_irqs_off", "a_cpu_with_interrupts_off_is_stopped_by_nmi", more=role_1_by_nmi),
     Scenario("wedged_in_nmi", "a_cpu_wedged_in_an_nmi_is_named_silent", silent=role_1),
     Scenario("nmi_storm", "an_nmi_storm_does_not_disturb_the_dump", racing=True),
@@ -82,9 +87,9 @@ SCENARIOS = (
     Scenario("machine_check_on_parked", "a_parked_cpu_survives_a_machine_check", racing=True),
     Scenario("page_fault_in_reporter", "a_page_fault_in_the_report_does_not_stop_the_crash", least_cpus=1,
              more=said_nested),
-    Scenario("no_image", "without_an_image_it_restarts_and_says_why", ends=RESTARTS, not_started=("no image",),
+    Scenario("no_image", "without_an_image_it_restarts_and_says_why", ends=RESTARTS, not_started=("no_image",),
              least_cpus=1),
-    Scenario("damaged_image", "a_damaged_image_is_not_started", ends=RESTARTS, not_started=("image corrupt",),
+    Scenario("damaged_image", "a_damaged_image_is_not_started", ends=RESTARTS, not_started=("image_corrupt",),
              least_cpus=1),
     Scenario("nothing", "nothing_happens_and_it_says_goodbye", ends=frozenset({BYE}), least_cpus=1),
 )

@@ -22,16 +22,17 @@ kernel: 4 cpus online, tsc 1000000000 Hz
 kernel: image loaded, 65536 bytes
 kernel: scenario panic_vs_panic seed 3
 panic: cpu 1: first of two
+
 crash: started, panic to here 812 us
-crash: cpu 1 crashing registers valid rip 0xffffffff80201234 rsp 0xffffffff80402000
+crash: cpu 1 crashing running registers valid rip 0xffffffff80201234 rsp 0xffffffff80402000
 crash: cpu 1 said: first of two
 crash: cpu 1   #0 0xffffffff80201234 #1 0xffffffff80201300
-crash: cpu 0 stopped by_irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000
+crash: cpu 0 stopped by irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000
 crash: cpu 0   #0 0xffffffff80203456
 crash: cpu 2 stopped parked registers valid rip 0xffffffff80202222 rsp 0xffffffff80403000
 crash: cpu 2 said: second of two
 crash: cpu 2   #0 0xffffffff80202222 #1 0xffffffff80201300
-crash: cpu 3 stopped by_nmi registers valid rip 0xffffffff80203456 rsp 0xffffffff80404000
+crash: cpu 3 stopped by nmi registers valid rip 0xffffffff80203456 rsp 0xffffffff80404000
 crash: cpu 3   #0 0xffffffff80203456
 trace: 1000 1 claim_won 2
 trace: 1010 2 claim_lost 1
@@ -58,10 +59,10 @@ kernel: 2 cpus online, tsc 1000000000 Hz
 kernel: image loaded, 65536 bytes
 kernel: scenario damaged_image seed 1
 panic: cpu 0: told to
-panic: cpu 0 was running: a test
-kernel: crash kernel not started: image corrupt
+kernel: cpu 0 was running a test
+kernel: crash kernel not started: image_corrupt
 kernel: cpu 0 stopped running registers valid
-kernel: cpu 1 stopped by_irq registers valid
+kernel: cpu 1 stopped by irq registers valid
 kernel: cpu 0 said: told to
 kernel: restarting
 """
@@ -127,7 +128,7 @@ class the_checker(unittest.TestCase):
         self.expect(judged(GOOD.replace("cpu 3", "cpu 7")), "in the report, but not in the machine: CPU 7")
 
     def test_finds_missing_registers(self):
-        self.damaged("by_irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000", "by_irq registers missing",
+        self.damaged("by irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000", "by irq registers missing",
                      "CPU 0 answered, and its registers are missing")
 
     def test_finds_registers_that_are_valid_and_not_shown(self):
@@ -151,27 +152,26 @@ class the_checker(unittest.TestCase):
                      "CPU 2: frame #1 0x0 is not in the kernel's code")
 
     def test_finds_a_silent_cpu_that_had_to_answer(self):
-        silent = GOOD.replace("crash: cpu 3 stopped by_nmi registers valid rip 0xffffffff80203456 "
+        silent = GOOD.replace("crash: cpu 3 stopped by nmi registers valid rip 0xffffffff80203456 "
                               "rsp 0xffffffff80404000\ncrash: cpu 3   #0 0xffffffff80203456\n",
                               "crash: cpu 3 stopped silent registers missing\n").replace("0 silent", "1 silent")
         self.assertNotEqual(silent, GOOD)
-        self.expect(judged(silent), "QEMU's exit status is 33, and 1 CPUs are silent")
-        self.expect(judged(silent, verdict.SILENT_STATUS), "silent, but must have answered: CPU 3")
+        self.expect(judged(silent), "silent, but must have answered: CPU 3")
         wedged = silent.replace("panic_vs_panic seed 3", "wedged_in_nmi seed 2")
-        self.assertEqual(judged(wedged, verdict.SILENT_STATUS, "wedged_in_nmi", seed=2), [])
+        self.assertEqual(judged(wedged, verdict.DONE_STATUS, "wedged_in_nmi", seed=2), [])
 
     def test_finds_a_wedged_cpu_that_is_not_named_silent(self):
         self.expect(judged(GOOD.replace("panic_vs_panic seed 3", "wedged_in_nmi seed 2"), scenario="wedged_in_nmi", seed=2),
                     "not named silent, though it can't have answered: CPU 3")
 
     def test_finds_registers_of_a_silent_cpu(self):
-        self.damaged("stopped by_nmi", "stopped silent", "CPU 3 is silent and has registers all the same")
+        self.damaged("stopped by nmi", "stopped silent", "CPU 3 is silent and has registers all the same")
 
     def test_finds_two_crashing_cpus(self):
-        self.damaged("cpu 2 stopped parked", "cpu 2 crashing", "2 CPUs crashed, not one")
+        self.damaged("cpu 2 stopped parked", "cpu 2 crashing running", "2 CPUs crashed, not one")
 
     def test_finds_that_no_cpu_crashed(self):
-        self.damaged("cpu 1 crashing", "cpu 1 stopped by_irq", "0 CPUs crashed, not one")
+        self.damaged("cpu 1 crashing running", "cpu 1 stopped by irq", "0 CPUs crashed, not one")
 
     def test_finds_another_owner_than_the_one_that_reported(self):
         self.damaged("panic: cpu 1", "panic: cpu 2", "CPU 2 reported its panic, but the crash is that of CPU 1")
@@ -211,19 +211,19 @@ class the_checker(unittest.TestCase):
         self.expect(judged(RESTARTED, verdict.DONE_STATUS, "damaged_image", 2, 1), "0 crash kernels were started")
 
     def test_finds_a_false_reason(self):
-        log = RESTARTED.replace("image corrupt", "no image")
+        log = RESTARTED.replace("image_corrupt", "no_image")
         self.expect(judged(log, 0, "damaged_image", 2, 1), "why no crash kernel was started")
-        log = RESTARTED.replace("kernel: crash kernel not started: image corrupt\n", "")
+        log = RESTARTED.replace("kernel: crash kernel not started: image_corrupt\n", "")
         self.expect(judged(log, 0, "damaged_image", 2, 1), "why no crash kernel was started")
 
     def test_finds_defects_in_the_report_of_a_restart(self):
         for old, new, sentence in (
-                ("kernel: cpu 1 stopped by_irq registers valid\n", "", "missing from the report: CPU 1"),
-                ("cpu 1 stopped by_irq", "cpu 0 stopped by_irq", "CPU 0 is listed twice"),
-                ("by_irq registers valid", "by_irq registers missing", "CPU 1 answered, and its registers are missing"),
-                ("by_irq registers valid", "silent registers missing", "silent, but must have answered: CPU 1"),
-                ("cpu 1 stopped by_irq", "cpu 1 stopped parked", "CPU 1 is parked, and its message is lost"),
-                ("cpu 1 stopped by_irq", "cpu 1 stopped running", "2 CPUs crashed, not one"),
+                ("kernel: cpu 1 stopped by irq registers valid\n", "", "missing from the report: CPU 1"),
+                ("cpu 1 stopped by irq", "cpu 0 stopped by irq", "CPU 0 is listed twice"),
+                ("by irq registers valid", "by irq registers missing", "CPU 1 answered, and its registers are missing"),
+                ("by irq registers valid", "silent registers missing", "silent, but must have answered: CPU 1"),
+                ("cpu 1 stopped by irq", "cpu 1 stopped parked", "CPU 1 is parked, and its message is lost"),
+                ("cpu 1 stopped by irq", "cpu 1 stopped running", "2 CPUs crashed, not one"),
                 ("kernel: cpu 0 said: told to\n", "", "the message of the crashing CPU 0 is lost")):
             self.assertIn(old, RESTARTED)
             self.expect(judged(RESTARTED.replace(old, new), 0, "damaged_image", 2, 1), sentence)
@@ -272,7 +272,7 @@ class the_checker(unittest.TestCase):
         self.damaged("1610 3 acknowledged 4", "1610 0 claim_won 2", "CPU 0 was parked for good and went on")
 
     def test_finds_a_report_that_the_timeline_contradicts(self):
-        self.damaged("acknowledged 4", "acknowledged 3", "CPU 3 is reported as by_nmi; by its timeline it answered")
+        self.damaged("acknowledged 4", "acknowledged 3", "CPU 3 is reported as by nmi; by its timeline it answered")
         self.damaged("1210 1 committed", "1210 2 committed", "CPU 2 committed, and CPU 1 is reported")
 
     def test_finds_an_event_of_no_known_kind(self):

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/platform/x86_64/restart.hpp>
+
+#include <gtest/gtest.h>
+
+#include "access_log.hpp"
+
+namespace {
+
+using namespace lastcpu::x86;
+
+// One tick is a microsecond here, and passes with each look at the clock.
+struct machine {
+  static inline access_log log;
+  static inline uint64_t clock = 0;
+  static inline uint8_t reset_control = 0, keyboard_status = 0;
+  static inline uint32_t busy_reads = 0;
+  static inline std::vector<uint64_t> when;
+
+  static uint8_t in8(uint16_t port) noexcept {
+    if (port == 0xcf9) return reset_control;
+    if (port != 0x64) log.add("in8", port);
+    if (busy_reads != 0) return --busy_reads, uint8_t{2};
+    return keyboard_status;
+  }
+  static void out8(uint16_t port, uint8_t v) noexcept { note(), log.add("out8", port, v); }
+  static void triple_fault() noexcept { note(), log.add("triple fault"); }
+  static uint64_t now() noexcept { return clock++; }
+  static void pause() noexcept {}
+  static void note() noexcept { when.push_back(clock); }
+};
+
+lines restarted(uint8_t reset_control, uint32_t busy_reads, uint8_t keyboard_status = 0) {
+  machine::clock = 0;
+  machine::when.clear();
+  machine::reset_control = reset_control;
+  machine::busy_reads = busy_reads;
+  machine::keyboard_status = keyboard_status;
+  restart<machine>(1'000'000);
+  return machine::log.take();
+}
+
+TEST(restart, goes_down_the_ladder) {
+  EXPECT_EQ(restarted(0, 0), (lines{"out8 cf9 2", "out8 cf9 6", "out8 64 fe", "triple fault"}));
+}
+
+TEST(restart, keeps_the_other_bits_of_the_reset_control_register) {
+  const lines log = restarted(0xff, 0);
+  EXPECT_EQ(log[0], "out8 cf9 f3");
+  EXPECT_EQ(log[1], "out8 cf9 f7");
+}
+
+TEST(restart, gives_each_way_its_time) {
+  (void)restarted(0, 0);
+  ASSERT_EQ(machine::when.size(), 4u);
+  EXPECT_GE(machine::when[1] - machine::when[0], 50u) << "between the two writes";
+  EXPECT_GE(machine::when[2] - machine::when[1], 50'000u);
+  EXPECT_GE(machine::when[3] - machine::when[2], 50'000u);
+}
+
+TEST(restart, waits_for_the_keyboard_controller_to_take_the_command) {
+  (void)restarted(0, 1000);
+  EXPECT_GE(machine::when[2] - machine::when[1], 51'000u);
+  EXPECT_EQ(machine::busy_reads, 0u);
+}
+
+TEST(restart, a_keyboard_controller_that_is_not_there_costs_a_bounded_time) {
+  EXPECT_EQ(restarted(0xff, 0, 0xff).back(), "triple fault");
+  EXPECT_LE(machine::clock, 200'000u);
+}
+
+}  // namespace

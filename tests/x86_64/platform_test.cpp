@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/lastcpu.hpp>
+#include <lastcpu/platform/x86_64.hpp>
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "privileged.hpp"
+
+namespace {
+
+using namespace lastcpu;
+
+// Eight CPUs in a process that believes it has ring 0; the APIC's page and the IO-APIC are memory.
+struct kernel_state {
+  static inline cpu_id me = 2;
+  static inline std::set<cpu_id> online;
+  alignas(4096) static inline uint32_t apic_page[1024];
+  static inline uint32_t io_apic_window[8];
+};
+
+struct port : x86_64<port>, kernel_state {
+  static constexpr cpu_id max_cpus = 8;
+  static constexpr uint8_t stop_vector = 0xf0;
+  static cpu_id this_cpu() noexcept { return me; }
+  static bool is_online(cpu_id cpu) noexcept { return online.contains(cpu); }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + 2 * cpu; }
+  static volatile void* lapic_page() noexcept { return apic_page; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000; }
+  static volatile void* io_apic(uint32_t i) noexcept { return i == 0 ? io_apic_window : nullptr; }
+  static bool can_monitor() noexcept { return true; }
+};
+static_assert(platform<port> && platform_checked<port>);
+
+// What the header shows is enough.
+struct smallest_port : x86_64<smallest_port> {
+  static constexpr cpu_id max_cpus = 64;
+  static constexpr uint8_t stop_vector = 0xf0;
+  static cpu_id this_cpu() noexcept { return 0; }
+  static bool is_online(cpu_id) noexcept { return true; }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return cpu; }
+  static volatile void* lapic_page() noexcept { return nullptr; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
+};
+static_assert(platform_checked<smallest_port>);
+[[maybe_unused]] constinit crash_domain<smallest_port> machine_of_the_smallest_port;
+
+struct port_without_this_cpu : x86_64<port_without_this_cpu> {
+  static constexpr cpu_id max_cpus = 64;
+};
+static_assert(!platform<port_without_this_cpu>);
+
+class platform_in_ring_0 : public testing::Test {
+ protected:
+  platform_in_ring_0() {
+    privileged::begin();
+    privileged::msr_0x1b = 0xfee0'0900;
+    for (uint32_t& r : kernel_state::apic_page) r = 0;
+    kernel_state::apic_page[0x30 / 4] = 0x0005'0014;
+  }
+  ~platform_in_ring_0() override { std::signal(SIGSEGV, SIG_DFL), std::signal(SIGILL, SIG_DFL); }
+};
+
+TEST_F(platform_in_ring_0, irq_save_turns_interrupts_off_and_restore_on_again_only_if_they_were) {
+  const port::irq_state on = port::irq_save();
+  EXPECT_EQ(privileged::take(), lines{"cli"});
+  port::irq_restore(on);
+  EXPECT_EQ(privileged::take(), lines{"sti"});
+  port::irq_restore(on & ~x86::flag_interrupts);
+  EXPECT_EQ(privileged::take(), lines{});
+}
+
+TEST_F(platform_in_ring_0, send_stop_reaches_the_page) {
+  kernel_state::online = {2, 5};
+  cpu_set<8> set;
+  set.add(5);
+  port::send_stop(set, stop_how::nmi);
+  EXPECT_EQ(kernel_state::apic_page[0x310 / 4], 0x1a00'0000u);
+  EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0x4400u);
+}
+
+TEST_F(platform_in_ring_0, make_resettable_leaves_the_apic_able_to_send) {
+  privileged::cr4 = 0x26f0;
+  port::make_resettable();
+  EXPECT_EQ(privileged::take(), (lines{"vmxoff", "write_cr 4 6f0", "rdmsr c0000080"}));
+  kernel_state::apic_page[0x320 / 4] = 0xef;
+  port::make_resettable();
+  EXPECT_EQ(kernel_state::apic_page[0x320 / 4], 0xefu);
+}
+
+TEST_F(platform_in_ring_0, park_masks_its_own_sources_and_halts_again_whatever_ends_a_halt) {
+  privileged::halts_to_go = 2;
+  if (sigsetjmp(privileged::out, 1) == 0) port::park();
+  EXPECT_EQ(privileged::take(), (lines{"cli", "rdmsr 1b", "hlt", "hlt", "hlt"}));
+  EXPECT_EQ(kernel_state::apic_page[0x320 / 4], 0x1'0000u);
+  EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0u);
+}
+
+TEST_F(platform_in_ring_0, crash_shutdown_masks_everything_that_interrupts) {
+  kernel_state::io_apic_window[4] = 0x31;  // as version: one entry; as entry: vector 0x31
+  port::crash_shutdown(port::registers{});
+  const lines log = privileged::take();
+  EXPECT_EQ(lines(log.begin(), log.begin() + 2), (lines{"out8 a1 ff", "out8 21 ff"}));
+  EXPECT_EQ(log.back(), "rdmsr c0000080");
+  EXPECT_EQ(kernel_state::io_apic_window[4], 0x1'0031u);
+  EXPECT_EQ(kernel_state::apic_page[0x350 / 4], 0x1'0000u);
+}
+
+TEST_F(platform_in_ring_0, waits_and_time_use_the_machine) {
+  port::atomic<uintptr_t> word{7};
+  EXPECT_TRUE(port::wait_while(word, uintptr_t{7}, no_deadline));
+  const lines log = privileged::take();
+  ASSERT_EQ(log.size(), 2u);
+  EXPECT_TRUE(log[0].starts_with("monitor "));
+  EXPECT_EQ(log[1], "mwait");
+  EXPECT_FALSE(port::wait_while(word, uintptr_t{7}, port::now()));
+  port::registers r;
+  port::capture_registers(r);
+  EXPECT_EQ(r.cs, 0x33u);
+}
+
+}  // namespace

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/platform/x86_64/handover.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+
+#include "x86_64/reserved_memory.hpp"
+
+namespace {
+
+using namespace lastcpu::x86;
+using lastcpu::cpu_note;
+using lastcpu::stop_state;
+using lastcpu::test::reserved_memory;
+
+struct handover_of_a_crash : testing::Test {
+  reserved_memory memory;
+  crash_image_record record{};
+  registers regs{};
+
+  void SetUp() override {
+    const lastcpu::test::bytes file(100, 1);
+    lastcpu::x86::load_options options = reserved_memory::options();
+    options.flat = true;
+    options.kernel_data = 77;
+    options.ticks_per_second = 88;
+    ASSERT_EQ(load_crash_kernel(memory.region(), file.data(), file.size(), options, record), load_error::none);
+    regs.rip = 0x1234;
+    regs.ss = 0x18;
+  }
+  bool save(lastcpu::cpu_id cpu, bool crashing, const char* text = "", const char* nmi = "", const char* nested = "") {
+    const auto state = crashing ? stop_state::running : stop_state::by_nmi;
+    return save_note(record, {cpu, state, crashing, &regs, text, nmi, nested, false});
+  }
+  [[nodiscard]] const handover& left() const {
+    return *reinterpret_cast<const handover*>(memory.first + record.handover);
+  }
+};
+
+TEST_F(handover_of_a_crash, cpus_are_found_in_the_order_they_were_saved) {
+  EXPECT_TRUE(save(2, true, "boom", "nmi", "nested"));
+  EXPECT_TRUE(save(0, false));
+  ASSERT_TRUE(left().valid());
+  ASSERT_EQ(left().cpu_count, 2u);
+  const handover_cpu& first = *left().cpu(0);
+  EXPECT_EQ(first.cpu, 2u);
+  EXPECT_EQ(first.state, stop_state::running);
+  EXPECT_TRUE(first.has(handover_flag::crashing));
+  EXPECT_TRUE(first.has(handover_flag::registers_valid));
+  EXPECT_EQ(std::memcmp(&first.regs, &regs, sizeof regs), 0);
+  EXPECT_STREQ(first.message, "boom");
+  EXPECT_STREQ(first.nmi_message, "nmi");
+  EXPECT_STREQ(first.nested_message, "nested");
+  EXPECT_EQ(left().cpu(1)->cpu, 0u);
+  EXPECT_EQ(left().cpu(1)->state, stop_state::by_nmi);
+  EXPECT_FALSE(left().cpu(1)->has(handover_flag::crashing));
+  EXPECT_EQ(left().cpu(2), nullptr);
+}
+
+TEST_F(handover_of_a_crash, cpu_without_registers_says_so) {
+  std::memset(handover_of(record) + 1, 0xee, sizeof(handover_cpu));
+  EXPECT_TRUE(save_note(record, {1, stop_state::silent, false, nullptr, "", "", "", true}));
+  EXPECT_FALSE(left().cpu(0)->has(handover_flag::registers_valid));
+  EXPECT_TRUE(left().cpu(0)->has(handover_flag::cut_short));
+  const registers zero{};
+  EXPECT_EQ(std::memcmp(&left().cpu(0)->regs, &zero, sizeof zero), 0);
+}
+
+TEST_F(handover_of_a_crash, cpus_beyond_the_room_are_counted_and_written_nowhere) {
+  EXPECT_TRUE(save(0, true));
+  for (lastcpu::cpu_id cpu = 1; cpu < 4; ++cpu) EXPECT_TRUE(save(cpu, false));
+  const lastcpu::test::bytes full = memory.memory;
+  EXPECT_FALSE(save(4, false, "one too many"));
+  EXPECT_FALSE(save(5, false, "two too many"));
+  EXPECT_EQ(left().cpu_count, 4u);
+  EXPECT_EQ(left().cpus_left_out, 2u);
+  handover_of(record)->cpus_left_out = 0;
+  EXPECT_EQ(memory.memory, full);
+}
+
+TEST_F(handover_of_a_crash, text_that_is_too_long_is_cut_and_marked) {
+  const std::string fits(handover_text_bytes - 1, 'a');
+  EXPECT_TRUE(save(0, true, fits.c_str(), fits.c_str(), fits.c_str()));
+  EXPECT_EQ(left().cpu(0)->message, fits);
+  EXPECT_FALSE(left().cpu(0)->has(handover_flag::shortened));
+  for (int which = 0; which < 3; ++which) {
+    const std::string longer = fits + "b";
+    const auto text = [&](int i) { return i == which ? longer.c_str() : ""; };
+    EXPECT_TRUE(save(0, true, text(0), text(1), text(2)));
+    const handover_cpu& cpu = *left().cpu(0);
+    EXPECT_EQ(which == 0 ? cpu.message : which == 1 ? cpu.nmi_message : cpu.nested_message, fits);
+    EXPECT_TRUE(cpu.has(handover_flag::shortened)) << which;
+  }
+}
+
+TEST_F(handover_of_a_crash, crashing_cpu_begins_anew_whatever_a_stray_write_has_done) {
+  stamp_panic(record, 99);
+  handover& h = *handover_of(record);
+  const uint64_t panic_tsc = h.panic_tsc;
+  std::memset(&h, 0xff, sizeof h);
+  h.panic_tsc = panic_tsc;
+  EXPECT_FALSE(left().valid());
+  EXPECT_TRUE(save(3, true));
+  EXPECT_TRUE(left().valid());
+  EXPECT_EQ(left().cpu_count, 1u);
+  EXPECT_EQ(left().panic_tsc, 99u);
+  EXPECT_EQ(left().kernel_data, 77u);
+  EXPECT_EQ(left().ticks_per_second, 88u);
+  EXPECT_EQ(left().cpus_left_out, 0u);
+  EXPECT_EQ(left().jump_tsc, 0u);
+  EXPECT_EQ(left().map_bytes, record.map_bytes);
+  EXPECT_EQ(left().region_physical, reserved_memory::physical);
+  EXPECT_EQ(left().region_bytes, reserved_memory::size);
+}
+
+TEST_F(handover_of_a_crash, count_damaged_later_leads_to_no_write_outside) {
+  EXPECT_TRUE(save(0, true));
+  handover_of(record)->cpu_count = 0x7fff'ffff;
+  const lastcpu::test::bytes full = memory.memory;
+  EXPECT_FALSE(save(1, false));
+  handover_of(record)->cpus_left_out = 0;
+  EXPECT_EQ(memory.memory, full);
+  EXPECT_FALSE(left().valid());
+}
+
+TEST_F(handover_of_a_crash, saving_leaves_the_image_intact) {
+  EXPECT_TRUE(save(0, true, "boom"));
+  EXPECT_TRUE(save(1, false));
+  EXPECT_TRUE(image_intact(record));
+}
+
+}  // namespace

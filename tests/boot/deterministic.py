@@ -14,7 +14,7 @@ import verdict
 from boot import Boot
 
 KEPT = Path(__file__).resolve().parent / "deterministic.timeline"
-BOOT = Boot("panic_vs_panic", 4, seed=7, deterministic=True)
+BOOT = Boot("nested_in_step", 4, seed=7, deterministic=True)  # both rungs, an NMI on the owner, a fault in its handler
 
 
 def run(kernel, logs, accept):

@@ -46,7 +46,7 @@ class Facts:
     not_started: list = field(default_factory=list)
     restarting: int = 0
     bye: bool = False
-    blank: int | None = None
+    torn: int = 0  # lines
     started: list = field(default_factory=list)  # microseconds
     cpus: dict = field(default_factory=dict)
     events: list = field(default_factory=list)
@@ -69,7 +69,7 @@ class Reader:
             (r"kernel: image refused: (\S.*)", self.refused),
             (r"kernel: crash kernel not started: (\S.*)", self.not_started),
             (r"kernel: restarting", self.restarting),
-            (r"oops: cpu (\d+)\b ?(.*)", self.oops),
+            (r"oops: cpu (\d+) (\w[\w ]* at 0x[0-9a-f]+(?: address 0x[0-9a-f]+)?)", self.oops),
             (r"kernel: cpu (\d+) stopped (running|parked|by irq|by nmi|forced|silent|gone) registers (valid|missing)",
              self.stopped),
             (r"kernel: cpu (\d+) (said|said in NMI|said nested): (.*?)( \(cut short\))?", self.said),
@@ -92,20 +92,29 @@ class Reader:
         lines = log.split("\n")
         if lines.pop() != "":
             self.problem("the log ends within a line")
-        for i, line in enumerate(lines, 1):
-            self.line(i, line.removesuffix("\r"))
+        lines = [line.removesuffix("\r") for line in lines]
+        for i, (line, after) in enumerate(zip(lines, [*lines[1:], None]), 1):
+            if after == "" and self.is_torn(line):
+                self.facts.torn += 1
+            elif line != "" or not self.may_be_empty(i, lines):
+                self.line(i, line)
         return self.facts
+
+    def is_torn(self, line):
+        """A CPU was stopped by NMI within this line."""
+        return not self.facts.started and line.startswith(("oops: cpu ", "kernel: ")) and line.isprintable() and not any(
+            pattern.match(line) for pattern, _ in self.patterns)
+
+    def may_be_empty(self, i, lines):
+        """Who writes behind a line that may be torn begins with an empty one; the crash kernel always does."""
+        return not self.facts.started and (lines[i:i + 1] and lines[i].startswith("crash: started")
+                                           or i > 1 and self.is_torn(lines[i - 2]))
 
     def line(self, i, line):
         f = self.facts
         if f.done is not None:
             self.problem(f"line {i} is behind the last line: {line[:100]!r}")
             return
-        if line == "" and not f.started and f.blank is None:
-            f.blank = i  # the crash kernel's: a CPU may have been stopped within a line
-            return
-        if f.blank == i - 1 and not line.startswith("crash: started"):
-            self.problem(f"line {i - 1} is empty, and the crash kernel does not start behind it")
         if "BUG" in line:
             self.problem(f"line {i}: {line[:150]!r}")
         if any(speaker in line[1:] for speaker in SPEAKERS):
@@ -275,6 +284,8 @@ def judge_crash(facts, boot, scenario, text):
     for number_, cpu in sorted(facts.cpus.items()):
         yield from judge_cpu(number_, cpu, text)
     yield from judge_stacks(facts)
+    if facts.torn > sum(c.state in ("by nmi", "silent") for c in facts.cpus.values()):
+        yield f"{facts.torn} lines are torn, and fewer CPUs were stopped by NMI"
     if facts.events:
         yield from events.check(facts.events, boot.cpus)
         yield from judge_against_timeline(facts)

@@ -192,12 +192,22 @@ class the_checker(unittest.TestCase):
         for strange in ("hello\n", "\n", "crash: cpu 1 stopped\n", "crash: \x07\n", "kernel: 3 cpus online\n"):
             self.damaged("crash: cpu 1 said", strange + "crash: cpu 1 said", "is not a line that the kernels write")
 
+    def test_finds_empty_lines_in_the_wrong_place(self):
+        self.damaged("panic: cpu 1", "\npanic: cpu 1", "line 4 is not a line")
+        self.damaged("crash: cpu 0 stopped", "\ncrash: cpu 0 stopped", "is not a line")
+        self.expect(judged(GOOD + "\n"), "behind the last line")
+
+    def test_takes_a_torn_line_only_from_a_cpu_that_was_stopped_by_nmi(self):
+        torn = GOOD.replace("\ncrash: started", "oops: cpu 3 page fa\n\ncrash: started")
+        self.assertEqual(judged(torn), [])
+        self.expect(judged(torn.replace("by nmi", "by irq")), "1 lines are torn")
+
     def test_finds_two_lines_in_one(self):
         self.damaged("panic: cpu 1: first of two\n", "panic: cpu 1: first of twokernel: restarting\n",
                      "is two lines in one")
 
     def test_finds_a_dead_kernel_that_speaks(self):
-        self.damaged("crash: cpu 0 stopped", "oops: cpu 0 page fault\ncrash: cpu 0 stopped",
+        self.damaged("crash: cpu 0 stopped", "oops: cpu 0 page fault at 0x12 address 0x0\ncrash: cpu 0 stopped",
                      "the dead kernel speaks while the crash kernel runs")
 
     def test_finds_a_hang(self):

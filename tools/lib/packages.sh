@@ -19,6 +19,8 @@ needed=(
   "header:stdlib.h         libc6-dev"
   "header:gtest/gtest.h    libgtest-dev"
   "header:benchmark/benchmark.h libbenchmark-dev"
+  "header:xxhash.h         libxxhash-dev"
+  "header:boost/context/detail/fcontext.hpp libboost-context-dev"
 )
 
 is_present() {

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The model's shared memory: the release/acquire fragment of C++20, with every stale value that it lets a CPU read.
+//
+// Each word keeps its stores in modification order. Each CPU has a view: for each word, the oldest store that it may
+// still read. An acquire load joins the view that the store published; a read-modify-write reads the last store and
+// carries on its release sequence. A word that every execution so far has used in one order only (`quiet`) keeps
+// its last value alone.
+// Not here: load buffering, and stores that come earlier in modification order than in time (weak 2+2W): a store is
+// always the last one. Sequential consistency and fences: lastcpu has none.
+
+#if !__STDC_HOSTED__
+#error "lastcpu: the model is hosted: it explores the freestanding headers, it is not a part of them"
+#endif
+
+#include <lastcpu/atomic.hpp>
+#include <lastcpu/cpu.hpp>
+
+#include <cstdint>
+#include <cstring>
+
+namespace lastcpu::model {
+
+inline constexpr uint32_t max_words = 96;
+inline constexpr uint32_t max_stores = 1024;
+inline constexpr cpu_id max_machine = 8;
+inline constexpr uint16_t no_store = 0xffff;
+
+using stamp = uint16_t;
+
+/// For each word, the oldest store that may still be read.
+struct view {
+  stamp at[max_words];
+
+  void join(const view& other) noexcept {
+    for (uint32_t w = 0; w < max_words; ++w) at[w] = at[w] < other.at[w] ? other.at[w] : at[w];
+  }
+};
+
+/// A store that somebody may still read.
+struct store_record {
+  uint64_t value;
+  stamp at;
+  uint16_t older;
+  uint16_t event;  // in a recorded run: which event made it
+  uint8_t word;
+  view published;
+};
+
+struct word_record {
+  uint64_t value;  // of the last store
+  stamp at;        // how many accesses that count; the last store's stamp
+  stamp woken;     // what a CPU that arms a wait on it has to have seen
+  uint16_t last;   // store_record, or no_store while the word is quiet
+};
+
+[[nodiscard]] constexpr bool acquires(order o) noexcept {
+  return o == order::acquire || o == order::acq_rel;
+}
+[[nodiscard]] constexpr bool releases(order o) noexcept {
+  return o == order::release || o == order::acq_rel;
+}
+[[nodiscard]] constexpr uint64_t mix(uint64_t h, uint64_t x) noexcept {
+  h = (h ^ x) * 0x9e37'79b9'7f4a'7c15u;
+  return h ^ h >> 29;
+}
+
+/// Plain data: a snapshot copies `bytes()` of it.
+struct memory {
+  view seen_by[max_machine];
+  word_record word[max_words];
+  uint32_t words;
+  uint32_t stores;
+  store_record store[max_stores];
+
+  [[nodiscard]] size_t bytes() const noexcept { return offsetof(memory, store) + stores * sizeof(store_record); }
+
+  /// The store that is `back` before the last one, or no_store where this CPU may not read it.
+  [[nodiscard]] uint16_t readable(cpu_id cpu, uint8_t w, uint32_t back) noexcept {
+    uint16_t s = history(w);
+    for (; back != 0 && s != no_store; --back) s = store[s].older;
+    return s != no_store && store[s].at >= seen_by[cpu].at[w] ? s : no_store;
+  }
+
+  uint64_t read(cpu_id cpu, uint16_t s, order o) noexcept {
+    const store_record& r = store[s];
+    if (seen_by[cpu].at[r.word] < r.at) seen_by[cpu].at[r.word] = r.at;
+    if (acquires(o)) seen_by[cpu].join(r.published);
+    return r.value;
+  }
+
+  /// `over`: the store that a read-modify-write has read, or no_store.
+  void write(cpu_id cpu, uint8_t w, uint64_t value, order o, uint16_t over, uint16_t event) noexcept {
+    const uint16_t older = history(w);
+    const stamp at = ++word[w].at;
+    seen_by[cpu].at[w] = at;
+    word[w].value = value;
+    word[w].last = static_cast<uint16_t>(stores);
+    store_record& r = store[stores++];
+    r = {value, at, older, event, w, {}};
+    if (over != no_store) r.published = store[over].published;
+    if (releases(o)) r.published.join(seen_by[cpu]);
+    r.published.at[w] = at;
+  }
+
+  /// An access that is the only one at its time; false when another CPU's is not ordered before it.
+  bool touch(cpu_id cpu, uint8_t w) noexcept {
+    const bool alone = seen_by[cpu].at[w] == word[w].at;
+    seen_by[cpu].at[w] = ++word[w].at;
+    return alone;
+  }
+
+  /// Drops what nobody of `alive` can read any more.
+  void compact(uint32_t alive) noexcept;
+  /// The same for two memories exactly when no CPU of `alive` can tell them apart.
+  [[nodiscard]] uint64_t hash(uint32_t alive) noexcept;
+
+ private:
+  uint16_t history(uint8_t w) noexcept {
+    if (word[w].last == no_store) {
+      word[w].last = static_cast<uint16_t>(stores);
+      store[stores++] = {word[w].value, word[w].at, no_store, 0, w, {}};
+    }
+    return word[w].last;
+  }
+  [[nodiscard]] stamp oldest_seen(uint32_t alive, uint32_t w) const noexcept {
+    stamp oldest = word[w].at;
+    for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
+      if ((alive >> cpu & 1) != 0 && seen_by[cpu].at[w] < oldest) oldest = seen_by[cpu].at[w];
+    return oldest;
+  }
+};
+
+inline void memory::compact(uint32_t alive) noexcept {
+  static store_record kept[max_stores];
+  uint32_t count = 0;
+  for (uint8_t w = 0; w < words; ++w) {
+    const stamp oldest = oldest_seen(alive, w);
+    uint16_t* link = &word[w].last;
+    for (uint16_t s = *link; s != no_store && store[s].at >= oldest; s = store[s].older) {
+      *link = static_cast<uint16_t>(count);
+      kept[count] = store[s];
+      link = &kept[count++].older;
+    }
+    *link = no_store;
+  }
+  stores = count;
+  std::memcpy(store, kept, count * sizeof(store_record));
+}
+
+inline uint64_t memory::hash(uint32_t alive) noexcept {
+  uint8_t open[max_words];
+  stamp oldest[max_words];
+  uint32_t n = 0;
+  uint64_t h = 0;
+  for (uint8_t w = 0; w < words; ++w) {
+    h = mix(h, word[w].value);
+    oldest[w] = oldest_seen(alive, w);
+    if (oldest[w] < word[w].at) open[n++] = w;
+  }
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint8_t w = open[i];
+    const stamp at = word[w].at;
+    h = mix(h, w);
+    for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
+      if ((alive >> cpu & 1) != 0) h = mix(h, static_cast<uint64_t>(at - seen_by[cpu].at[w]));
+    if (word[w].woken > oldest[w]) h = mix(h, uint64_t{1} << 32 | static_cast<uint64_t>(at - word[w].woken));
+  }
+  if (n == 0) return h;
+  for (uint8_t w = 0; w < words; ++w) {
+    for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest[w]; s = store[s].older) {
+      h = mix(h, store[s].value ^ uint64_t{w} << 56);
+      for (uint32_t i = 0; i < n; ++i) {
+        const stamp seen = store[s].published.at[open[i]];
+        h = mix(h, static_cast<uint64_t>(word[open[i]].at - (seen < oldest[open[i]] ? oldest[open[i]] : seen)));
+      }
+    }
+  }
+  return h;
+}
+
+}  // namespace lastcpu::model

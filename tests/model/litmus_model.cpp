@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the model's memory may and may not show: each test has the exact set of outcomes of the C++20 memory model.
+
+#include <lastcpu/model/explore.hpp>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace lastcpu;
+using model::note;
+using model::outcome;
+
+using word = model::atomic<uint32_t>;
+using outcomes = std::set<uint64_t>;
+
+/// What is read is a decimal digit of the outcome, by its place.
+void saw(uint32_t place, uint64_t value) {
+  note(place) = value;
+}
+uint64_t seen(uint32_t n) {
+  uint64_t out = 0;
+  for (uint32_t i = 0; i < n; ++i) out = out * 10 + note(i);
+  return out;
+}
+
+template <class S>
+void expect_exactly(const outcomes& allowed) {
+  for (const bool reduce : {true, false}) {
+    const model::result r = model::explore<S>({.reduce = reduce});
+    EXPECT_EQ(r.failure, "") << r.chart;
+    EXPECT_TRUE(r.complete);
+    EXPECT_EQ(r.outcomes, allowed) << (reduce ? "reduced" : "every order");
+    printf("  %-9s %8llu runs %8llu states\n", reduce ? "reduced" : "unreduced",
+           static_cast<unsigned long long>(r.runs), static_cast<unsigned long long>(r.states));
+  }
+}
+
+template <order Store, order Load>
+struct store_buffering {
+  static constexpr cpu_id cpus = 2;
+  word x, y;
+  void run(cpu_id me) {
+    (me == 0 ? x : y).store(1, Store);
+    saw(me, (me == 0 ? y : x).load(Load));
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, store_buffering_may_miss_both_stores) {
+  expect_exactly<store_buffering<order::release, order::acquire>>({0, 1, 10, 11});
+}
+
+template <order Store, order Load>
+struct message_passing {
+  static constexpr cpu_id cpus = 2;
+  word data, flag;
+  void run(cpu_id me) {
+    if (me == 0) {
+      data.store(1, order::relaxed);
+      flag.store(1, Store);
+    } else {
+      saw(0, flag.load(Load));
+      saw(1, data.load(order::relaxed));
+    }
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, message_passing_with_release_and_acquire_passes_the_message) {
+  expect_exactly<message_passing<order::release, order::acquire>>({0, 1, 11});
+}
+TEST(litmus, message_passing_with_a_relaxed_store_may_lose_it) {
+  expect_exactly<message_passing<order::relaxed, order::acquire>>({0, 1, 10, 11});
+}
+TEST(litmus, message_passing_with_a_relaxed_load_may_lose_it) {
+  expect_exactly<message_passing<order::release, order::relaxed>>({0, 1, 10, 11});
+}
+
+struct independent_reads {
+  static constexpr cpu_id cpus = 4;
+  word x, y;
+  void run(cpu_id me) {
+    if (me < 2) return (me == 0 ? x : y).store(1, order::release);
+    saw(2 * me - 4, (me == 2 ? x : y).load(order::acquire));
+    saw(2 * me - 3, (me == 2 ? y : x).load(order::acquire));
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(4)); }
+};
+
+TEST(litmus, independent_reads_of_independent_writes_may_disagree) {
+  outcomes all;
+  for (uint64_t i = 0; i < 16; ++i) all.insert((i >> 3 & 1) * 1000 + (i >> 2 & 1) * 100 + (i >> 1 & 1) * 10 + (i & 1));
+  expect_exactly<independent_reads>(all);
+}
+
+struct coherence {
+  static constexpr cpu_id cpus = 3;
+  word x;
+  void run(cpu_id me) {
+    if (me < 2) return x.store(me + 1, order::relaxed);
+    saw(0, x.load(order::relaxed));
+    saw(1, x.load(order::relaxed));
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, coherence_never_reads_backwards) {
+  expect_exactly<coherence>({0, 1, 2, 11, 12, 21, 22});  // 10 and 20 are not there
+}
+
+template <order Store>
+struct read_own_store {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) {
+    x.store(me + 1, Store);
+    saw(me, x.load(order::relaxed));
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, coherence_reads_its_own_store_or_a_later_one) {
+  expect_exactly<read_own_store<order::relaxed>>({12, 11, 22});
+}
+
+struct counting {
+  static constexpr cpu_id cpus = 3;
+  word x;
+  void run(cpu_id me) { saw(me, x.fetch_add(1, order::relaxed)); }
+  void finish(model::ending, cpu_id) { outcome(seen(3) * 10 + x.load(order::relaxed)); }
+};
+
+TEST(litmus, read_modify_writes_are_atomic) {
+  expect_exactly<counting>({123, 213, 1023, 1203, 2013, 2103});
+}
+
+struct exchanging {
+  static constexpr cpu_id cpus = 3;
+  word x;
+  void run(cpu_id me) {
+    uint32_t free = 0;
+    saw(me, x.compare_exchange(free, me + 1, order::relaxed, order::relaxed) ? 9 : free);
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(3)); }
+};
+
+TEST(litmus, of_three_exchanges_one_wins_and_the_others_see_it) {
+  expect_exactly<exchanging>({911, 292, 339});
+}
+
+// A release store, then another CPU's relaxed read-modify-write: who acquires that sees what the first released.
+template <bool Exchange>
+struct release_sequence {
+  static constexpr cpu_id cpus = 3;
+  word data, flag;
+  void run(cpu_id me) {
+    if (me == 0) {
+      data.store(1, order::relaxed);
+      flag.store(1, order::release);
+    } else if (me == 1) {
+      uint32_t one = 1;
+      if (Exchange)
+        (void)flag.compare_exchange(one, 2, order::relaxed, order::relaxed);
+      else if (flag.load(order::relaxed) == 1)
+        flag.store(2, order::relaxed);
+    } else {
+      saw(0, flag.load(order::acquire));
+      saw(1, data.load(order::relaxed));
+    }
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, release_sequence_goes_through_a_relaxed_read_modify_write) {
+  expect_exactly<release_sequence<true>>({0, 1, 11, 21});
+}
+TEST(litmus, release_sequence_ends_at_a_relaxed_store) {
+  expect_exactly<release_sequence<false>>({0, 1, 11, 20, 21});
+}
+
+// What a load of acquire order carries on: CPU 1 has it from CPU 0, CPU 2 from CPU 1.
+struct cumulative {
+  static constexpr cpu_id cpus = 3;
+  word data, first, second;
+  void run(cpu_id me) {
+    if (me == 0) {
+      data.store(1, order::relaxed);
+      first.store(1, order::release);
+    } else if (me == 1) {
+      if (first.load(order::acquire) == 1) second.store(1, order::release);
+    } else {
+      saw(0, second.load(order::acquire));
+      saw(1, data.load(order::relaxed));
+    }
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, what_was_acquired_is_passed_on) {
+  expect_exactly<cumulative>({0, 1, 11});
+}
+
+// The limits, stated: hardware may show these outcomes, the model does not.
+struct load_buffering {
+  static constexpr cpu_id cpus = 2;
+  word x, y;
+  void run(cpu_id me) {
+    saw(me, (me == 0 ? x : y).load(order::relaxed));
+    (me == 0 ? y : x).store(1, order::relaxed);
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+};
+
+TEST(litmus, load_buffering_is_not_modelled) {
+  expect_exactly<load_buffering>({0, 1, 10});
+}
+
+struct two_plus_two_writes {
+  static constexpr cpu_id cpus = 2;
+  word x, y;
+  void run(cpu_id me) {
+    (me == 0 ? x : y).store(1, order::relaxed);
+    (me == 0 ? y : x).store(2, order::relaxed);
+  }
+  void finish(model::ending, cpu_id) { outcome(x.load(order::relaxed) * 10 + y.load(order::relaxed)); }
+};
+
+TEST(litmus, two_plus_two_writes_end_as_in_one_order) {
+  expect_exactly<two_plus_two_writes>({12, 21, 22});
+}
+
+}  // namespace

@@ -3,6 +3,8 @@
 # the build and none of its flags: no sanitizer reaches a kernel. Calls no library, not even libgcc.
 include_guard()
 
+set(LASTCPU_KERNEL_LINKER "" CACHE STRING "Linker of the example kernels, as in -fuse-ld=; empty: the compiler's own")
+
 function(lastcpu_add_kernel target file script code_model)
   add_executable(${target} ${ARGN})
   lastcpu_strict_warnings(${target})
@@ -13,6 +15,9 @@ function(lastcpu_add_kernel target file script code_model)
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${options}>")
   target_link_libraries(${target} PRIVATE lastcpu::lastcpu)
   target_link_options(${target} PRIVATE
-    -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-T,${script})
+    -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-T,${script})
+  if(LASTCPU_KERNEL_LINKER)
+    target_link_options(${target} PRIVATE -fuse-ld=${LASTCPU_KERNEL_LINKER})
+  endif()
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${file} LINK_DEPENDS ${script})
 endfunction()

@@ -43,9 +43,12 @@ constinit lastcpu::atomic<uint32_t> check_on_parked{};
 
 // A machine check on a CPU that has lost, and has parked: it must stay down.
 void machine_check_on_parked(uint32_t role) noexcept {
-  check_on_parked.store(1, lastcpu::order::relaxed);
-  stage::meet_with_skew();
-  machine.panic(role == 0 ? "one of two" : "two of two");
+  check_on_parked.store(1, lastcpu::order::relaxed);  // both roles, before they meet
+  x86::cli();
+  stage::meet();
+  if (role == 0) machine.panic("first");
+  stage::wait_until([] { return machine.gate().in_progress(); });
+  machine.panic("parks, and has a machine check");
 }
 
 }  // namespace

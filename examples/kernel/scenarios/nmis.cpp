@@ -61,8 +61,11 @@ void nmi_storm(uint32_t role) noexcept {
   machine.panic("in a storm of NMIs");
 }
 
+constinit lastcpu::atomic<uint32_t> storming{};
+
 bool storm_in_nmi(const x86::registers&) noexcept {
   if (port::this_cpu() != stage::cpu_of(1)) return true;
+  storming.store(1, lastcpu::order::release);
   storm();
 }
 
@@ -70,11 +73,9 @@ bool storm_in_nmi(const x86::registers&) noexcept {
 void nmi_storm_to_the_end(uint32_t role) noexcept {
   if (role == 0) nmi::set_handler(storm_in_nmi);
   stage::meet();
-  if (role == 0) {
-    stage::wait_us(1000);
-    machine.panic("in a storm of NMIs");
-  }
-  stage::send_nmi(port::this_cpu());
+  if (role == 1) return stage::send_nmi(port::this_cpu());
+  stage::wait_until([] { return storming.load(lastcpu::order::acquire) != 0; });
+  machine.panic("in a storm of NMIs");
 }
 
 }  // namespace

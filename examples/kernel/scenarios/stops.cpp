@@ -22,35 +22,36 @@ void wedged_irqs_off(uint32_t role) noexcept {
   for_ever();
 }
 
+constinit lastcpu::atomic<uint32_t> in_nmi{};
+
 bool wedge(const x86::registers&) noexcept {
+  in_nmi.store(1, lastcpu::order::release);
   for_ever();
   return true;
 }
 
-// Role 1 is in an NMI handler when role 0 panics, and stays there.
-void wedged_in_nmi(uint32_t role) noexcept {
-  if (role == 0) nmi::set_handler(wedge);
+// Role 1 takes an NMI, and is in its handler when role 0 panics.
+void panic_against_nmi(uint32_t role, nmi::handler handler, const char* message) noexcept {
+  if (role == 0) nmi::set_handler(handler);
   stage::meet();
-  if (role == 1) stage::send_nmi(port::this_cpu());
-  stage::wait_us(1000);
-  machine.panic("somebody is wedged in an NMI");
+  if (role == 1) return stage::send_nmi(port::this_cpu());
+  stage::wait_until([] { return in_nmi.load(lastcpu::order::acquire) != 0; });
+  machine.panic(message);
+}
+
+void wedged_in_nmi(uint32_t role) noexcept {
+  panic_against_nmi(role, wedge, "somebody is wedged in an NMI");
 }
 
 bool wait_for_the_last_steps(const x86::registers&) noexcept {
+  in_nmi.store(1, lastcpu::order::release);
   stage::wait_until([] { return machine.gate().read().step() >= static_cast<uint32_t>(lastcpu::step::collect); });
   return true;
 }
 
-// The same, but role 1 comes back when the report is closed: the NMI that was sent to it waits, and it answers.
+// Role 1 comes back when the report is closed: the NMI that was sent to it waits, and it answers.
 void late_ack(uint32_t role) noexcept {
-  if (role == 0) nmi::set_handler(wait_for_the_last_steps);
-  stage::meet();
-  if (role == 1) {
-    stage::send_nmi(port::this_cpu());
-    return;
-  }
-  stage::wait_us(1000);
-  machine.panic("somebody answers late");
+  panic_against_nmi(role, wait_for_the_last_steps, "somebody answers late");
 }
 
 // Stop interrupts and NMIs that nobody has asked for: nobody stops, and none of them counts later.

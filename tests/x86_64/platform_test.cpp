@@ -8,6 +8,19 @@
 
 #include "privileged.hpp"
 
+// What the header shows is enough.
+struct smallest_port : lastcpu::x86_64<smallest_port> {
+  static constexpr lastcpu::cpu_id max_cpus = 64;
+  static constexpr uint8_t stop_vector = 0xf0;
+  static lastcpu::cpu_id this_cpu() noexcept { return 0; }
+  static bool is_online(lastcpu::cpu_id) noexcept { return true; }
+  static uint32_t apic_id(lastcpu::cpu_id cpu) noexcept { return cpu; }
+  static volatile void* lapic_page() noexcept { return reinterpret_cast<volatile void*>(0xfee0'0000); }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
+};
+static_assert(lastcpu::platform_checked<smallest_port>);
+template class lastcpu::crash_domain<smallest_port>;
+
 namespace {
 
 using namespace lastcpu;
@@ -32,19 +45,6 @@ struct port : x86_64<port>, kernel_state {
   static bool can_monitor() noexcept { return true; }
 };
 static_assert(platform<port> && platform_checked<port>);
-
-// What the header shows is enough.
-struct smallest_port : x86_64<smallest_port> {
-  static constexpr cpu_id max_cpus = 64;
-  static constexpr uint8_t stop_vector = 0xf0;
-  static cpu_id this_cpu() noexcept { return 0; }
-  static bool is_online(cpu_id) noexcept { return true; }
-  static uint32_t apic_id(cpu_id cpu) noexcept { return cpu; }
-  static volatile void* lapic_page() noexcept { return nullptr; }
-  static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
-};
-static_assert(platform_checked<smallest_port>);
-[[maybe_unused]] constinit crash_domain<smallest_port> machine_of_the_smallest_port;
 
 struct port_without_this_cpu : x86_64<port_without_this_cpu> {
   static constexpr cpu_id max_cpus = 64;

@@ -25,10 +25,8 @@ struct port_of {
 using port = port_of<false>;
 using owning_port = port_of<true>;
 struct silent_port {
-  static constexpr cpu_id max_cpus = 8;
   static constexpr uint8_t stop_vector = 0xf0;
   static cpu_id this_cpu() noexcept { return 2; }
-  static bool is_online(cpu_id cpu) noexcept { return online_now.contains(cpu); }
   static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + 2 * cpu; }
 };
 

@@ -60,8 +60,9 @@ struct panic_policy {
   /// The ways of asking another CPU to stop, in turn; each only for those that the last one has not reached.
   static constexpr rung rungs[] = {{stop_how::irq, 1'000'000}, {stop_how::nmi, 1'000'000}};
 
-  /// Bytes kept of each message, the closing zero included.
-  static constexpr uint32_t message_bytes = 128;
+  /// Bytes kept of each message, the closing zero included. A CPU has three; with their marks these fill six lines of
+  /// the cache.
+  static constexpr uint32_t message_bytes = 124;
 
   /// Notifiers and message dump run before the crash kernel is started; an oops alone does not start it then.
   static constexpr bool crash_kexec_post_notifiers = false;

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSL-1.0
+// How long it takes to stop the other CPUs by NMI, in the example kernel, beside the least that it can take: broadcast
+// an NMI, each CPU sets a flag, look at the flags. One round of each in turn, over and over, in one boot.
+//
+// A CPU that has stopped is brought back: its park() returns to what the NMI interrupted, so that lastcpu's handler,
+// registers and acknowledgement included, is measured as often as wanted. Some CPUs may be losers that wait for the
+// gate: they are asked nothing.
+
+#include "../../examples/kernel/command_line.hpp"
+#include "../../examples/kernel/console.hpp"
+#include "../../examples/kernel/nmi.hpp"
+#include "../../examples/kernel/panic.hpp"
+#include "../../examples/kernel/scenarios/scenarios.hpp"
+#include "../../examples/kernel/work.hpp"
+
+namespace {
+
+using lastcpu::cpu_id;
+using lastcpu::order;
+namespace x86 = lastcpu::x86;
+
+enum class round_kind : uint32_t { none, raw, ours, loser };
+
+struct alignas(64) per_cpu {
+  lastcpu::atomic<uint64_t> raw_round{};
+  lastcpu::atomic<uint64_t> stopped_round{};
+  const x86::registers* interrupted = nullptr;
+};
+constinit per_cpu state[port::max_cpus] = {};
+alignas(64) constinit lastcpu::atomic<uint32_t> kind{};
+constinit lastcpu::atomic<uint64_t> round_number{};  // written before `kind`, and before the gate is committed
+constinit uint64_t first_request = 0;
+
+// Back to where an entry stub's frame says, NMIs unblocked.
+[[noreturn, gnu::naked]] void resume(const x86::registers* /* in rdi */) noexcept {
+  asm("movq %rdi, %rsp\n\tpopq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rbp\n\tpopq %rbx\n\t"
+      "popq %r11\n\tpopq %r10\n\tpopq %r9\n\tpopq %r8\n\tpopq %rax\n\tpopq %rcx\n\tpopq %rdx\n\tpopq %rsi\n\t"
+      "popq %rdi\n\taddq $8, %rsp\n\tiretq");
+}
+
+struct bench_port : lastcpu::x86_64<bench_port> {
+  static constexpr cpu_id max_cpus = port::max_cpus;
+  static constexpr uint8_t stop_vector = port::stop_vector;
+  static constexpr bool owns_every_cpu = true;
+  static cpu_id this_cpu() noexcept { return port::this_cpu(); }
+  static cpu_id cpu_limit() noexcept { return port::cpu_limit(); }
+  static bool is_online(cpu_id cpu) noexcept { return port::is_online(cpu); }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return port::apic_id(cpu); }
+  static volatile void* lapic_page() noexcept { return port::lapic_page(); }
+  static uint64_t ticks_per_second() noexcept { return port::ticks_per_second(); }
+
+  static void send_stop(const lastcpu::cpu_set<max_cpus>& cpus, lastcpu::stop_how how) noexcept {
+    first_request = now();
+    x86_64::send_stop(cpus, how);
+  }
+  [[noreturn]] static void park() noexcept {
+    per_cpu& mine = state[this_cpu()];
+    mine.stopped_round.store(round_number.load(order::relaxed), order::release);
+    resume(mine.interrupted);
+  }
+};
+
+constinit lastcpu::crash_domain<bench_port> ours;
+constexpr lastcpu::rung by_nmi{lastcpu::stop_how::nmi, 10'000'000};
+
+bool on_nmi(const x86::registers& regs) noexcept {
+  per_cpu& mine = state[port::this_cpu()];
+  mine.interrupted = &regs;
+  switch (static_cast<round_kind>(kind.load(order::acquire))) {
+    case round_kind::raw:
+      mine.raw_round.store(round_number.load(order::acquire), order::release);
+      return true;
+    case round_kind::ours:
+      (void)ours.handle_nmi(regs);
+      return true;
+    case round_kind::loser:
+      lastcpu::stop_as_loser(ours.gate(), ours.cpus(), &regs);
+      return true;
+    case round_kind::none:
+      break;
+  }
+  return false;
+}
+
+void begin_round(round_kind next) noexcept {
+  round_number.store(round_number.load(order::relaxed) + 1, order::release);
+  kind.store(static_cast<uint32_t>(next), order::release);
+}
+
+uint64_t raw_round() noexcept {
+  begin_round(round_kind::raw);
+  const uint64_t number = round_number.load(order::relaxed);
+  const uint64_t begun = x86::rdtsc();
+  (void)port::local_apic::send_others(x86::ipi_message::nmi());
+  for (cpu_id cpu = 1; cpu < cpus::count(); ++cpu)
+    while (state[cpu].raw_round.load(order::acquire) != number) x86::pause();
+  return x86::rdtsc() - begun;
+}
+
+// CPUs 1 .. losers wait for the gate before the clock starts.
+void park_losers(cpu_id losers) noexcept {
+  for (cpu_id cpu = 1; cpu <= losers; ++cpu) (void)port::local_apic::send(port::apic_id(cpu), x86::ipi_message::nmi());
+  for (cpu_id cpu = 1; cpu <= losers; ++cpu)
+    while (!ours.cpus().acknowledged(cpu)) x86::pause();
+}
+
+uint64_t our_round(cpu_id losers) noexcept {
+  const uint64_t irqs = port::irq_save();
+  if (!ours.gate().claim(lastcpu::hold::final).won()) return 0;
+  begin_round(round_kind::loser);
+  park_losers(losers);
+  begin_round(round_kind::ours);
+  ours.cpus().expect_all(0);
+  if (!ours.gate().commit()) return 0;
+  ours.cpus().climb(0, 0, by_nmi);
+  const uint64_t took = bench_port::now() - first_request;
+  port::irq_restore(irqs);
+  return took;
+}
+
+// No CPU is inside lastcpu any more, and everybody has answered.
+bool everybody_stopped() noexcept {
+  const uint64_t number = round_number.load(order::relaxed);
+  for (cpu_id cpu = 1; cpu < cpus::count(); ++cpu)
+    while (state[cpu].stopped_round.load(order::acquire) != number) x86::pause();
+  ours.cpus().collect(0);
+  const auto report = ours.cpus().report();
+  return report.status() == lastcpu::stop_status::stopped && report.count(lastcpu::stop_state::by_nmi) != 0;
+}
+
+void measure(cpu_id losers, uint64_t rounds) noexcept {
+  constexpr uint64_t settle_us = 200;  // whoever has answered goes back to sleep
+  bench_port::image none{};
+  for (uint64_t i = 0; i < rounds; ++i) {
+    const uint64_t raw = raw_round();
+    clock::wait_us(settle_us);
+    const uint64_t stop = our_round(losers);
+    if (stop == 0 || !everybody_stopped()) console::line() << "bench: round " << i << " failed";
+    clock::wait_us(settle_us);
+    (void)ours.forget(none);
+    console::line() << "bench: " << losers << " losers raw " << raw << " ours " << stop;
+  }
+}
+
+}  // namespace
+
+void scenarios::begin() noexcept {
+  const uint64_t rounds = command_line::number("rounds", 100);
+  const cpu_id others = cpus::count() - 1;
+  nmi::set_handler(on_nmi);
+  clock::wait_us(10'000);
+  measure(0, rounds);
+  if (others >= 3) measure(others / 2, rounds);
+  if (others >= 2) measure(others - 1, rounds);
+  console::line() << "bench: done";
+  x86::out32(0xf4, 0);
+  work::idle();
+}

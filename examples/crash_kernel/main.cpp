@@ -46,17 +46,17 @@ void print_text(const x86::handover_cpu& c, const char* how, const char* said) n
   line() << "crash: cpu " << c.cpu << " " << how << ": " << said << (cut ? " (cut short)" : "");
 }
 
+// A chain that goes in a circle ends at the bound; one that changes the stack, as an NMI does, may go up or down.
 void print_backtrace(const x86::handover_cpu& c, const old_memory& memory) noexcept {
   if (!c.has(flag::registers_valid)) return;
   line out;
   out << "crash: cpu " << c.cpu << "   #0 " << hex{c.regs.rip};
   uint64_t frame = c.regs.rbp;
-  for (uint32_t depth = 1; depth <= 6; ++depth) {
+  for (uint32_t depth = 1; depth <= 8; ++depth) {
     uint64_t outer = 0;
     uint64_t return_address = 0;
     if (!memory.read(frame, outer) || !memory.read(frame + 8, return_address) || return_address == 0) return;
     out << " #" << depth << " " << hex{return_address};
-    if (outer <= frame) return;
     frame = outer;
   }
 }

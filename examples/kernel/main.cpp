@@ -34,11 +34,11 @@ void kernel_main(uint64_t start_info_address) noexcept {
   uart::set_up();
   command_line::set(memory::at_physical<const char>(info.command_line));
   acpi::read(info.rsdp, port::firmware);
+  if (info.module_count != 0) crash_image::set_file(*memory::at_physical<const start_module>(info.modules));
   (void)port::local_apic::enable(port::spurious_vector);
   clock::set_up(port::firmware.pm_timer_port);
   cpus::start_others(port::firmware);
   console::line() << "kernel: " << cpus::count() << " cpus online, tsc " << clock::ticks_per_second() << " Hz";
-  if (info.module_count != 0) crash_image::set_file(*memory::at_physical<const start_module>(info.modules));
   scenarios::begin();
   work::idle();
 }

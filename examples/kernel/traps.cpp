@@ -47,10 +47,12 @@ LASTCPU_X86_ENTRY(stop_entry, handle_stop);
 LASTCPU_X86_ENTRY(wake_entry, handle_wake);
 LASTCPU_X86_ENTRY(spurious_entry, handle_spurious);
 
-// On a CPU that has stopped for good the first line does not return.
+// On a CPU that has stopped, or has to, the first line does not return. On the owner of a panic both do: the dump goes
+// on, and the next machine check must not find this one unfinished, or the machine shuts down.
 void handle_machine_check(registers* regs) noexcept {
   port::machine_check_on_parked(machine, *regs);
   machine.nmi_panic("machine check", *regs);
+  lastcpu::x86::wrmsr(lastcpu::x86::msr_mcg_status, 0);
 }
 
 void handle_stop(registers* regs) noexcept {

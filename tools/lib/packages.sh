@@ -27,6 +27,10 @@ is_present() {
   case $1 in
     program:*) has_program "${1#program:}" ;;
     header:*) printf '#include <%s>\n' "${1#header:}" | g++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
+    fuzzer:*)
+      printf 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n' |
+        "${1#fuzzer:}" -fsanitize=fuzzer -x c++ - -o /dev/null >/dev/null 2>&1
+      ;;
   esac
 }
 

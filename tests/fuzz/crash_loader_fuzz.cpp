@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+// Any bytes as a crash kernel, and an opinion of its own on each: written from the description of ELF, in arithmetic
+// that can't wrap, without a look at the loader.
+//
+// Accepted must be what is acceptable. After that every byte of the region is what it must be: the segments, zeros
+// between and behind them, noise everywhere else below the control area; and the image is intact. After a refusal
+// region and record are as they were. The file ends at a page that can't be read.
+
+#include "fuzz/crash_loader_fuzz.hpp"
+
+#include <lastcpu/platform/x86_64/crash_loader.hpp>
+
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "x86_64/reserved_memory.hpp"
+
+namespace {
+
+using namespace lastcpu::x86;
+using lastcpu::test::bytes;
+using lastcpu::test::reserved_memory;
+__extension__ using wide = unsigned __int128;
+
+constexpr uint64_t base = reserved_memory::physical;
+
+#define LASTCPU_FUZZ_EXPECT(condition) \
+  ((condition) ? void() : (std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), std::abort()))
+
+struct guarded_file {
+  static constexpr size_t room = 1 << 16;
+
+  guarded_file() {
+    void* got = mmap(nullptr, room + page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    LASTCPU_FUZZ_EXPECT(got != MAP_FAILED);
+    start = static_cast<unsigned char*>(got);
+    LASTCPU_FUZZ_EXPECT(mprotect(start + room, page_bytes, PROT_NONE) == 0);
+  }
+  const unsigned char* put(const uint8_t* data, size_t n) const {
+    if (n != 0) std::memcpy(start + room - n, data, n);
+    return start + room - n;
+  }
+
+  unsigned char* start;
+};
+
+struct span {
+  uint64_t from, to;  // in the region
+  uint64_t file_at, file_bytes;
+  bool executable;
+};
+
+struct plan {
+  std::vector<span> spans;
+  uint64_t from = ~uint64_t{0}, to = 0;
+};
+
+template <class T>
+T read(const bytes& file, size_t at) {
+  T value;
+  std::memcpy(&value, &file.at(at), sizeof value);
+  return value;
+}
+
+// One program header; nothing when it makes the file unacceptable.
+std::optional<std::vector<span>> spans_of(const bytes& file, size_t at, uint64_t limit) {
+  const auto type = read<uint32_t>(file, at);
+  if (type == 2 || type == 3) return {};
+  const auto offset = read<uint64_t>(file, at + 8), address = read<uint64_t>(file, at + 16);
+  const auto physical = read<uint64_t>(file, at + 24), in_file = read<uint64_t>(file, at + 32);
+  const auto in_memory = read<uint64_t>(file, at + 40), align = read<uint64_t>(file, at + 48);
+  if (type != 1) return std::vector<span>{};
+  if (in_file > in_memory) return {};
+  if (in_memory == 0) return std::vector<span>{};
+  if (align > 1) {
+    if (__builtin_popcountll(align) != 1) return {};
+    if (address % align != offset % align || physical % align != address % align) return {};
+  }
+  if (physical < base || wide{physical} + in_memory > wide{base} + limit) return {};
+  if (wide{offset} + in_file > file.size()) return {};
+  return std::vector<span>{
+      {physical - base, physical - base + in_memory, offset, in_file, (read<uint32_t>(file, at + 4) & 1) != 0}};
+}
+
+bool header_is_acceptable(const bytes& file) {
+  static constexpr unsigned char start[] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
+  return file.size() >= 64 && std::memcmp(file.data(), start, sizeof start) == 0 && read<uint16_t>(file, 16) == 2 &&
+         read<uint16_t>(file, 18) == 62 && read<uint32_t>(file, 20) == 1 && read<uint16_t>(file, 54) == 56;
+}
+
+std::optional<plan> acceptable_elf(const bytes& file, uint64_t limit) {
+  if (!header_is_acceptable(file)) return {};
+  const auto entry = read<uint64_t>(file, 24), headers = read<uint64_t>(file, 32);
+  const auto count = read<uint16_t>(file, 56);
+  if (count > 128 || wide{headers} + wide{count} * 56 > file.size()) return {};
+  plan p;
+  bool entered = false;
+  for (size_t i = 0; i < count; ++i) {
+    const auto found = spans_of(file, headers + i * 56, limit);
+    if (!found) return {};
+    for (const span& s : *found) {
+      for (const span& other : p.spans)
+        if (s.from < other.to && other.from < s.to) return {};
+      p.spans.push_back(s);
+      p.from = s.from < p.from ? s.from : p.from;
+      p.to = s.to > p.to ? s.to : p.to;
+      entered |= s.executable && entry >= base + s.from && entry - base - s.from < s.file_bytes;
+    }
+  }
+  if (!entered) return {};
+  return p;
+}
+
+std::optional<plan> acceptable_flat(const bytes& file, uint64_t limit) {
+  if (file.empty() || file.size() > limit) return {};
+  if (file.size() >= 4 && std::memcmp(file.data(), "\177ELF", 4) == 0) return {};
+  return plan{{{0, file.size(), 0, file.size(), true}}, 0, file.size()};
+}
+
+void expect_loaded(const reserved_memory& memory, const bytes& file, const plan& p, const crash_image_record& record) {
+  bytes expected = memory.before;
+  const auto shift = static_cast<size_t>(memory.first - memory.memory.data());
+  std::memset(&expected[shift + p.from], 0, p.to - p.from);
+  for (const span& s : p.spans)
+    if (s.file_bytes != 0) std::memcpy(&expected[shift + s.from], &file[s.file_at], s.file_bytes);
+  const size_t control = shift + record.control - crash_stack_bytes;
+  const size_t end = shift + reserved_memory::size;
+  LASTCPU_FUZZ_EXPECT(std::memcmp(memory.memory.data(), expected.data(), control) == 0);
+  LASTCPU_FUZZ_EXPECT(std::memcmp(&memory.memory[end], &expected[end], expected.size() - end) == 0);
+  LASTCPU_FUZZ_EXPECT(image_intact(record));
+}
+
+void load_and_judge(const bytes& file, bool flat) {
+  static const guarded_file guarded;
+  static reserved_memory memory;
+  static const crash_image_record nothing{};
+  crash_image_record record{};
+  load_options options = reserved_memory::options();
+  options.flat = flat;
+  detail::control_layout layout{};
+  LASTCPU_FUZZ_EXPECT(layout.place(reserved_memory::size, options, false));
+  const auto want = flat ? acceptable_flat(file, layout.stack) : acceptable_elf(file, layout.stack);
+
+  const unsigned char* at = guarded.put(file.data(), file.size());
+  const load_error got = load_crash_kernel(memory.region(), at, file.size(), options, record);
+  LASTCPU_FUZZ_EXPECT((got == load_error::none) == want.has_value());
+  LASTCPU_FUZZ_EXPECT(std::strlen(to_string(got)) > 5);
+  if (want) {
+    expect_loaded(memory, file, *want, record);
+    memory.memory = memory.before;
+  } else {
+    LASTCPU_FUZZ_EXPECT(memory.untouched());
+    LASTCPU_FUZZ_EXPECT(std::memcmp(&record, &nothing, sizeof record) == 0);
+  }
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size > guarded_file::room) return -1;
+  const bytes file(data, data + size);
+  load_and_judge(file, false);
+  load_and_judge(file, true);
+  return 0;
+}

@@ -115,13 +115,15 @@ TEST_F(handover_of_a_crash, crashing_cpu_begins_anew_whatever_a_stray_write_has_
   EXPECT_EQ(left().region_bytes, reserved_memory::size);
 }
 
-TEST_F(handover_of_a_crash, count_damaged_later_leads_to_no_write_outside) {
+TEST_F(handover_of_a_crash, count_and_capacity_damaged_later_lead_to_no_write_outside) {
   EXPECT_TRUE(save(0, true));
   handover_of(record)->cpu_count = 0x7fff'ffff;
+  handover_of(record)->cpu_capacity = 0xffff'ffff;
   const lastcpu::test::bytes full = memory.memory;
   EXPECT_FALSE(save(1, false));
   handover_of(record)->cpus_left_out = 0;
   EXPECT_EQ(memory.memory, full);
+  handover_of(record)->cpu_capacity = 4;
   EXPECT_FALSE(left().valid());
 }
 

@@ -55,7 +55,10 @@ void print_backtrace(const x86::handover_cpu& c, const old_memory& memory) noexc
   for (uint32_t depth = 1; depth <= 8; ++depth) {
     uint64_t outer = 0;
     uint64_t return_address = 0;
-    if (!memory.read(frame, outer) || !memory.read(frame + 8, return_address) || return_address == 0) return;
+    constexpr uint64_t upper_half = uint64_t{1} << 63;
+    if (frame < upper_half || !memory.read(frame, outer) || !memory.read(frame + 8, return_address) ||
+        return_address == 0)
+      return;
     out << " #" << depth << " " << hex{return_address};
     frame = outer;
   }

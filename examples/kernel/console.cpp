@@ -10,31 +10,35 @@ namespace {
 namespace x86 = lastcpu::x86;
 using lastcpu::order;
 
-constexpr uint64_t patience =
-    200'000'000;  // TSC ticks: tens of milliseconds, and it may run before the TSC is measured
+constexpr uint64_t patience = 2'000'000'000;  // TSC ticks: around a second, and it may run before the TSC is measured
 
-constinit lastcpu::atomic<uint32_t> busy{};
+constinit lastcpu::atomic<uintptr_t> holder{};  // an address on the stack of who writes
 
-// False where the holder does not come back: stopped by an NMI, or this very CPU, further out.
-bool acquire_or_give_up() noexcept {
+// False where it is taken from a holder that does not come back: stopped by an NMI, or this very CPU, further out.
+bool acquire(uintptr_t me) noexcept {
   const uint64_t begin = x86::rdtsc();
-  uint32_t free = 0;
-  while (!busy.compare_exchange(free, 1, order::acquire, order::relaxed)) {
-    if (x86::rdtsc() - begin > patience) return false;
+  for (uintptr_t seen = 0; !holder.compare_exchange(seen, me, order::acquire, order::relaxed);) {
+    const bool late = x86::rdtsc() - begin > patience;
+    if (late && holder.compare_exchange(seen, me, order::acquire, order::relaxed)) return false;
     x86::pause();
-    free = 0;
+    seen = 0;
   }
   return true;
+}
+
+void release(uintptr_t me) noexcept {
+  (void)holder.compare_exchange(me, 0, order::release, order::relaxed);  // not when it has been taken away
 }
 
 }  // namespace
 
 void console::write_line(const text& line) noexcept {
   const uint64_t flags = x86::read_flags();
-  x86::cli();                                    // a stop interrupt must not take the lock down with this CPU
-  if (!acquire_or_give_up()) uart::put("\r\n");  // behind the part of a line that the dead one left
+  x86::cli();  // a stop interrupt must not take the lock down with this CPU
+  const auto me = reinterpret_cast<uintptr_t>(&line);
+  if (!acquire(me)) uart::put("\r\n");  // behind the part of a line that the dead one left
   uart::put(line.c_str());
   uart::put("\r\n");
-  busy.store(0, order::release);  // after giving up, too: the next line need not wait
+  release(me);
   if ((flags & x86::flag_interrupts) != 0) x86::sti();
 }

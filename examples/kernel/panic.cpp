@@ -23,6 +23,14 @@ const char* reason(lastcpu::kexec_outcome why) noexcept {
   }
 }
 
+void say(lastcpu::cpu_id cpu, const char* how, lastcpu::panic_context context) noexcept {
+  const bool stopped = cpu == port::this_cpu() || machine.cpus().acknowledged(cpu);
+  const char* said = machine.messages().text(cpu, context, stopped);
+  if (*said == '\0') return;
+  const bool cut = machine.messages().state(cpu, context) == lastcpu::message_state::writing;
+  console::line() << "kernel: cpu " << cpu << " " << how << ": " << said << (cut ? " (cut short)" : "");
+}
+
 }  // namespace
 
 void set_panic_notifier(panic_notifier notifier) noexcept {
@@ -46,6 +54,15 @@ void kernel_policy::notifiers(const lastcpu::stop_report<port::max_cpus>& report
                     << (report.registers_valid(cpu) ? "valid" : "missing");
   const auto notifier = reinterpret_cast<panic_notifier>(the_notifier.load(lastcpu::order::acquire));
   if (notifier != nullptr) notifier();
+}
+
+// There is no crash kernel to tell what each CPU had to say.
+void kernel_policy::dump_messages() noexcept {
+  for (lastcpu::cpu_id cpu = 0; cpu < cpus::count(); ++cpu) {
+    say(cpu, "said", lastcpu::panic_context::normal);
+    say(cpu, "said in NMI", lastcpu::panic_context::nmi);
+    say(cpu, "said nested", lastcpu::panic_context::nested);
+  }
 }
 
 void kernel_policy::flush() noexcept {

@@ -13,7 +13,14 @@ struct kernel_policy : lastcpu::panic_policy {
   static void report(const lastcpu::panic_info<port::registers>& panic) noexcept;
   static void no_crash_kernel(lastcpu::kexec_outcome why) noexcept;
   static void notifiers(const lastcpu::stop_report<port::max_cpus>& report) noexcept;
+  template <class Domain>
+  static void message_dump(const Domain&) noexcept {
+    dump_messages();
+  }
   static void flush() noexcept;
+
+ private:
+  static void dump_messages() noexcept;
 };
 
 extern lastcpu::crash_domain<port, kernel_policy> machine;

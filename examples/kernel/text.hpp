@@ -38,7 +38,7 @@ class text {
     return *this;
   }
 
-  char bytes_[200] = {};
+  char bytes_[256] = {};
   size_t length_ = 0;
 };
 

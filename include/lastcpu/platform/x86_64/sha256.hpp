@@ -39,7 +39,7 @@ class sha256 {
 
 inline void sha256::add_block(const unsigned char* data) noexcept {
   uint32_t w[16];
-  for (uint32_t i = 0; i < 16; ++i) w[i] = __builtin_bswap32(detail::load<uint32_t>(data + 4 * i));
+  for (uint64_t i = 0; i < 16; ++i) w[i] = __builtin_bswap32(detail::load<uint32_t>(data + 4 * i));
   uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
   uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
   for (uint32_t i = 0; i < 64; ++i) {
@@ -84,7 +84,7 @@ inline digest_value sha256::finish() const noexcept {
   detail::copy_bytes(end + n, reinterpret_cast<const unsigned char*>(&bits), 8);
   last.add(end, n + 8);
   uint64_t words[4];
-  for (uint32_t i = 0; i < 4; ++i)
+  for (uint64_t i = 0; i < 4; ++i)
     words[i] = __builtin_bswap32(last.state_[2 * i]) | uint64_t{__builtin_bswap32(last.state_[2 * i + 1])} << 32;
   return {{words[0], words[1], words[2], words[3]}};
 }

@@ -6,6 +6,8 @@
 // registers and acknowledgement included, is measured as often as wanted. Some CPUs may be losers that wait for the
 // gate: they are asked nothing.
 
+#include <lastcpu/platform/x86_64/entry.hpp>
+
 #include "../../examples/kernel/command_line.hpp"
 #include "../../examples/kernel/console.hpp"
 #include "../../examples/kernel/nmi.hpp"
@@ -13,13 +15,20 @@
 #include "../../examples/kernel/scenarios/scenarios.hpp"
 #include "../../examples/kernel/work.hpp"
 
-namespace {
+extern "C" {
+void lost_race_entry() noexcept;
+void on_lost_race(lastcpu::x86::registers* regs) noexcept;
+}
+LASTCPU_X86_ENTRY(lost_race_entry, on_lost_race);
 
 using lastcpu::cpu_id;
 using lastcpu::order;
 namespace x86 = lastcpu::x86;
 
-enum class round_kind : uint32_t { none, raw, ours, loser };
+namespace {
+
+enum class round_kind : uint32_t { none, raw, ours };
+constexpr uint8_t loser_vector = 0xf2;
 
 struct alignas(64) per_cpu {
   lastcpu::atomic<uint64_t> raw_round{};
@@ -41,7 +50,9 @@ constinit uint64_t first_request = 0;
 struct bench_port : lastcpu::x86_64<bench_port> {
   static constexpr cpu_id max_cpus = port::max_cpus;
   static constexpr uint8_t stop_vector = port::stop_vector;
+  static constexpr uint8_t wake_vector = port::wake_vector;
   static constexpr bool owns_every_cpu = true;
+  static bool may_take_interrupts() noexcept { return port::may_take_interrupts(); }
   static cpu_id this_cpu() noexcept { return port::this_cpu(); }
   static cpu_id cpu_limit() noexcept { return port::cpu_limit(); }
   static bool is_online(cpu_id cpu) noexcept { return port::is_online(cpu); }
@@ -73,9 +84,6 @@ bool on_nmi(const x86::registers& regs) noexcept {
     case round_kind::ours:
       (void)ours.handle_nmi(regs);
       return true;
-    case round_kind::loser:
-      lastcpu::stop_as_loser(ours.gate(), ours.cpus(), &regs);
-      return true;
     case round_kind::none:
       break;
   }
@@ -97,9 +105,12 @@ uint64_t raw_round() noexcept {
   return x86::rdtsc() - begun;
 }
 
+constexpr uint64_t settle_us = 200;  // whoever has nothing to do any more goes to sleep
+
 // CPUs 1 .. losers wait for the gate before the clock starts.
 void park_losers(cpu_id losers) noexcept {
-  for (cpu_id cpu = 1; cpu <= losers; ++cpu) (void)port::local_apic::send(port::apic_id(cpu), x86::ipi_message::nmi());
+  for (cpu_id cpu = 1; cpu <= losers; ++cpu)
+    (void)port::local_apic::send(port::apic_id(cpu), x86::ipi_message::fixed(loser_vector));
   for (cpu_id cpu = 1; cpu <= losers; ++cpu)
     while (!ours.cpus().acknowledged(cpu)) x86::pause();
 }
@@ -107,9 +118,9 @@ void park_losers(cpu_id losers) noexcept {
 uint64_t our_round(cpu_id losers) noexcept {
   const uint64_t irqs = port::irq_save();
   if (!ours.gate().claim(lastcpu::hold::final).won()) return 0;
-  begin_round(round_kind::loser);
-  park_losers(losers);
   begin_round(round_kind::ours);
+  park_losers(losers);
+  clock::wait_us(losers != 0 ? settle_us : 0);
   ours.cpus().expect_all(0);
   if (!ours.gate().commit()) return 0;
   ours.cpus().climb(0, 0, by_nmi);
@@ -129,7 +140,6 @@ bool everybody_stopped() noexcept {
 }
 
 void measure(cpu_id losers, uint64_t rounds) noexcept {
-  constexpr uint64_t settle_us = 200;  // whoever has answered goes back to sleep
   bench_port::image none{};
   for (uint64_t i = 0; i < rounds; ++i) {
     const uint64_t raw = raw_round();
@@ -144,10 +154,18 @@ void measure(cpu_id losers, uint64_t rounds) noexcept {
 
 }  // namespace
 
+// A loser: what an interrupted CPU does that panics and finds the gate taken.
+void on_lost_race(x86::registers* regs) noexcept {
+  port::local_apic::eoi();
+  state[port::this_cpu()].interrupted = regs;
+  lastcpu::stop_as_loser(ours.gate(), ours.cpus(), regs);
+}
+
 void scenarios::begin() noexcept {
   const uint64_t rounds = command_line::number("rounds", 100);
   const cpu_id others = cpus::count() - 1;
   nmi::set_handler(on_nmi);
+  descriptors::set_gate(loser_vector, lost_race_entry);
   clock::wait_us(10'000);
   measure(0, rounds);
   if (others >= 3) measure(others / 2, rounds);

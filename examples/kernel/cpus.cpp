@@ -75,6 +75,11 @@ cpus::cpu_id cpus::this_cpu() noexcept {
   return offset < sizeof all ? static_cast<cpu_id>(offset / sizeof(cpu)) : lastcpu::no_cpu;
 }
 
+bool cpus::is_on_ordinary_stack() noexcept {
+  const auto& mine = all[this_cpu()].own_stacks;
+  return reinterpret_cast<uint64_t>(__builtin_frame_address(0)) - reinterpret_cast<uint64_t>(&mine) >= sizeof mine;
+}
+
 cpus::cpu_id cpus::count() noexcept {
   return cpus_online.load(order::acquire);
 }

@@ -31,6 +31,9 @@ extern cpu all[max_cpus];
 /// no_cpu for a CPU that is being started.
 [[nodiscard]] cpu_id this_cpu() noexcept;
 
+/// Not on the stack of an NMI, a machine check or a double fault.
+[[nodiscard]] bool is_on_ordinary_stack() noexcept;
+
 /// CPUs that have ever been online: 0 .. count()-1.
 [[nodiscard]] cpu_id count() noexcept;
 

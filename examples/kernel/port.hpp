@@ -16,6 +16,8 @@ struct port : lastcpu::x86_64<port> {
   static constexpr uint8_t spurious_vector = 0xff;
   static constexpr bool owns_every_cpu = true;
 
+  static bool may_take_interrupts() noexcept { return cpus::is_on_ordinary_stack(); }
+
   static lastcpu::cpu_id this_cpu() noexcept { return cpus::this_cpu(); }
   static lastcpu::cpu_id cpu_limit() noexcept { return cpus::count(); }
   static bool is_online(lastcpu::cpu_id cpu) noexcept {

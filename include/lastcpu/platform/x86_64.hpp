@@ -15,11 +15,13 @@
 //
 // Optional: static constexpr bool owns_every_cpu = true (no CPU of this machine is anybody else's, or parked in code
 // that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
-// bool in_vmx_operation() (resettable.hpp), bool can_monitor() (wait.hpp), and the optional members of platform.hpp.
+// bool in_vmx_operation() (resettable.hpp), bool can_monitor() (wait.hpp), wake_vector and bool may_take_interrupts()
+// (doze.hpp: losers sleep also where mwait is not to be had), and the optional members of platform.hpp.
 // A member of the kernel's own with the name of one below takes its place. General registers only.
 
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/digest.hpp>
+#include <lastcpu/platform/x86_64/doze.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
@@ -98,10 +100,16 @@ struct x86_64 {
 
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
+    if constexpr (x86::detail::has_wake_vector<Kernel>) {
+      if (at == no_deadline && x86::may_doze<Kernel>() && x86::doze<Kernel>(word, value)) return true;
+    }
     return x86::wait_while(word, value, at, at == no_deadline && may_sleep());
   }
+  /// Who polls or monitors the line sees the store itself.
   template <class T>
-  static void wake(const atomic<T>&) noexcept {}  // the store is what a waiter sees
+  static void wake([[maybe_unused]] const atomic<T>& word) noexcept {
+    if constexpr (x86::detail::has_wake_vector<Kernel>) x86::wake_dozers<Kernel>(word);
+  }
 
   [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The machine as a template argument: what resettable.hpp, quiet.hpp, restart.hpp, wait.hpp and machine_check.hpp act
-// on. A test gives its own type with the members that the function in question uses, and sees every access.
+// The machine as a template argument: what resettable.hpp, quiet.hpp, restart.hpp, wait.hpp, doze.hpp and machine_check.hpp
+// act on. A test gives its own type with the members that the function in question uses, and sees every access.
 
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
@@ -22,6 +22,10 @@ struct hardware {
   static void monitor(const volatile void* address) noexcept { x86::monitor(address); }
   static void mwait() noexcept { x86::mwait(); }
   static void pause() noexcept { x86::pause(); }
+  [[nodiscard]] static uint64_t read_cr8() noexcept { return x86::read_cr8(); }
+  static void write_cr8(uint64_t v) noexcept { x86::write_cr8(v); }
+  static void sti_halt() noexcept { x86::sti_halt(); }
+  static void cli() noexcept { x86::cli(); }
   [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
   [[nodiscard]] static uint32_t read32(volatile void* base, uint32_t offset) noexcept {
     return *(static_cast<volatile uint32_t*>(base) + offset / 4);

@@ -78,6 +78,16 @@ namespace lastcpu::x86 {
   asm volatile("movq %0, %%cr4" ::"r"(v) : "memory");
 }
 
+/// The task priority in bits 0-3, in both modes of the local APIC: interrupts of this class (vector / 16) and below wait.
+[[nodiscard, gnu::always_inline]] inline uint64_t read_cr8() noexcept {
+  uint64_t v;
+  asm volatile("movq %%cr8, %0" : "=r"(v)::"memory");
+  return v;
+}
+[[gnu::always_inline]] inline void write_cr8(uint64_t v) noexcept {
+  asm volatile("movq %0, %%cr8" ::"r"(v) : "memory");
+}
+
 /// RFLAGS.
 [[nodiscard, gnu::always_inline]] inline uint64_t read_flags() noexcept {
   return __builtin_ia32_readeflags_u64();
@@ -95,6 +105,10 @@ inline constexpr uint64_t flag_interrupts = 1u << 9;
 /// One hlt: until an interrupt that is not masked, an NMI, an SMI.
 [[gnu::always_inline]] inline void halt() noexcept {
   asm volatile("hlt" ::: "memory");
+}
+/// Lets interrupts in and sleeps until one comes, in one breath: one that is pending already ends it, too.
+[[gnu::always_inline]] inline void sti_halt() noexcept {
+  asm volatile("sti\n\thlt" ::: "memory");
 }
 [[gnu::always_inline]] inline void pause() noexcept {
   asm volatile("pause" ::: "memory");

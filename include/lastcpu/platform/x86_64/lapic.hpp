@@ -24,8 +24,9 @@ inline constexpr uint32_t msr_apic_base = 0x1b;
 
 /// Registers by their xAPIC offsets.
 namespace apic_register {
-inline constexpr uint32_t id = 0x20, version = 0x30, task_priority = 0x80, eoi = 0xb0, spurious = 0xf0, icr_low = 0x300,
-                          icr_high = 0x310, extended_features = 0x400, extended_lvt_0 = 0x500;
+inline constexpr uint32_t id = 0x20, version = 0x30, task_priority = 0x80, eoi = 0xb0, spurious = 0xf0,
+                          in_service_7 = 0x170, icr_low = 0x300, icr_high = 0x310, extended_features = 0x400,
+                          extended_lvt_0 = 0x500;
 inline constexpr uint32_t lvt_cmci = 0x2f0, lvt_timer = 0x320, lvt_thermal = 0x330, lvt_performance = 0x340,
                           lvt_lint0 = 0x350, lvt_lint1 = 0x360, lvt_error = 0x370;
 }  // namespace apic_register
@@ -97,6 +98,13 @@ struct lapic {
   static ipi_outcome send_others(ipi_message message) noexcept {
     const apic_mode m = mode();
     return m == apic_mode::off ? ipi_outcome::unreachable : command(m, icr_value_for_others(message));
+  }
+
+  /// An interrupt of the highest class (vectors 0xf0-0xff) can reach this CPU once interrupts are on: the APIC is on, and
+  /// none of them is being handled here.
+  [[nodiscard]] static bool highest_class_is_free() noexcept {
+    const apic_mode m = mode();
+    return m != apic_mode::off && (read(m, apic_register::in_service_7) >> 16) == 0;
   }
 
   static void eoi() noexcept { write(mode(), apic_register::eoi, 0); }

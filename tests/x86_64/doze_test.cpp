@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/platform/x86_64/doze.hpp>
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "access_log.hpp"
+
+namespace {
+
+using namespace lastcpu;
+
+access_log did;
+std::function<void()> while_it_sleeps;
+
+struct machine {
+  static uint64_t read_cr8() noexcept { return 3; }
+  static void write_cr8(uint64_t v) noexcept { did.add("cr8", v); }
+  static void sti_halt() noexcept {
+    did.add("sti, hlt");
+    if (while_it_sleeps) while_it_sleeps();
+  }
+  static void cli() noexcept { did.add("cli"); }
+};
+
+struct bus {
+  static inline uint64_t apic_base = 0xfee0'0900;
+  static inline uint32_t in_service = 0;
+  static uint32_t read(uint32_t offset) noexcept { return offset == 0x170 ? in_service : 0; }
+  static void write(uint32_t offset, uint32_t v) noexcept { did.add("write", offset, v); }
+  static uint64_t rdmsr(uint32_t) noexcept { return apic_base; }
+  static void wrmsr(uint32_t, uint64_t) noexcept {}
+  static void fence() noexcept {}
+  static uint64_t now() noexcept { return 0; }
+  static uint64_t bound() noexcept { return 0; }
+  static void pause() noexcept {}
+};
+
+template <bool Owns>
+struct port_of {
+  static constexpr cpu_id max_cpus = 8;
+  static constexpr uint8_t wake_vector = 0xf1;
+  static constexpr bool owns_every_cpu = Owns;
+  static inline bool in_nmi = false;
+  static bool may_take_interrupts() noexcept { return !in_nmi; }
+  static cpu_id this_cpu() noexcept { return 2; }
+  static bool is_online(cpu_id cpu) noexcept { return cpu < 4; }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + cpu; }
+};
+using port = port_of<true>;
+
+const lines asleep = {"cr8 e", "sti, hlt", "cli", "cr8 3"};
+
+struct doze : testing::Test {
+  atomic<uintptr_t> word{7};
+
+  doze() { forget<port>(), forget<port_of<false>>(); }
+  ~doze() override {
+    bus::apic_base = 0xfee0'0900;
+    bus::in_service = 0;
+    port::in_nmi = false;
+    while_it_sleeps = nullptr;
+    (void)did.take();
+  }
+  template <class K>
+  static void forget() {
+    x86::detail::dozers<K>::count.store(0, order::relaxed);
+    x86::detail::dozers<K>::word.store(0, order::relaxed);
+  }
+  bool sleep() { return x86::doze<port, machine>(word, uintptr_t{7}); }
+  template <class K = port>
+  void wake() {
+    x86::wake_dozers<K, bus>(word);
+  }
+};
+
+TEST_F(doze, lets_in_the_highest_class_only_and_leaves_everything_as_it_was) {
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), asleep);
+}
+
+TEST_F(doze, does_not_sleep_on_a_word_that_has_changed) {
+  word.store(8, order::release);
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), (lines{"cr8 e", "cli", "cr8 3"}));
+}
+
+TEST_F(doze, is_ended_by_one_message_to_the_others) {
+  while_it_sleeps = [this] { wake(); };
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), (lines{"cr8 e", "sti, hlt", "write 300 c40f1", "cli", "cr8 3"}));
+}
+
+TEST_F(doze, is_ended_by_a_message_to_each_where_the_kernel_does_not_own_every_cpu) {
+  while_it_sleeps = [this] { wake<port_of<false>>(); };
+  EXPECT_TRUE((x86::doze<port_of<false>, machine>(word, uintptr_t{7})));
+  EXPECT_EQ(did.take(), (lines{"cr8 e", "sti, hlt", "write 310 10000000", "write 300 40f1", "write 310 11000000",
+                               "write 300 40f1", "write 310 13000000", "write 300 40f1", "cli", "cr8 3"}));
+}
+
+TEST_F(doze, of_nobody_needs_no_message) {
+  wake();
+  EXPECT_EQ(did.take(), lines{});
+  EXPECT_TRUE(sleep());
+  (void)did.take();
+  wake();
+  EXPECT_EQ(did.take(), lines{}) << "it has woken up";
+}
+
+TEST_F(doze, is_not_ended_by_a_change_of_another_word) {
+  atomic<uint32_t> acknowledgement{1};
+  while_it_sleeps = [&] { x86::wake_dozers<port, bus>(acknowledgement); };
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), asleep);
+}
+
+TEST_F(doze, on_a_second_word_is_refused) {
+  EXPECT_TRUE(sleep());
+  (void)did.take();
+  atomic<uintptr_t> other{7};
+  EXPECT_FALSE((x86::doze<port, machine>(other, uintptr_t{7})));
+  EXPECT_EQ(did.take(), lines{});
+}
+
+TEST_F(doze, is_allowed_where_a_wake_up_can_come) {
+  EXPECT_TRUE((x86::may_doze<port, bus>()));
+  bus::in_service = 0x0000'8000;  // vector 0xef
+  EXPECT_TRUE((x86::may_doze<port, bus>()));
+}
+
+TEST_F(doze, is_not_allowed_inside_an_interrupt_of_the_highest_class) {
+  bus::in_service = 0x0001'0000;  // vector 0xf0
+  EXPECT_FALSE((x86::may_doze<port, bus>()));
+}
+
+TEST_F(doze, is_not_allowed_without_an_apic) {
+  bus::apic_base = 0xfee0'0100;
+  EXPECT_FALSE((x86::may_doze<port, bus>()));
+}
+
+TEST_F(doze, is_not_allowed_in_an_nmi) {
+  port::in_nmi = true;
+  EXPECT_FALSE((x86::may_doze<port, bus>()));
+}
+
+}  // namespace

@@ -63,8 +63,9 @@ bool start(cpus::cpu_id number, uint32_t apic_id) noexcept {
   starting_cpu_stack = end_of(started.stack);
   for (int attempt = 0; attempt < 2; ++attempt) {
     (void)port::local_apic::send(apic_id, x86::ipi_message::startup(trampoline_page / 4096));
-    if (wait_until_online(started, 1000)) return true;
+    if (wait_until_online(started, 5000)) return true;
   }
+  (void)port::local_apic::send(apic_id, x86::ipi_message::init());  // it must not come later, as somebody else
   return false;
 }
 

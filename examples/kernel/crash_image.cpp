@@ -13,12 +13,6 @@ constinit start_module file = {};
 constinit kernel_data data = {};
 
 lastcpu::x86::load_options options() noexcept {
-  data = {kernel_data::right_magic,
-          memory::physical(trace::rings()),
-          cpus::max_cpus,
-          static_cast<uint32_t>(command_line::number("trace", 0)),
-          static_cast<uint32_t>(command_line::number("linger", 0)),
-          0};
   lastcpu::x86::load_options out;
   out.cpu_capacity = cpus::count();
   out.ticks_per_second = clock::ticks_per_second();
@@ -35,6 +29,16 @@ void refuse(const char* reason) noexcept {
 
 void crash_image::set_file(const start_module& module) noexcept {
   file = module;
+  data = {kernel_data::right_magic,
+          memory::physical(trace::rings()),
+          cpus::max_cpus,
+          static_cast<uint32_t>(command_line::number("trace", 0)),
+          static_cast<uint32_t>(command_line::number("linger", 0)),
+          0};
+}
+
+const start_module& crash_image::get_file() noexcept {
+  return file;
 }
 
 void crash_image::load() noexcept {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A small kernel that dies well. What it does until then stands in scenarios/.
+// A small kernel that dies well. To read in this order: boot.S, memory, descriptors, cpus, traps, nmi, port, panic,
+// crash_image. What it dies of stands in scenarios/, and who picks up the pieces in ../crash_kernel/.
 
 #include "command_line.hpp"
 #include "console.hpp"
@@ -13,16 +14,6 @@
 
 constinit acpi::machine port::firmware = {};
 
-namespace {
-
-// Their vectors are those of exceptions. Nothing here needs them.
-void mask_legacy_interrupts() noexcept {
-  lastcpu::x86::out8(0xa1, 0xff);
-  lastcpu::x86::out8(0x21, 0xff);
-}
-
-}  // namespace
-
 extern "C" [[noreturn]] void kernel_main(uint64_t start_info_address) noexcept;
 
 void kernel_main(uint64_t start_info_address) noexcept {
@@ -30,11 +21,14 @@ void kernel_main(uint64_t start_info_address) noexcept {
   traps::set_up();
   nmi::set_up();
   cpus::set_up_boot_cpu();
-  mask_legacy_interrupts();
+  lastcpu::x86::mask_legacy_pics();  // their vectors are those of exceptions, and nothing here needs them
   uart::set_up();
   command_line::set(memory::at_physical<const char>(info.command_line));
   acpi::read(info.rsdp, port::firmware);
-  if (info.module_count != 0) crash_image::set_file(*memory::at_physical<const start_module>(info.modules));
+  if (!memory::is_ram(memory::crash_region(), info))
+    console::line() << "kernel: the crash kernel's region is not memory; the machine needs 128 MiB";
+  else if (info.module_count != 0)
+    crash_image::set_file(*memory::at_physical<const start_module>(info.modules));
   (void)port::local_apic::enable(port::spurious_vector);
   clock::set_up(port::firmware.pm_timer_port);
   cpus::start_others(port::firmware);

@@ -5,6 +5,17 @@
 
 extern "C" uint64_t direct_map_pages[];
 
+bool memory::is_ram(const lastcpu::x86::crash_region& region, const start_info& info) noexcept {
+  if (info.version == 0) return true;
+  const auto* entries = at_physical<const start_memory>(info.memory_map);
+  for (uint32_t i = 0; i < info.memory_map_entries; ++i) {
+    const start_memory& e = entries[i];
+    const bool has_it = e.address <= region.physical && region.physical + region.bytes <= e.address + e.bytes;
+    if (has_it && e.type == start_memory::ram) return true;
+  }
+  return false;
+}
+
 void memory::unmap(uint64_t physical) noexcept {
   static_cast<volatile uint64_t&>(direct_map_pages[physical / large_page]) = 0;
   lastcpu::x86::invlpg(at_physical(physical));

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "start_info.hpp"
+
 namespace memory {
 
 inline constexpr uint64_t direct_map_base = 0xffff'8000'0000'0000;
@@ -32,6 +34,9 @@ inline constexpr uint64_t crash_region_bytes = uint64_t{16} << 20;
 [[nodiscard]] inline lastcpu::x86::crash_region crash_region() noexcept {
   return {crash_region_physical, at_physical(crash_region_physical), crash_region_bytes};
 }
+
+/// All of it is memory, as the boot loader says; true as well when that says nothing.
+[[nodiscard]] bool is_ram(const lastcpu::x86::crash_region& region, const start_info& info) noexcept;
 
 /// Takes the 2 MiB of the direct map that hold `physical` away from this CPU.
 void unmap(uint64_t physical) noexcept;

@@ -8,8 +8,6 @@ constinit lastcpu::crash_domain<port, kernel_policy> machine;
 
 namespace {
 
-constinit lastcpu::atomic<uintptr_t> the_notifier{};
-
 const char* reason(lastcpu::kexec_outcome why) noexcept {
   switch (why) {
     case lastcpu::kexec_outcome::no_image:
@@ -33,11 +31,7 @@ void say(lastcpu::cpu_id cpu, const char* how, lastcpu::panic_context context) n
 
 }  // namespace
 
-void set_panic_notifier(panic_notifier notifier) noexcept {
-  the_notifier.store(reinterpret_cast<uintptr_t>(notifier), lastcpu::order::release);
-}
-
-// The console's lock gives up where a dead CPU holds it.
+// The other CPUs run on while this is written; the console gives up waiting for one of them that has died with its lock.
 void kernel_policy::report(const lastcpu::panic_info<port::registers>& panic) noexcept {
   console::line() << "panic: cpu " << panic.cpu << ": " << panic.message;
   if (panic.cpu >= port::max_cpus) return;
@@ -52,8 +46,6 @@ void kernel_policy::notifiers(const lastcpu::stop_report<port::max_cpus>& report
   for (lastcpu::cpu_id cpu = 0; cpu < cpus::count(); ++cpu)
     console::line() << "kernel: cpu " << cpu << " stopped " << to_string(report.state(cpu)) << " registers "
                     << (report.registers_valid(cpu) ? "valid" : "missing");
-  const auto notifier = reinterpret_cast<panic_notifier>(the_notifier.load(lastcpu::order::acquire));
-  if (notifier != nullptr) notifier();
 }
 
 // There is no crash kernel to tell what each CPU had to say.

@@ -24,7 +24,3 @@ struct kernel_policy : lastcpu::panic_policy {
 };
 
 extern lastcpu::crash_domain<port, kernel_policy> machine;
-
-/// Called when a panic ends without a crash kernel, after the others have stopped. One; in quiet times.
-using panic_notifier = void (*)() noexcept;
-void set_panic_notifier(panic_notifier notifier) noexcept;

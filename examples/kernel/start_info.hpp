@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 struct start_info {
-  static constexpr uint32_t right_magic = 0x336e'c578;
   uint32_t magic;
   uint32_t version;
   uint32_t flags;
@@ -13,6 +12,9 @@ struct start_info {
   uint64_t modules;
   uint64_t command_line;
   uint64_t rsdp;
+  uint64_t memory_map;  // from version 1 on
+  uint32_t memory_map_entries;
+  uint32_t reserved;
 };
 
 struct start_module {
@@ -20,4 +22,12 @@ struct start_module {
   uint64_t bytes;
   uint64_t command_line;
   uint64_t reserved;
+};
+
+struct start_memory {
+  static constexpr uint32_t ram = 1;
+  uint64_t address;
+  uint64_t bytes;
+  uint32_t type;
+  uint32_t reserved;
 };

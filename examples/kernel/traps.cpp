@@ -55,6 +55,7 @@ void handle_machine_check(registers* regs) noexcept {
   lastcpu::x86::wrmsr(lastcpu::x86::msr_mcg_status, 0);
 }
 
+// The end of the interrupt comes first: who stops here does not come back.
 void handle_stop(registers* regs) noexcept {
   port::local_apic::eoi();
   (void)machine.handle_stop_irq(*regs);

@@ -53,6 +53,10 @@ void play() noexcept {
   cpus::all[me].running = "idle";
 }
 
+void flip_a_bit(volatile unsigned char& byte) noexcept {
+  byte = byte ^ 1;
+}
+
 }  // namespace
 
 uint64_t stage::seed() noexcept {
@@ -91,8 +95,7 @@ void stage::write_to_null() noexcept {
 }
 
 void stage::damage_the_image() noexcept {
-  volatile unsigned char& byte = memory::crash_region().mapped[the_seed % 4096];
-  byte = byte ^ 1;
+  flip_a_bit(memory::crash_region().mapped[the_seed % 4096]);
 }
 
 void stage::leave(uint32_t code) noexcept {
@@ -115,6 +118,7 @@ void scenarios::begin() noexcept {
     console::line() << "kernel: this scenario needs " << needed << " cpus";
     return stage::leave(3);
   }
+  if (command_line::is("image", "damaged")) flip_a_bit(*memory::at_physical(crash_image::get_file().address));
   if (!command_line::is("image", "none")) crash_image::load();
   work::on_every_cpu(play);
 }

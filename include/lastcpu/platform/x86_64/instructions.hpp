@@ -88,7 +88,8 @@ namespace lastcpu::x86 {
   asm volatile("movq %0, %%cr8" ::"r"(v) : "memory");
 }
 
-/// RFLAGS. Steps over the red zone, where there is one: the compiler does not see the push.
+/// RFLAGS. Steps over the red zone, where there is one: the compiler does not see the push. gcc 12's builtin for this pops
+/// into another stack slot than it reads.
 [[nodiscard, gnu::always_inline]] inline uint64_t read_flags() noexcept {
   uint64_t v;
   asm volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\tpopq %0\n\tleaq 128(%%rsp), %%rsp" : "=r"(v)::"memory");

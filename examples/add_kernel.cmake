@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-# lastcpu_add_kernel(<target> <file> <linker script> <code model> <source>...): a freestanding program, with the compiler of
-# the build and none of its flags: no sanitizer reaches a kernel. Calls no library, not even libgcc.
+# lastcpu_add_kernel(<target> <file> <linker script> <code model> <source>...): a freestanding program that calls no
+# library, not even libgcc. The directory empties CMAKE_CXX_FLAGS: no sanitizer reaches a kernel.
 include_guard()
 
 set(LASTCPU_KERNEL_LINKER "" CACHE STRING "Linker of the example kernels, as in -fuse-ld=; empty: the compiler's own")
@@ -9,8 +9,8 @@ function(lastcpu_add_kernel target file script code_model)
   add_executable(${target} ${ARGN})
   lastcpu_strict_warnings(${target})
   set(options
-    -mcmodel=${code_model} -mno-red-zone -mgeneral-regs-only -ffreestanding -nostdinc++ -fno-pic -fno-exceptions -fno-rtti
-    -fno-threadsafe-statics -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+    -mcmodel=${code_model} -mno-red-zone -mgeneral-regs-only -ffreestanding -nostdinc++ -fno-pic
+    -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
     -fno-omit-frame-pointer -fno-optimize-sibling-calls)  # the last two: for backtraces
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${options}>")
   target_link_libraries(${target} PRIVATE lastcpu::lastcpu)

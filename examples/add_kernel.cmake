@@ -10,8 +10,8 @@ function(lastcpu_add_kernel target file script code_model)
   lastcpu_strict_warnings(${target})
   set(options
     -mcmodel=${code_model} -mno-red-zone -mgeneral-regs-only -ffreestanding -nostdinc++ -fno-pic
-    -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
-    -fno-omit-frame-pointer -fno-optimize-sibling-calls)  # the last two: for backtraces
+    -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector -fcf-protection=none
+    -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-optimize-sibling-calls)  # the last two: for backtraces
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${options}>")
   target_link_libraries(${target} PRIVATE lastcpu::lastcpu)
   target_link_options(${target} PRIVATE

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// From the first instruction to C++: the boot CPU enters at pvh_entry (32-bit, paging off, %ebx: PVH start info), every
-// other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which also
-// map memory at its physical address, and go on in the high half, on their own stack.
+// From the first instruction to C++: the boot CPU enters at pvh_entry (32-bit, paging off, %ebx: PVH start info), any
+// other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which
+// also map memory at its physical address, and go on in the high half, on a stack of their own.
 
 #define KERNEL_BASE 0xffffffff80000000
 #define DIRECT_MAP_SLOT 256  /* 0xffff800000000000 */

@@ -31,7 +31,7 @@ void say(lastcpu::cpu_id cpu, const char* how, lastcpu::panic_context context) n
 
 }  // namespace
 
-// The other CPUs run on while this is written; the console gives up waiting for one of them that has died with its lock.
+// The other CPUs run on meanwhile; the console does not wait for one that has died with its lock.
 void kernel_policy::report(const lastcpu::panic_info<port::registers>& panic) noexcept {
   console::line() << "panic: cpu " << panic.cpu << ": " << panic.message;
   if (panic.cpu >= port::max_cpus) return;

@@ -22,6 +22,16 @@ void wedged_irqs_off(uint32_t role) noexcept {
   for_ever();
 }
 
+// As a CPU is for some instructions on its way into a kernel: interrupts off, and no stack. An NMI that had none of its
+// own would end the machine here.
+void wedged_without_stack(uint32_t role) noexcept {
+  if (role == 1) x86::cli();
+  stage::meet();
+  if (role == 0) machine.panic("somebody has no stack");
+  constexpr uint64_t nowhere = 0xffff'ffff'ffff'f000;
+  asm volatile("movq %0, %%rsp\n1:\tpause\n\tjmp 1b" : : "r"(nowhere) : "memory");
+}
+
 constinit lastcpu::atomic<uint32_t> in_nmi{};
 
 bool wedge(const x86::registers&) noexcept {
@@ -80,6 +90,7 @@ void double_stop(uint32_t) noexcept {
 }  // namespace
 
 constinit const scenarios::scenario scenarios::stops[] = {{"wedged_irqs_off", wedged_irqs_off, 2},
+                                                          {"wedged_without_stack", wedged_without_stack, 2},
                                                           {"wedged_in_nmi", wedged_in_nmi, 2},
                                                           {"late_ack", late_ack, 2},
                                                           {"stray_ack", stray_ack, 2},

@@ -23,7 +23,7 @@ void wedged_irqs_off(uint32_t role) noexcept {
 }
 
 // As a CPU is for some instructions on its way into a kernel: interrupts off, and no stack. An NMI that had none of its
-// own would end the machine here.
+// own would be a double fault.
 void wedged_without_stack(uint32_t role) noexcept {
   if (role == 1) x86::cli();
   stage::meet();

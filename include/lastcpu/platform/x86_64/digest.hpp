@@ -26,10 +26,15 @@ struct digest_value {
 /// The public algorithm of this name (seed 0); words[0] is its value.
 class xxh64 {
  public:
-  constexpr xxh64() noexcept = default;
+  xxh64() noexcept {}  // leaves rest_ alone: zeros would be a call of memset
 
   void add(const unsigned char* data, uint64_t n) noexcept;
-  [[nodiscard]] digest_value finish() const noexcept { return {{value(), 0, 0, 0}}; }
+  [[nodiscard]] digest_value finish() const noexcept {
+    digest_value v;
+    v.words[0] = value();
+    v.words[1] = v.words[2] = v.words[3] = 0;
+    return v;
+  }
   [[nodiscard]] uint64_t value() const noexcept;
 
  private:
@@ -55,7 +60,7 @@ class xxh64 {
   uint64_t lane3_ = 0;
   uint64_t lane4_ = uint64_t{0} - prime1;
   uint64_t total_ = 0;
-  alignas(8) unsigned char rest_[stripe] = {};  // total_ % stripe bytes that fill no stripe yet
+  alignas(8) unsigned char rest_[stripe];  // total_ % stripe bytes that fill no stripe yet
 };
 
 // Four lanes that don't wait for each other.

@@ -11,7 +11,7 @@ namespace lastcpu::x86 {
 
 class sha256 {
  public:
-  constexpr sha256() noexcept = default;
+  sha256() noexcept {}  // leaves rest_ alone: zeros would be a call of memset
 
   void add(const unsigned char* data, uint64_t n) noexcept;
   /// The digest's bytes, in their usual order.
@@ -34,7 +34,7 @@ class sha256 {
 
   uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   uint64_t total_ = 0;
-  unsigned char rest_[block] = {};  // total_ % block bytes that fill no block yet
+  unsigned char rest_[block];  // total_ % block bytes that fill no block yet
 };
 
 inline void sha256::add_block(const unsigned char* data) noexcept {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What the dying kernel, the crash kernel and jump_test.py agree on.
+
+#include <lastcpu/platform/x86_64/instructions.hpp>
+
+#include <stdint.h>
+
+inline constexpr uint64_t region_physical = 64 << 20;
+inline constexpr uint64_t region_bytes = 16 << 20;
+inline constexpr uint64_t saved_rip = 0xabc;
+inline constexpr uint64_t fault_please = 0x1234;
+
+/// QEMU's exit status is twice this, plus one.
+enum class verdict : uint8_t {
+  right = 0x2a,
+  not_loaded = 1,
+  not_intact,
+  jump_returned,
+  wrong_stack,
+  wrong_handover,
+  wrong_cr0,
+  wrong_cr4,
+  wrong_segments,
+  wrong_flags,
+  wrong_breakpoints,
+  wrong_stamps,
+};
+
+inline void end(verdict v) {
+  lastcpu::x86::out8(0xf4, static_cast<uint8_t>(v));
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+// Looks at everything that jump.hpp promises it, then ends QEMU with a verdict.
+#include <lastcpu/platform/x86_64/handover.hpp>
+#include <lastcpu/platform/x86_64/trampoline.hpp>
+
+#include "jump/common.hpp"
+
+using namespace lastcpu::x86;
+
+namespace {
+
+void require(bool right, verdict otherwise) {
+  if (!right) end(otherwise);
+}
+
+void look_at_segments() {
+  uint16_t cs, ss, ds, es, fs, gs, ldt;
+  asm("mov %%cs, %0; mov %%ss, %1; mov %%ds, %2; mov %%es, %3" : "=r"(cs), "=r"(ss), "=r"(ds), "=r"(es));
+  asm("mov %%fs, %0; mov %%gs, %1; sldt %2" : "=r"(fs), "=r"(gs), "=r"(ldt));
+  require(cs == crash_code_selector && ss == crash_data_selector && ds == ss && es == ss, verdict::wrong_segments);
+  require(fs == 0 && gs == 0 && ldt == 0, verdict::wrong_segments);
+}
+
+void look_at_control_registers(bool five_levels) {
+  require(read_cr0() == crash_cr0, verdict::wrong_cr0);
+  require(read_cr4() == (crash_cr4 | (five_levels ? 0x1000u : 0u)), verdict::wrong_cr4);
+  require((read_flags() & ~uint64_t{0x8d5}) == 2, verdict::wrong_flags);  // but the arithmetic ones
+  uint64_t dr7;
+  asm("mov %%dr7, %0" : "=r"(dr7));
+  require((dr7 & 0xff) == 0, verdict::wrong_breakpoints);
+}
+
+void look_at_handover(const handover& h) {
+  require(h.valid() && h.cpu_count == 1, verdict::wrong_handover);
+  require(h.cpu(0)->regs.rip == saved_rip && h.cpu(0)->message[3] == 'm', verdict::wrong_handover);
+  require(h.cr3 != 0 && h.cr3 != read_cr3() && h.jump_tsc != 0 && h.jump_tsc < rdtsc(), verdict::wrong_stamps);
+}
+
+void use_memory(const handover& h) {
+  auto* free = reinterpret_cast<volatile unsigned char*>(h.free_physical);
+  free[0] = 1;
+  free[h.free_bytes - 1] = 1;
+  (void)*reinterpret_cast<volatile unsigned char*>(h.map_bytes - 1);
+}
+
+}  // namespace
+
+extern "C" [[noreturn]] void crash_kernel(const handover* h) {
+  require(reinterpret_cast<uint64_t>(__builtin_frame_address(0)) % 16 == 0, verdict::wrong_stack);
+  look_at_segments();
+  look_at_control_registers(LASTCPU_FIVE_LEVELS);
+  look_at_handover(*h);
+  use_memory(*h);
+  asm volatile("cvtsi2sd %rax, %xmm0");
+  asm volatile("int $2");  // ignored, as an NMI is
+  if (h->kernel_data == fault_please) {
+    out8(0xe9, 'f');
+    asm volatile("ud2");
+  }
+  end(verdict::right);
+  for (;;) halt();
+}

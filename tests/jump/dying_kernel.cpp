@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+// A kernel of one CPU that loads what the boot loader handed it and jumps. Its command line says from where: "nmi" from
+// an NMI handler, "fault" into a crash kernel that faults, anything else plainly. Ends QEMU with a number when the jump
+// can't be tried.
+#include <lastcpu/platform/x86_64/crash_loader.hpp>
+#include <lastcpu/platform/x86_64/jump.hpp>
+
+#include "jump/common.hpp"
+
+using namespace lastcpu::x86;
+
+namespace {
+
+#if LASTCPU_FIVE_LEVELS
+constexpr uint64_t direct_map = 0xff00'0000'0000'0000;
+#else
+constexpr uint64_t direct_map = 0xffff'8000'0000'0000;
+#endif
+
+template <class T>
+T* mapped(uint64_t physical) {
+  return reinterpret_cast<T*>(direct_map + physical);
+}
+
+// The boot loader's words: struct hvm_start_info and its list of modules.
+struct start_info {
+  uint32_t magic, version, flags, modules;
+  uint64_t module_list, command_line;
+};
+struct module {
+  uint64_t address, bytes;
+};
+
+crash_image_record record;
+interrupt_gate gates[256];
+registers regs;
+
+void print(const char* text) {
+  for (; *text != '\0'; ++text) out8(0xe9, static_cast<uint8_t>(*text));
+}
+void print_hex(uint64_t v) {
+  for (int shift = 60; shift >= 0; shift -= 4) out8(0xe9, static_cast<uint8_t>("0123456789abcdef"[v >> shift & 15]));
+  print("\n");
+}
+
+void jump() {
+  jump_to(record);
+}
+asm("nmi_iret: iretq");
+extern "C" const char nmi_iret[];
+asm("any_fault: mov $0x7f, %al; out %al, $0xf4; hlt");
+extern "C" const char any_fault[];
+
+// At high addresses, which the crash kernel's page tables don't have: an NMI that looks for them there finds nothing.
+void install_tables() {
+  for (interrupt_gate& gate : gates)
+    gate = interrupt_gate::to(direct_map + reinterpret_cast<uint64_t>(any_fault), 0x38);
+  gates[2] = interrupt_gate::to(direct_map + reinterpret_cast<uint64_t>(nmi_iret), 0x38);
+  pseudo_descriptor gdt = sgdt();
+  gdt.base += direct_map;
+  lgdt(gdt);
+  lidt({sizeof gates - 1, direct_map + reinterpret_cast<uint64_t>(gates)});
+}
+
+// QEMU's monitor command `nmi` comes through LINT1.
+void take_external_nmis() {
+  *mapped<volatile uint32_t>(0xfee0'00f0) = 0x1ff;
+  *mapped<volatile uint32_t>(0xfee0'0360) = 0x400;
+}
+
+// Everything this processor has that a jump could trip over.
+void turn_on_all_of_cr4() {
+  const cpuid_result basic = cpuid(1);
+  const cpuid_result more = cpuid(7);
+  uint64_t cr4 = read_cr4() | 0x6c8;               // DE MCE PGE OSFXSR OSXMMEXCPT
+  if ((basic.ecx >> 17 & 1) != 0) cr4 |= 1 << 17;  // PCIDE
+  if ((basic.ecx >> 26 & 1) != 0) cr4 |= 1 << 18;  // OSXSAVE
+  if ((more.ebx >> 0 & 1) != 0) cr4 |= 1 << 16;    // FSGSBASE
+  if ((more.ebx >> 7 & 1) != 0) cr4 |= 1 << 20;    // SMEP
+  if ((more.ebx >> 20 & 1) != 0) cr4 |= 1 << 21;   // SMAP
+  if ((more.ecx >> 3 & 1) != 0) cr4 |= 1 << 22;    // PKE
+  write_cr4(cr4);
+}
+
+void watch_the_entry() {
+  asm volatile("mov %0, %%dr0; mov %1, %%dr7" : : "r"(record.entry), "r"(uint64_t{0x402}));
+}
+
+}  // namespace
+
+extern "C" void dying_kernel(const start_info* info) {
+  install_tables();
+  take_external_nmis();
+  turn_on_all_of_cr4();
+  const char how = *mapped<const char>(info->command_line);
+  const module& image = *mapped<const module>(info->module_list);
+  load_options options;
+  options.cpu_capacity = 4;
+  options.kernel_data = how == 'f' ? fault_please : 0;
+  const crash_region region{region_physical, mapped<unsigned char>(region_physical), region_bytes};
+  if (load_crash_kernel(region, mapped<const unsigned char>(image.address), image.bytes, options, record) !=
+      load_error::none)
+    end(verdict::not_loaded);
+  if (!image_intact(record)) end(verdict::not_intact);
+  print_hex(direct_map + region_physical + record.trampoline);
+  print_hex(record.entry);
+  regs.rip = saved_rip;
+  (void)save_note(record, {3, lastcpu::stop_state::running, true, &regs, "boom", "", "", false});
+  watch_the_entry();
+  if (how == 'n') {
+    gates[2] = interrupt_gate::to(reinterpret_cast<uint64_t>(jump), 0x38);
+    asm volatile("int $2");
+  }
+  jump();
+  end(verdict::jump_returned);
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""jump_test.py DIRECTORY TEST: boots the kernels that CMake has built in DIRECTORY, for one of the TESTS below."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+RIGHT = 2 * 0x2a + 1  # verdict::right; the others stand in common.hpp
+RESTART = 0  # what QEMU says with -no-reboot
+DEADLINE = 60  # seconds for one boot
+QEMU = ("qemu-system-x86_64", "-M", "q35", "-m", "128", "-accel", "tcg", "-display", "none", "-no-reboot", "-serial", "none",
+        "-monitor", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon", "stdio")
+
+
+def command(directory, levels, cpu, how):
+    return (*QEMU, "-cpu", cpu, "-kernel", f"{directory}/dying_kernel_{levels}.elf",
+            "-initrd", f"{directory}/crash_kernel_{levels}.elf", "-append", how)
+
+
+def boot(directory, levels, cpu, how="plainly"):
+    """(exit status, [trampoline, entry])"""
+    result = subprocess.run(command(directory, levels, cpu, how), stdin=subprocess.DEVNULL, capture_output=True,
+                            text=True, timeout=DEADLINE, check=False)
+    return result.returncode, [int(word, 16) for word in result.stdout.split()], result.stderr
+
+
+def fault_in_the_crash_kernel_restarts(directory):
+    """By the handler's port, not by a triple fault, which would look the same from outside."""
+    result = subprocess.run((*command(directory, 4, "max", "fault"), "-d", "cpu_reset"), stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=DEADLINE, check=False)
+    if result.returncode != RESTART or not result.stdout.endswith("f") or "Triple fault" in result.stderr:
+        sys.exit(f"no restart by the crash kernel's IDT: status {result.returncode}\n{result.stdout}{result.stderr}")
+
+
+def expect_arrival(*what):
+    status, _, said = boot(*what)
+    if status != RIGHT:
+        sys.exit(f"QEMU ended with {status}, not {RIGHT} ({(status - 1) // 2}: see verdict in common.hpp)\n{said}")
+
+
+def boot_with_nmi(directory, trampoline, steps):
+    """An NMI is pending when `steps` instructions of the trampoline are done. (exit status, where that was)"""
+    with tempfile.TemporaryDirectory() as place:
+        socket = f"{place}/gdb"
+        qemu = subprocess.Popen((*command(directory, 4, "max", "plainly"), "-S", "-gdb", f"unix:{socket},server,nowait"),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            wait_for(socket, qemu)
+            commands = ["set pagination off", "set architecture i386:x86-64", f"target remote {socket}",
+                        f"hbreak *{trampoline:#x}", "continue", *([f"stepi {steps}"] if steps else []),
+                        "printf \"at %#lx\\n\", $pc", "delete", "monitor nmi", "continue"]
+            gdb = subprocess.run(("gdb", "-batch", "-nx", *(word for c in commands for word in ("-ex", c))),
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE, check=False)
+            at = re.search(r"^at (0x[0-9a-f]+)$", gdb.stdout, re.MULTILINE)
+            if at is None:
+                sys.exit(f"gdb did not get to instruction {steps}:\n{gdb.stdout}{gdb.stderr}")
+            return qemu.wait(timeout=DEADLINE), int(at.group(1), 16)
+        finally:
+            qemu.kill()
+            qemu.wait()
+            qemu.stderr.close()
+
+
+def wait_for(socket, qemu):
+    while not os.path.exists(socket):
+        try:
+            qemu.wait(timeout=0.01)
+            sys.exit(f"QEMU ended too early:\n{qemu.stderr.read().decode()}")
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def survives_an_nmi_before_every_instruction(directory):
+    status, (trampoline, entry), said = boot(directory, 4, "max")
+    if status != RIGHT:
+        sys.exit(f"QEMU ended with {status} without an NMI\n{said}")
+    lost = []
+    for steps in range(200):
+        status, at = boot_with_nmi(directory, trampoline, steps)
+        if status != RIGHT:
+            lost.append(f"after {steps} instructions, at {at:#x}: {status}")
+        if at == entry:
+            break
+    else:
+        sys.exit("the trampoline never came to its end")
+    if lost:
+        sys.exit("an NMI was the end:\n" + "\n".join(lost))
+    print(f"{steps + 1} instructions, an NMI before each")
+
+
+TESTS = {
+    "arrives_from_four_levels": lambda d: expect_arrival(d, 4, "max"),
+    "arrives_from_five_levels": lambda d: expect_arrival(d, 5, "max"),
+    "arrives_on_an_old_processor": lambda d: expect_arrival(d, 4, "qemu64"),
+    "arrives_from_an_nmi": lambda d: expect_arrival(d, 4, "max", "nmi"),
+    "fault_in_the_crash_kernel_restarts": fault_in_the_crash_kernel_restarts,
+    "survives_an_nmi_before_every_instruction": survives_an_nmi_before_every_instruction,
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[2] not in TESTS:
+        sys.exit(f"{__doc__}\n  " + "\n  ".join(TESTS))
+    TESTS[sys.argv[2]](sys.argv[1])

@@ -42,6 +42,12 @@ def role_1_by_nmi(facts, boot, end):
         yield f"CPU {n} had its interrupts off, and is {facts.cpus[n].state}, not by nmi"
 
 
+def somebody_by_irq(facts, boot, end):
+    """A stop interrupt whose handler did nothing would go unnoticed otherwise: the NMI comes behind it."""
+    if end == CRASH and 2 <= boot.cpus <= 8 and not any(c.state == "by irq" for c in facts.cpus.values()):
+        yield "all were idle, and none was stopped by irq"
+
+
 def dumper_said_in_nmi(facts, _boot, _end):
     if not any("said in NMI" in c.said for c in facts.cpus.values() if c.crashing):
         yield "what the crashing CPU said in NMI context is lost"
@@ -60,8 +66,8 @@ def said_nested(facts, _boot, end):
 RESTARTS = frozenset({RESTART})
 EITHER = frozenset({CRASH, RESTART})
 SCENARIOS = (
-    Scenario("panic", "a_panic_starts_the_crash_kernel", least_cpus=1),
-    Scenario("oops", "an_oops_starts_the_crash_kernel", least_cpus=1),
+    Scenario("panic", "a_panic_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
+    Scenario("oops", "an_oops_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
     Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True),
     Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True),
     Scenario("oops_vs_panic", "an_oops_and_a_panic_start_one_crash_kernel", racing=True),
@@ -81,6 +87,7 @@ SCENARIOS = (
     Scenario("fault_in_shutdown", "a_fault_in_the_last_step_before_the_jump_does_not_stop_it", least_cpus=1,
              more=oopsed),
     Scenario("wedged_irqs_off", "a_cpu_with_interrupts_off_is_stopped_by_nmi", more=role_1_by_nmi),
+    Scenario("wedged_without_stack", "a_cpu_without_a_stack_is_stopped_by_nmi", more=role_1_by_nmi),
     Scenario("wedged_in_nmi", "a_cpu_wedged_in_an_nmi_is_named_silent", silent=role_1),
     Scenario("nmi_storm", "an_nmi_storm_does_not_disturb_the_dump", racing=True),
     Scenario("nmi_storm_to_the_end", "an_nmi_storm_that_nothing_stops_does_not_disturb_the_crash_kernel", silent=role_1),

@@ -25,9 +25,10 @@ struct unhurried : P {
   }
 };
 
-/// As much of crash_domain as the scenarios panic_vs_panic, oops_vs_panic and nmi_on_dumper call; the others compile.
+/// Hides as much of crash_domain as the scenarios panic_vs_panic, oops_vs_panic and nmi_on_dumper call; the others
+/// compile.
 template <class P, class Policy>
-class specimen_domain {
+class specimen_domain : public crash_domain<P, Policy> {
  public:
   using registers = typename P::registers;
 

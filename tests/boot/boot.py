@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -105,12 +106,15 @@ def command_of(boot, kernel, log):
             "-kernel", str(kernel.elf), *map(str, image), "-append", " ".join(words)]
 
 
-def run(boot, kernel, log):
-    """One boot from power-on to the end of QEMU. The serial line goes to the file `log`."""
+def run(boot, kernel, log, options=(), meanwhile=None):
+    """One boot from power-on to the end of QEMU. The serial line goes to the file `log`; meanwhile() runs beside it and
+    has an end of its own."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    command = command_of(boot, kernel, log)
+    command = [*command_of(boot, kernel, log), *options]
     began = time.monotonic()
+    if meanwhile is not None:
+        threading.Thread(target=meanwhile, daemon=True).start()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
         try:
             said, _ = qemu.communicate(timeout=boot.deadline())

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 
 import boot as qemu  # noqa: E402
 import deterministic  # noqa: E402
+import machine_check  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
@@ -22,11 +23,11 @@ HERE = Path(__file__).resolve().parent
 REPEATS = 5  # of the racing ones
 MOST_HANGS = 2  # each costs a whole deadline; behind that many the other boots of a group are given up
 AT_255 = ("panic", "panic_vs_panic", "wedged_irqs_off")
-DETERMINISTIC = "deterministic"
+ALONE = {"deterministic": deterministic, "machine_check": machine_check}  # groups with a way of their own
 
 
 def boot_of(scenario, cpus, machine="q35", seed=1, **more):
-    return Boot(scenario.name, cpus, machine, seed, scenario.hand_over, **more)
+    return Boot(scenario.name, cpus, machine, seed, scenario.image_for(seed), **more)
 
 
 def q35(scenario):
@@ -41,9 +42,10 @@ def groups():
     out["pc"] = ("every_scenario_ends_well_on_pc", [boot_of(s, 4, "pc") for s in every])
     out["one_cpu"] = ("one_cpu_alone_ends_well", [boot_of(s, 1) for s in every if s.least_cpus == 1])
     out["flat"] = ("a_flat_image_is_started_too", [Boot("panic", 2, image="flat"), Boot("panic_vs_panic", 4, image="flat")])
+    out["damaged"] = ("a_file_that_is_damaged_is_refused", [Boot("no_image", 2, image="damaged")])
     out["64_cpus"] = ("every_scenario_ends_well_on_64_cpus", [boot_of(s, 64) for s in every])
     out["255_cpus"] = ("254_cpus_acknowledge_the_255th", [boot_of(s, 255) for s in every if s.name in AT_255])
-    out[DETERMINISTIC] = ("the_timeline_of_a_deterministic_run_is_the_kept_one", [])
+    out |= {name: (module.SENTENCE, []) for name, module in ALONE.items()}
     return out
 
 
@@ -99,7 +101,7 @@ def parse_options():
     parser.add_argument("--scenario", choices=scenarios.BY_NAME, help="only this one")
     parser.add_argument("--cpus", type=numbers, default=[2, 4, 8], help="how many, such as 2,4 or 2-16 (2,4,8)")
     parser.add_argument("--machine", default="q35", help="QEMU's (q35)")
-    parser.add_argument("--image", choices=("elf", "flat", "none"), help="which form of the crash kernel is handed over")
+    parser.add_argument("--image", choices=("elf", "flat", "none", "damaged"), help="which form of the crash kernel is handed over")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1, help="this many times")
     parser.add_argument("--accept", action="store_true", help="keep the deterministic timeline as it is now")
@@ -114,7 +116,7 @@ def wanted_boots(parser, o):
     if o.scenario is None:
         parser.error("say what to boot: --group or --scenario; --groups lists the groups")
     s = scenarios.BY_NAME[o.scenario]
-    return [Boot(s.name, cpus, o.machine, o.seed, o.image or s.hand_over) for _ in range(o.repeat) for cpus in o.cpus]
+    return [Boot(s.name, cpus, o.machine, o.seed, o.image or s.image_for(o.seed)) for _ in range(o.repeat) for cpus in o.cpus]
 
 
 def main():
@@ -127,8 +129,8 @@ def main():
     qemu.require_qemu()
     kernel = Kernel.of_build(o.build)
     logs = Path(o.build).resolve() / "tests" / "boot" / "logs" / (o.group or "by_hand")
-    if o.group == DETERMINISTIC:
-        passed, failed = deterministic.run(kernel, logs, o.accept)
+    if o.group in ALONE:
+        passed, failed = ALONE[o.group].run(kernel, logs, o)
     else:
         passed, failed = run_all(boots, kernel, o.build, logs)
     print(f"took {time.monotonic() - began:.0f} s")

@@ -13,11 +13,12 @@ import scenarios
 import verdict
 from boot import Boot
 
+SENTENCE = "the_timeline_of_a_deterministic_run_is_the_kept_one"
 KEPT = Path(__file__).resolve().parent / "deterministic.timeline"
 BOOT = Boot("nested_in_step", 4, seed=7, deterministic=True)  # both rungs, an NMI on the owner, a fault in its handler
 
 
-def run(kernel, logs, accept):
+def run(kernel, logs, options):
     """(passed, failed)"""
     problems, first = [], None
     for i in (1, 2):
@@ -32,7 +33,7 @@ def run(kernel, logs, accept):
             problems.append("two runs differ")
             print("".join(difflib.unified_diff(first.splitlines(True), ended.log.splitlines(True), "1.log", "2.log")))
     sequence = events.sequence(verdict.read(first).events)
-    if accept and not problems:
+    if options.accept and not problems:
         KEPT.write_text(sequence, encoding="utf-8")
     kept = KEPT.read_text(encoding="utf-8") if KEPT.is_file() else ""
     if sequence != kept:

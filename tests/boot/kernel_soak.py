@@ -69,12 +69,13 @@ def boots_of(o):
     """The boots in their order; a seed gives the same ones again."""
     if o.replay:
         name, cpus, seed = o.replay
-        return [Boot(name, cpus, o.machine, seed, scenarios.BY_NAME[name].hand_over)] * o.boots
+        return [Boot(name, cpus, o.machine, seed, scenarios.BY_NAME[name].image_for(seed))] * o.boots
     dice, out = random.Random(o.seed), []
     for i in range(o.boots):
         s = o.chosen[i % len(o.chosen)]
         cpus = dice.randint(max(o.cpus[0], s.least_cpus), o.cpus[1])
-        out.append(Boot(s.name, cpus, o.machine, dice.randrange(1, 10**9), s.hand_over))
+        seed = dice.randrange(1, 10**9)
+        out.append(Boot(s.name, cpus, o.machine, seed, s.image_for(seed)))
     return out
 
 

@@ -19,7 +19,8 @@ from matrix import Cell, Step  # noqa: E402
 
 OPTIMIZATIONS = ("-O0", "-O2", "-Os", "-O3")
 FLAGS = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
-         "-mno-red-zone", "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", *matrix.STRICT)
+         "-mno-red-zone", "-mgeneral-regs-only", "-fno-pic", *matrix.STRICT)
+CODE_MODELS = ("kernel", "small")  # a compiler may call a function in one and not in the other
 FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{v}" for v in range(14, 24))
 
 # Headers for a hosted implementation.
@@ -32,6 +33,7 @@ PROGRAMS = {
     "whole": [HOOK],
     "whole_options": [],
     "whole_large": [HOOK],
+    "whole_x86_64": [HOOK],
     "explicit_instantiation": [],
 }
 
@@ -78,13 +80,13 @@ def machine_is_zero(result):
                                        "machine is not in .bss")
 
 
-def compile_step(compiler: str, optimization: str, source: str, output: str) -> Step:
-    command = (compiler, *FLAGS, optimization, "-I", str(matrix.INCLUDE), "-c", source, "-o", output)
+def compile_step(compiler: str, optimization: str, source: str, output: str, code_model: str = "kernel") -> Step:
+    command = (compiler, *FLAGS, f"-mcmodel={code_model}", optimization, "-I", str(matrix.INCLUDE), "-c", source, "-o", output)
     return Step(command, matrix.silently)
 
 
-def output_name(compiler: str, optimization: str, source: str) -> str:
-    return f"{Path(source).stem}_{compiler.replace('+', 'x')}{optimization}.o"
+def output_name(compiler: str, optimization: str, source: str, code_model: str = "") -> str:
+    return f"{Path(source).stem}_{compiler.replace('+', 'x')}{optimization}{code_model}.o"
 
 
 def source_of_header(directory: Path, header: str) -> str:
@@ -108,10 +110,11 @@ def header_cells(compilers: list, directory: Path, names: list) -> list:
 
 def program_cells(compilers: list) -> list:
     cells = []
-    for (name, allowed), compiler, optimization in itertools.product(PROGRAMS.items(), compilers, OPTIMIZATIONS):
-        output = output_name(compiler, optimization, name)
-        cells.append(Cell(f"{name}.cpp {compiler} {optimization}",
-                          (compile_step(compiler, optimization, str(HERE / f"{name}.cpp"), output),
+    for (name, allowed), compiler, optimization, model in itertools.product(PROGRAMS.items(), compilers, OPTIMIZATIONS,
+                                                                            CODE_MODELS):
+        output = output_name(compiler, optimization, name, model)
+        cells.append(Cell(f"{name}.cpp {compiler} {optimization} {model}",
+                          (compile_step(compiler, optimization, str(HERE / f"{name}.cpp"), output, model),
                            Step(("nm", "-u", output), undefined_symbols(allowed)),
                            Step(("nm", output), machine_is_zero),
                            Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+// Everything that bare x86-64 has, with both digests and the loader: no copy may become a call of memcpy or memset.
+#include <lastcpu/lastcpu.hpp>
+#include <lastcpu/platform/x86_64.hpp>
+#include <lastcpu/platform/x86_64/crash_loader.hpp>
+#include <lastcpu/platform/x86_64/sha256.hpp>
+
+namespace x86 = lastcpu::x86;
+
+lastcpu::cpu_id asks = 0;
+unsigned char page[4096];
+
+template <class Digest>
+struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
+  static constexpr lastcpu::cpu_id max_cpus = 300;
+  static constexpr uint8_t stop_vector = 0xf0;
+  static constexpr uint8_t wake_vector = 0xf1;
+  static bool may_take_interrupts() noexcept { return true; }
+  static lastcpu::cpu_id this_cpu() noexcept { return asks; }
+  static bool is_online(lastcpu::cpu_id) noexcept { return true; }
+  static uint32_t apic_id(lastcpu::cpu_id cpu) noexcept { return cpu; }
+  static volatile void* lapic_page() noexcept { return page; }
+  static volatile void* io_apic(uint32_t) noexcept { return nullptr; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
+};
+using port = port_with<x86::sha256>;
+
+constinit lastcpu::crash_domain<port> machine;
+
+template class lastcpu::crash_domain<port>;
+template class lastcpu::crash_domain<port_with<x86::xxh64>>;
+template struct x86::lapic<x86::lapic_bus<port>>;
+
+x86::load_error load(const x86::crash_region& region, const unsigned char* file, uint64_t bytes,
+                     x86::crash_image_record& out) {
+  const x86::load_options options{};
+  const x86::load_error wrong = x86::load_crash_kernel<x86::sha256>(region, file, bytes, options, out);
+  return wrong == x86::load_error::none ? x86::load_crash_kernel<>(region, file, bytes, options, out) : wrong;
+}

@@ -83,7 +83,10 @@ template <class P>
 [[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs,
                                            stop_state how) noexcept {
   const cpu_id me = P::this_cpu();
-  if (cpus.acknowledged(me)) park_as_loser(cpus, me);  // it interrupted the loser's wait
+  if (cpus.acknowledged(me)) {  // it interrupted the loser's wait, or came between its answer and the wake for it
+    cpus.wake_for(me);
+    park_as_loser(cpus, me);
+  }
   cpus.save_registers(me, &regs);
   cpus.make_resettable_once(me);
   detail::trace<P>(trace_kind::parked, me, 0);

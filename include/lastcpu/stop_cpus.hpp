@@ -75,6 +75,12 @@ class stop_cpus {
     P::wake(r.ack);
   }
 
+  /// Wakes who waits for this CPU's acknowledgement once more: for a stop handler that may have interrupted it in
+  /// acknowledge(), behind the store, and does not return there.
+  void wake_for(cpu_id me) noexcept {
+    if (me < P::max_cpus) P::wake(records_[me].ack);
+  }
+
   /// This CPU was parked and has won the gate after all. Before anything else it takes its acknowledgement back.
   /// relaxed: whoever looks at it next is this CPU, or has it by way of a later release on the gate.
   void withdraw(cpu_id me) noexcept {

@@ -18,7 +18,7 @@ struct archetype {
   struct registers {
     uintptr_t pc, sp, fp;
   };
-  static void capture_registers(registers& r) noexcept { r = {}; }
+  static void capture_registers(registers& r) noexcept { r.pc = r.sp = r.fp = 0; }
 
   using irq_state = uint32_t;
   static irq_state irq_save() noexcept { return 0; }

@@ -7,7 +7,6 @@
 
 #include "../kernel/console.hpp"
 #include "../kernel/kernel_data.hpp"
-#include "../kernel/names.hpp"
 #include "../kernel/uart.hpp"
 #include "old_memory.hpp"
 #include "timeline.hpp"

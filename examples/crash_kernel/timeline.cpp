@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "timeline.hpp"
 
+#include <lastcpu/cpu.hpp>
+
 #include "../kernel/console.hpp"
-#include "../kernel/names.hpp"
 
 namespace {
 

@@ -2,24 +2,10 @@
 #include "panic.hpp"
 
 #include "console.hpp"
-#include "names.hpp"
 
 constinit lastcpu::crash_domain<port, kernel_policy> machine;
 
 namespace {
-
-const char* reason(lastcpu::kexec_outcome why) noexcept {
-  switch (why) {
-    case lastcpu::kexec_outcome::no_image:
-      return "no_image";
-    case lastcpu::kexec_outcome::image_busy:
-      return "image_busy";
-    case lastcpu::kexec_outcome::image_corrupt:
-      return "image_corrupt";
-    default:
-      return "?";
-  }
-}
 
 void say(lastcpu::cpu_id cpu, const char* how, lastcpu::panic_context context) noexcept {
   const bool stopped = cpu == port::this_cpu() || machine.cpus().acknowledged(cpu);
@@ -39,7 +25,7 @@ void kernel_policy::report(const lastcpu::panic_info<port::registers>& panic) no
 }
 
 void kernel_policy::no_crash_kernel(lastcpu::kexec_outcome why) noexcept {
-  console::line() << "kernel: crash kernel not started: " << reason(why);
+  console::line() << "kernel: crash kernel not started: " << to_string(why);
 }
 
 void kernel_policy::notifiers(const lastcpu::stop_report<port::max_cpus>& report) noexcept {

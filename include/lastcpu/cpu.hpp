@@ -71,6 +71,12 @@ enum class stop_state : uint32_t {
   gone,     // left before it could be stopped
 };
 
+/// For people. "?" for a value that is none; never null.
+[[nodiscard]] constexpr const char* to_string(stop_state s) noexcept {
+  constexpr const char* names[] = {"absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone"};
+  return static_cast<uint32_t>(s) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(s)] : "?";
+}
+
 /// What the crash kernel is told of one CPU. The texts are empty, never null.
 template <class Registers>
 struct cpu_note {
@@ -97,6 +103,13 @@ enum class trace_kind : uint32_t {
   withdrawn,      // this CPU has won after all
   parked,         // for good
 };
+
+[[nodiscard]] constexpr const char* to_string(trace_kind k) noexcept {
+  constexpr const char* names[] = {"claim_won",     "claim_lost", "pending_set", "released",
+                                   "pending_taken", "committed",  "step_begun",  "stop_sent",
+                                   "acknowledged",  "withdrawn",  "parked"};
+  return static_cast<uint32_t>(k) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(k)] : "?";
+}
 
 struct trace_event {
   trace_kind kind;

@@ -28,6 +28,12 @@ enum class kexec_outcome : uint8_t {
   unknown_cpu,    // this_cpu() is not below max_cpus
 };
 
+[[nodiscard]] constexpr const char* to_string(kexec_outcome o) noexcept {
+  constexpr const char* names[] = {"no_image",     "image_busy",    "image_corrupt", "left_to_panic",
+                                   "mine_already", "held_by_other", "not_the_owner", "unknown_cpu"};
+  return static_cast<uint32_t>(o) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(o)] : "?";
+}
+
 template <class P, class Policy = panic_policy>
 class crash_path {
   static_assert(platform_checked<P>);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
 #include <vector>
 
 namespace {
@@ -58,6 +60,21 @@ TEST(cpu_set, refuses_numbers_outside_and_stays_as_it_is) {
     EXPECT_FALSE(set.contains(cpu));
   }
   EXPECT_TRUE(set.empty());
+}
+
+TEST(cpu, states_and_events_have_names_of_their_own) {
+  std::set<std::string> names;
+  for (uint32_t s = 0; s <= static_cast<uint32_t>(stop_state::gone); ++s)
+    names.insert(to_string(static_cast<stop_state>(s)));
+  EXPECT_EQ(names.size(), 8u);
+  for (uint32_t k = 0; k <= static_cast<uint32_t>(trace_kind::parked); ++k)
+    names.insert(to_string(static_cast<trace_kind>(k)));
+  EXPECT_EQ(names.size(), 8u + 11u - 1u) << "parked is both";
+  EXPECT_EQ(names.count("?"), 0u);
+  EXPECT_STREQ(to_string(stop_state::gone), "gone");
+  EXPECT_STREQ(to_string(trace_kind::acknowledged), "acknowledged");
+  EXPECT_STREQ(to_string(static_cast<stop_state>(8)), "?");
+  EXPECT_STREQ(to_string(static_cast<trace_kind>(~0u)), "?");
 }
 
 TEST(cpu, a_zero_record_reads_absent) {

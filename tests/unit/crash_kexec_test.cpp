@@ -380,4 +380,11 @@ TEST_F(crash_kexec_four_rungs, climbs_all_of_them_with_their_budgets) {
             (lines{"0 begins rung 0", "0 begins rung 1", "0 begins rung 2", "0 begins rung 3"}));
 }
 
+TEST(kexec_outcome, has_names_for_people) {
+  EXPECT_STREQ(to_string(kexec_outcome::no_image), "no_image");
+  EXPECT_STREQ(to_string(kexec_outcome::image_corrupt), "image_corrupt");
+  EXPECT_STREQ(to_string(kexec_outcome::unknown_cpu), "unknown_cpu");
+  EXPECT_STREQ(to_string(static_cast<kexec_outcome>(8)), "?");
+}
+
 }  // namespace

@@ -41,7 +41,7 @@ def groups():
     out = {s.name: (s.sentence, q35(s)) for s in every}
     out["pc"] = ("every_scenario_ends_well_on_pc", [boot_of(s, 4, "pc") for s in every])
     out["one_cpu"] = ("one_cpu_alone_ends_well", [boot_of(s, 1) for s in every if s.least_cpus == 1])
-    out["flat"] = ("a_flat_image_is_started_too", [Boot("panic", 2, image="flat"), Boot("panic_vs_panic", 4, image="flat")])
+    out["flat"] = ("a_flat_image_is_started_too", [Boot(name, 4, image="flat") for name in ("panic", "same_tick")])
     out["damaged"] = ("a_file_that_is_damaged_is_refused", [Boot("no_image", 2, image="damaged")])
     out["64_cpus"] = ("every_scenario_ends_well_on_64_cpus", [boot_of(s, 64) for s in every])
     out["255_cpus"] = ("254_cpus_acknowledge_the_255th", [boot_of(s, 255) for s in every if s.name in AT_255])
@@ -101,7 +101,8 @@ def parse_options():
     parser.add_argument("--scenario", choices=scenarios.BY_NAME, help="only this one")
     parser.add_argument("--cpus", type=numbers, default=[2, 4, 8], help="how many, such as 2,4 or 2-16 (2,4,8)")
     parser.add_argument("--machine", default="q35", help="QEMU's (q35)")
-    parser.add_argument("--image", choices=("elf", "flat", "none", "damaged"), help="which form of the crash kernel is handed over")
+    parser.add_argument("--image", choices=("elf", "flat", "none", "damaged"),
+                        help="which form of the crash kernel is handed over")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1, help="this many times")
     parser.add_argument("--accept", action="store_true", help="keep the deterministic timeline as it is now")
@@ -116,7 +117,8 @@ def wanted_boots(parser, o):
     if o.scenario is None:
         parser.error("say what to boot: --group or --scenario; --groups lists the groups")
     s = scenarios.BY_NAME[o.scenario]
-    return [Boot(s.name, cpus, o.machine, o.seed, o.image or s.image_for(o.seed)) for _ in range(o.repeat) for cpus in o.cpus]
+    image = o.image or s.image_for(o.seed)
+    return [Boot(s.name, cpus, o.machine, o.seed, image) for _ in range(o.repeat) for cpus in o.cpus]
 
 
 def main():

@@ -12,6 +12,7 @@ import events
 import scenarios
 import verdict
 from boot import Boot
+from log import read as read_log
 
 SENTENCE = "the_timeline_of_a_deterministic_run_is_the_kept_one"
 KEPT = Path(__file__).resolve().parent / "deterministic.timeline"
@@ -32,7 +33,7 @@ def run(kernel, logs, options):
         if ended.log != first:
             problems.append("two runs differ")
             print("".join(difflib.unified_diff(first.splitlines(True), ended.log.splitlines(True), "1.log", "2.log")))
-    sequence = events.sequence(verdict.read(first).events)
+    sequence = events.sequence(read_log(first).events)
     if options.accept and not problems:
         KEPT.write_text(sequence, encoding="utf-8")
     kept = KEPT.read_text(encoding="utf-8") if KEPT.is_file() else ""

@@ -18,6 +18,7 @@ import boot as qemu  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
+from log import read as read_log  # noqa: E402
 
 LOGS = Path("build/soak")
 CLEAR = "\r\033[K"
@@ -83,20 +84,23 @@ class Soak:
     def __init__(self, o, kernel):
         self.kernel, self.boots, self.machine = kernel, boots_of(o), o.machine
         self.counts = {s.name: [0, 0] for s in scenarios.SCENARIOS}  # passed, failed
+        self.collisions = dict.fromkeys(self.counts, 0)
         self.began = self.shown = time.monotonic()
         self.stopped = threading.Event()
 
     def run_one(self, numbered):
         i, b = numbered
         if self.stopped.is_set():
-            return b, None, None, []
+            return b, None, None, [], False
         log = LOGS / f"{i}-{b.scenario}-{b.cpus}-{b.seed}.log"
         ended = qemu.run(b, self.kernel, log)
-        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, self.kernel.text)
+        parked = any(c.state == "parked" for c in read_log(ended.log).cpus.values())
+        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, self.kernel.text), parked
 
     def run(self):
         try:
-            for b, log, ended, problems in qemu.at_once(self.run_one, enumerate(self.boots)):
+            for b, log, ended, problems, parked in qemu.at_once(self.run_one, enumerate(self.boots)):
+                self.collisions[b.scenario] += parked
                 self.take(b, log, ended, problems)
         except KeyboardInterrupt:
             self.stopped.set()
@@ -127,11 +131,12 @@ class Soak:
               f"{left:.0f} min left", end="" if tty and not last else "\n", flush=True)
 
     def report(self, o):
-        print(f"\n{'scenario':<26} {'boots':>7} {'passed':>7} {'failed':>7}")
+        print(f"\n{'scenario':<26} {'boots':>7} {'passed':>7} {'failed':>7} {'parked':>7}")
         for name, (passed, failed) in self.counts.items():
             if passed + failed:
-                print(f"{name:<26} {passed + failed:>7} {passed:>7} {failed:>7}")
+                print(f"{name:<26} {passed + failed:>7} {passed:>7} {failed:>7} {self.collisions[name]:>7}")
         racing = sum(sum(self.counts[s.name]) for s in scenarios.SCENARIOS if s.racing)
+        print("parked: boots in which a CPU lost the race for the gate, and parked")
         print(f"seed {o.seed}, {racing} racing boots, {time.monotonic() - self.began:.0f} s")
         if self.stopped.is_set():
             print("stopped before its end")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Real machine checks, two on each CPU that has stopped, while the crash kernel runs: nobody wakes up, nothing restarts.
+"""Real machine checks, two on each CPU that has stopped, while the crash kernel runs: nobody wakes, nothing restarts.
 
 A second one would restart the machine if the first were still marked as being handled.
 """

@@ -15,6 +15,18 @@ def cpu_of(role, boot):
     return (role + boot.seed) % boot.cpus
 
 
+def anything(_boot, _cpu):
+    return None
+
+
+def its_role(boot, cpu):
+    return f"panic in role {(cpu - boot.seed) % boot.cpus}"
+
+
+def its_role_or_fault(boot, cpu):
+    return "page fault at 0x" if cpu == cpu_of(0, boot) else its_role(boot, cpu)
+
+
 def nothing_more(_facts, _boot, _end):
     return ()
 
@@ -29,6 +41,7 @@ class Scenario:
     least_cpus: int = 2
     not_started: tuple = ()    # why a restart may come instead of the crash kernel
     silent: Callable = nobody  # (boot) -> the CPUs that can't answer
+    says: Callable = anything  # (boot, CPU) -> how its message begins, None if that is not known
     more: Callable = nothing_more  # (facts, boot, end) -> sentences about what else is wrong
 
     def image_for(self, seed):
@@ -72,9 +85,10 @@ EITHER = frozenset({CRASH, RESTART})
 SCENARIOS = (
     Scenario("panic", "a_panic_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
     Scenario("oops", "an_oops_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
-    Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True),
-    Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True),
-    Scenario("oops_vs_panic", "an_oops_and_a_panic_start_one_crash_kernel", racing=True),
+    Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True, says=its_role),
+    Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True, says=its_role),
+    Scenario("oops_vs_panic", "an_oops_and_a_panic_start_one_crash_kernel", racing=True,
+             says=its_role_or_fault),
     Scenario("nmi_on_dumper", "an_nmi_panic_on_the_dumping_cpu_returns", racing=True, more=dumper_said_in_nmi),
     Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", racing=True),
     Scenario("released_under_waiter", "a_waiter_takes_the_gate_that_is_given_back", racing=True, ends=RESTARTS,
@@ -94,7 +108,8 @@ SCENARIOS = (
     Scenario("wedged_without_stack", "a_cpu_without_a_stack_is_stopped_by_nmi", more=role_1_by_nmi),
     Scenario("wedged_in_nmi", "a_cpu_wedged_in_an_nmi_is_named_silent", silent=role_1),
     Scenario("nmi_storm", "an_nmi_storm_does_not_disturb_the_dump", racing=True),
-    Scenario("nmi_storm_to_the_end", "an_nmi_storm_that_nothing_stops_does_not_disturb_the_crash_kernel", silent=role_1),
+    Scenario("nmi_storm_to_the_end", "an_nmi_storm_that_nothing_stops_does_not_disturb_the_crash_kernel",
+             silent=role_1),
     Scenario("machine_check_on_parked", "a_parked_cpu_survives_a_machine_check", racing=True),
     Scenario("page_fault_in_reporter", "a_page_fault_in_the_report_does_not_stop_the_crash", least_cpus=1,
              more=said_nested),

@@ -14,6 +14,7 @@ import events  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
+from log import read as read_log  # noqa: E402
 
 BOOT = Boot("same_tick", 8)  # CPUs 1 and 2 panic, the others sleep
 
@@ -31,7 +32,7 @@ def main():
     if problems:
         print(qemu.explain(BOOT, ended, problems, log, "tools/soak --kernel --scenario same_tick"))
         return 1
-    facts = verdict.read(ended.log)
+    facts = read_log(ended.log)
     print(f"\nWhat each CPU did (the log in full: {log}):\n")
     print(events.as_text(facts.events, facts.tsc_hz, BOOT.cpus))
     out.write_text(events.as_input_of_timeline(facts.events, facts.tsc_hz), encoding="utf-8")

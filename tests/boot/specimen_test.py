@@ -15,6 +15,7 @@ import boot as qemu  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
+from log import read as read_log  # noqa: E402
 
 RACES = ("oops_vs_panic", "nmi_on_dumper")
 MOST_SEEDS = 200  # about one in eight loses it
@@ -29,7 +30,7 @@ class ShortBoot(Boot):
 def loss(boot, kernel, log):
     """How the dump was lost, or None. A machine that never came to the race has lost nothing."""
     ended = qemu.run(boot, kernel, log)
-    facts = verdict.read(ended.log)
+    facts = read_log(ended.log)
     if facts.done is not None or not facts.images:
         return None
     return verdict.end_of(ended.status)

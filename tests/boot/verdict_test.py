@@ -14,6 +14,7 @@ import events  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Ended  # noqa: E402
+from log import read as read_log  # noqa: E402
 
 TEXT = range(0xFFFFFFFF80200000, 0xFFFFFFFF80210000)
 
@@ -21,16 +22,16 @@ GOOD = """\
 kernel: 4 cpus online, tsc 1000000000 Hz
 kernel: image loaded, 65536 bytes
 kernel: scenario panic_vs_panic seed 3
-panic: cpu 1: first of two
+panic: cpu 1: panic in role 2
 
 crash: started, panic to here 812 us
 crash: cpu 1 crashing running registers valid rip 0xffffffff80201234 rsp 0xffffffff80402000
-crash: cpu 1 said: first of two
+crash: cpu 1 said: panic in role 2
 crash: cpu 1   #0 0xffffffff80201234 #1 0xffffffff80201300
 crash: cpu 0 stopped by irq registers valid rip 0xffffffff80203456 rsp 0xffffffff80401000
 crash: cpu 0   #0 0xffffffff80203456
 crash: cpu 2 stopped parked registers valid rip 0xffffffff80202222 rsp 0xffffffff80403000
-crash: cpu 2 said: second of two
+crash: cpu 2 said: panic in role 3
 crash: cpu 2   #0 0xffffffff80202222 #1 0xffffffff80201300
 crash: cpu 3 stopped by nmi registers valid rip 0xffffffff80203456 rsp 0xffffffff80404000
 crash: cpu 3   #0 0xffffffff80203456
@@ -65,6 +66,13 @@ kernel: cpu 0 stopped running registers valid
 kernel: cpu 1 stopped by irq registers valid
 kernel: cpu 0 said: told to
 kernel: restarting
+"""
+
+NOTHING = """\
+kernel: 2 cpus online, tsc 1000000000 Hz
+kernel: scenario nothing seed 1
+kernel: image loaded, 65536 bytes
+kernel: nothing to do, bye
 """
 
 
@@ -115,8 +123,12 @@ class the_checker(unittest.TestCase):
     def test_finds_the_lost_message_of_the_crashing_cpu(self):
         self.without("crash: cpu 1 said", "the message of the crashing CPU 1 is lost")
 
+    def test_finds_the_message_of_another_cpu(self):
+        self.damaged("said: panic in role 3", "said: panic in role 2", "CPU 2 said 'panic in role 3', and is kept as")
+        self.damaged("panic: cpu 1: panic in role 2", "panic: cpu 1: else", "CPU 1 panicked with 'else', and is kept as")
+
     def test_finds_an_empty_message(self):
-        self.damaged("said: second of two", "said: ", "CPU 2 said nothing")
+        self.damaged("said: panic in role 3", "said: ", "CPU 2 said nothing")
 
     def test_finds_a_cpu_that_is_missing_from_the_report(self):
         self.without("crash: cpu 3", "missing from the report: CPU 3")
@@ -161,7 +173,8 @@ class the_checker(unittest.TestCase):
         self.assertEqual(judged(wedged, verdict.DONE_STATUS, "wedged_in_nmi", seed=2), [])
 
     def test_finds_a_wedged_cpu_that_is_not_named_silent(self):
-        self.expect(judged(GOOD.replace("panic_vs_panic seed 3", "wedged_in_nmi seed 2"), scenario="wedged_in_nmi", seed=2),
+        wedged = GOOD.replace("panic_vs_panic seed 3", "wedged_in_nmi seed 2")
+        self.expect(judged(wedged, scenario="wedged_in_nmi", seed=2),
                     "not named silent, though it can't have answered: CPU 3")
 
     def test_finds_registers_of_a_silent_cpu(self):
@@ -177,8 +190,8 @@ class the_checker(unittest.TestCase):
         self.damaged("panic: cpu 1", "panic: cpu 2", "CPU 2 reported its panic, but the crash is that of CPU 1")
 
     def test_finds_two_panics_that_are_reported(self):
-        line = "panic: cpu 1: first of two\n"
-        self.damaged(line, line + "panic: cpu 2: second of two\n", "2 panics are reported as the machine's")
+        line = "panic: cpu 1: panic in role 2\n"
+        self.damaged(line, line + "panic: cpu 2: panic in role 3\n", "2 panics are reported as the machine's")
 
     def test_finds_garbage_at_the_end(self):
         self.expect(judged(GOOD + "\0"), "the log ends within a line")
@@ -203,7 +216,7 @@ class the_checker(unittest.TestCase):
         self.expect(judged(torn.replace("by nmi", "by irq")), "1 lines are torn")
 
     def test_finds_two_lines_in_one(self):
-        self.damaged("panic: cpu 1: first of two\n", "panic: cpu 1: first of twokernel: restarting\n",
+        self.damaged("panic: cpu 1: panic in role 2\n", "panic: cpu 1: panic in role 2kernel: restarting\n",
                      "is two lines in one")
 
     def test_finds_a_dead_kernel_that_speaks(self):
@@ -238,9 +251,16 @@ class the_checker(unittest.TestCase):
             self.assertIn(old, RESTARTED)
             self.expect(judged(RESTARTED.replace(old, new), 0, "damaged_image", 2, 1), sentence)
 
+    def test_finds_a_kernel_that_speaks_after_its_end(self):
+        self.expect(judged(RESTARTED + "kernel: restarting\n", 0, "damaged_image", 2, 1), "behind the last line")
+        ending = (verdict.NOTHING_STATUS, "nothing", 2, 1)
+        self.assertEqual(judged(NOTHING, *ending), [])
+        self.expect(judged(NOTHING + "kernel: restarting\n", *ending), "behind the last line")
+        self.expect(judged(NOTHING.replace("kernel: nothing to do, bye\n", ""), *ending), "does not say so")
+
     def test_finds_a_restart_that_nobody_announced(self):
         self.expect(judged(RESTARTED.replace("kernel: restarting\n", ""), 0, "damaged_image", 2, 1),
-                    "it says 0 times that it restarts")
+                    "it does not say that it restarts")
 
     def test_finds_a_restart_without_a_panic(self):
         self.expect(judged(RESTARTED.replace("panic: cpu 0: told to\n", ""), 0, "damaged_image", 2, 1),
@@ -257,7 +277,7 @@ class the_checker(unittest.TestCase):
         self.damaged("image loaded, 65536 bytes", "image refused: truncated", "image elf: truncated")
 
     def test_finds_a_bug_that_the_kernel_confesses(self):
-        self.damaged("first of two", "BUG: a second arbiter", "BUG: a second arbiter")
+        self.damaged("panic in role 2", "BUG: a second arbiter", "BUG: a second arbiter")
 
     def test_finds_wrong_counts_in_the_last_line(self):
         self.damaged("done, 4 cpus", "done, 3 cpus", "the last line counts 3 CPUs and 0 silent")
@@ -301,19 +321,19 @@ class every_scenario(unittest.TestCase):
 
 class a_timeline(unittest.TestCase):
     def test_becomes_what_timeline_py_reads(self):
-        found = verdict.read(GOOD).events
+        found = read_log(GOOD).events
         lines = events.as_input_of_timeline(found, 10**9).splitlines()
         self.assertEqual(len(lines), len(found))
         self.assertEqual(lines[0], "0.0\t1\tclaim_won\t2\twon: panicking")
         self.assertEqual(lines[9], "0.3\t1\tstop_sent\t3\tstops 3")
 
     def test_is_shown_with_a_column_for_each_cpu(self):
-        text = events.as_text(verdict.read(GOOD).events, 10**9, 4)
+        text = events.as_text(read_log(GOOD).events, 10**9, 4)
         self.assertIn("0.3" + " " * 17 + " stops 0 3", text)
         self.assertEqual(len(text.splitlines()[0].split("CPU")), 5)
 
     def test_is_compared_without_the_time(self):
-        one, other = (verdict.read(GOOD.replace("1310", t)).events for t in ("1310", "1319"))
+        one, other = (read_log(GOOD.replace("1310", t)).events for t in ("1310", "1319"))
         self.assertEqual(events.sequence(one), events.sequence(other))
         self.assertNotEqual(events.sequence(one), events.sequence(one[1:]))
 

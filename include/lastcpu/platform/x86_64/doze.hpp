@@ -6,7 +6,8 @@
 // Opt-in: the kernel names a `wake_vector` of the highest class (0xf0-0xfe), whose handler acknowledges it and returns,
 // and says by `may_take_interrupts()` where an interrupt may come: not in the handler of an NMI or a machine check, for
 // its IRET would open their stack to the next one. The task priority keeps everything below that class out, so
-// whatever else the kernel has there runs on a loser, too: keep it to the stop request and the like.
+// whatever else the kernel has there runs on a loser, too: keep it to the stop request and the like. An interrupt of a
+// legacy PIC asks for no priority: a kernel that uses one does not doze.
 // Not here: a CPU that waits with a deadline, which polls.
 
 #include <lastcpu/atomic.hpp>

@@ -87,9 +87,9 @@ def numbers(text):
     out = []
     for part in text.split(","):
         first, _, last = part.partition("-")
+        if not (first.isdigit() and (last or first).isdigit() and 1 <= int(first) <= int(last or first) <= 255):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a list of numbers from 1 to 255, such as 2,4-6")
         out += range(int(first), int(last or first) + 1)
-    if not out or not all(1 <= n <= 255 for n in out):
-        raise ValueError
     return out
 
 

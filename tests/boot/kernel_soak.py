@@ -7,6 +7,7 @@ A boot that fails is told at once; its serial log stays in build/soak/. Ctrl-C s
 """
 import argparse
 import random
+import re
 import sys
 import threading
 import time
@@ -27,17 +28,16 @@ SHOW_EACH_S, SAY_EACH_S = 1, 30  # on a terminal, elsewhere
 
 def cpus_of(text):
     first, _, last = text.partition("-")
-    out = int(first), int(last or first)
-    if not 1 <= out[0] <= out[1] <= 255:
-        raise ValueError
-    return out
+    if not (first.isdigit() and (last or first).isdigit() and 1 <= int(first) <= int(last or first) <= 255):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of CPUs from 1 to 255, nor a range of them, such as 2-16")
+    return int(first), int(last or first)
 
 
 def replay_of(text):
-    name, cpus, seed = text.split(":")
-    if name not in scenarios.BY_NAME or not 1 <= int(cpus) <= 255:
-        raise ValueError
-    return name, int(cpus), int(seed)
+    match = re.fullmatch(r"(\w+):(\d{1,3}):(\d+)", text)
+    if match is None or match[1] not in scenarios.BY_NAME or not 1 <= int(match[2]) <= 255:
+        raise argparse.ArgumentTypeError(f"'{text}' is not SCENARIO:CPUS:SEED; copy it from a failed boot's report")
+    return match[1], int(match[2]), int(match[3])
 
 
 def parse_options():

@@ -41,7 +41,8 @@ def try_cell(compiler, linker, build):
     build.mkdir(parents=True)
     flag = f"-fuse-ld={linker}"
     why = step(["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                "-DLASTCPU_BUILD_TESTS=OFF", "-DLASTCPU_BUILD_BENCH=OFF", f"-DCMAKE_CXX_COMPILER={compiler}", f"-DLASTCPU_KERNEL_LINKER={linker}"],
+                "-DLASTCPU_BUILD_TESTS=OFF", "-DLASTCPU_BUILD_BENCH=OFF", f"-DCMAKE_CXX_COMPILER={compiler}",
+                f"-DLASTCPU_KERNEL_LINKER={linker}"],
                build / "configure.log")
     if why is None:
         why = step(["cmake", "--build", build, "--verbose", "-j", "2", "--target", *TARGETS], build / "build.log")

@@ -29,7 +29,7 @@ SHOW_EACH_S, SAY_EACH_S = 1, 30  # on a terminal, elsewhere
 def cpus_of(text):
     first, _, last = text.partition("-")
     if not (first.isdigit() and (last or first).isdigit() and 1 <= int(first) <= int(last or first) <= 255):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of CPUs from 1 to 255, nor a range of them, such as 2-16")
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of CPUs from 1 to 255, nor a range such as 2-16")
     return int(first), int(last or first)
 
 

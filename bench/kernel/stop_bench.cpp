@@ -38,7 +38,6 @@ struct alignas(64) per_cpu {
 constinit per_cpu state[port::max_cpus] = {};
 alignas(64) constinit lastcpu::atomic<uint32_t> kind{};
 constinit lastcpu::atomic<uint64_t> round_number{};  // written before `kind`, and before the gate is committed
-constinit uint64_t first_request = 0;
 
 // Back to where an entry stub's frame says, NMIs unblocked.
 [[noreturn, gnu::naked]] void resume(const x86::registers* /* in rdi */) noexcept {
@@ -51,7 +50,7 @@ struct bench_port : lastcpu::x86_64<bench_port> {
   static constexpr cpu_id max_cpus = port::max_cpus;
   static constexpr uint8_t stop_vector = port::stop_vector;
   static constexpr uint8_t wake_vector = port::wake_vector;
-  static constexpr bool owns_every_cpu = true;
+  static bool owns_every_cpu() noexcept { return port::owns_every_cpu(); }
   static bool may_take_interrupts() noexcept { return port::may_take_interrupts(); }
   static cpu_id this_cpu() noexcept { return port::this_cpu(); }
   static cpu_id cpu_limit() noexcept { return port::cpu_limit(); }
@@ -60,10 +59,6 @@ struct bench_port : lastcpu::x86_64<bench_port> {
   static volatile void* lapic_page() noexcept { return port::lapic_page(); }
   static uint64_t ticks_per_second() noexcept { return port::ticks_per_second(); }
 
-  static void send_stop(const lastcpu::cpu_set<max_cpus>& cpus, lastcpu::stop_how how) noexcept {
-    first_request = now();
-    x86_64::send_stop(cpus, how);
-  }
   [[noreturn]] static void park() noexcept {
     per_cpu& mine = state[this_cpu()];
     mine.stopped_round.store(round_number.load(order::relaxed), order::release);
@@ -122,9 +117,10 @@ uint64_t our_round(cpu_id losers) noexcept {
   park_losers(losers);
   clock::wait_us(losers != 0 ? settle_us : 0);
   ours.cpus().expect_all(0);
+  const uint64_t begun = x86::rdtsc();  // waking the losers is part of it
   if (!ours.gate().commit()) return 0;
   ours.cpus().climb(0, 0, by_nmi);
-  const uint64_t took = bench_port::now() - first_request;
+  const uint64_t took = x86::rdtsc() - begun;
   port::irq_restore(irqs);
   return took;
 }

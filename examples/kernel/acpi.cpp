@@ -21,7 +21,11 @@ constexpr uint32_t signature(const char (&s)[5]) noexcept {
 
 void add_cpu(uint32_t apic_id, uint32_t flags, acpi::machine& out) noexcept {
   constexpr uint32_t enabled = 1;
-  if ((flags & enabled) != 0 && out.cpu_count < acpi::max_cpus) out.apic_ids[out.cpu_count++] = apic_id;
+  if ((flags & enabled) == 0) return;
+  if (out.cpu_count < acpi::max_cpus)
+    out.apic_ids[out.cpu_count++] = apic_id;
+  else
+    ++out.cpus_left_out;
 }
 
 void read_madt_entry(uint64_t entry, acpi::machine& out) noexcept {

@@ -13,6 +13,7 @@ inline constexpr uint32_t max_io_apics = 8;
 struct machine {
   uint64_t local_apic = 0xfee0'0000;
   uint32_t cpu_count = 0;
+  uint32_t cpus_left_out = 0;  // beyond max_cpus
   uint32_t apic_ids[max_cpus] = {};
   uint32_t io_apic_count = 0;
   uint64_t io_apics[max_io_apics] = {};

@@ -25,6 +25,7 @@ namespace {
 constexpr uint64_t trampoline_page = 0x8000;  // below 1 MiB: what a CPU can reach when it wakes up
 
 constinit lastcpu::atomic<uint32_t> cpus_online{};
+constinit lastcpu::atomic<uint32_t> all_started{};
 constinit cpus::cpu_id starting = 0;
 
 uint64_t end_of(unsigned char (&stack)[cpus::stack_bytes]) noexcept {
@@ -61,6 +62,7 @@ bool start(cpus::cpu_id number, uint32_t apic_id) noexcept {
   started.running = "idle";
   starting = number;
   starting_cpu_stack = end_of(started.stack);
+  started.online.store(0, order::relaxed);  // one that came too late, and was stopped, may have had this number
   for (int attempt = 0; attempt < 2; ++attempt) {
     (void)port::local_apic::send(apic_id, x86::ipi_message::startup(trampoline_page / 4096));
     if (wait_until_online(started, 5000)) return true;
@@ -77,7 +79,9 @@ cpus::cpu_id cpus::this_cpu() noexcept {
 }
 
 bool cpus::is_on_ordinary_stack() noexcept {
-  const auto& mine = all[this_cpu()].own_stacks;
+  const cpu_id me = this_cpu();
+  if (me >= max_cpus) return false;
+  const auto& mine = all[me].own_stacks;
   return reinterpret_cast<uint64_t>(__builtin_frame_address(0)) - reinterpret_cast<uint64_t>(&mine) >= sizeof mine;
 }
 
@@ -109,6 +113,16 @@ void cpus::start_others(const acpi::machine& firmware) noexcept {
     else
       console::line() << "kernel: the CPU with APIC id " << firmware.apic_ids[i] << " does not start";
   }
+  all_started.store(next == firmware.cpu_count && firmware.cpus_left_out == 0 ? 1 : 0, order::release);
+}
+
+bool cpus::all_have_started() noexcept {
+  return all_started.load(order::acquire) != 0;
+}
+
+void cpus::use_spare_nmi_stack() noexcept {
+  all[this_cpu()].tables.tss.stacks[static_cast<uint32_t>(descriptors::own_stack::nmi) - 1] =
+      end_of(all[this_cpu()].own_stacks[descriptors::own_stacks - 1]);
 }
 
 void application_cpu_main() noexcept {

@@ -31,6 +31,9 @@ extern cpu all[max_cpus];
 /// no_cpu for a CPU that is being started.
 [[nodiscard]] cpu_id this_cpu() noexcept;
 
+/// The next NMI of this CPU gets another stack: the handler of this one is about to panic, on its own.
+void use_spare_nmi_stack() noexcept;
+
 /// Not on the stack of an NMI, a machine check or a double fault.
 [[nodiscard]] bool is_on_ordinary_stack() noexcept;
 
@@ -39,6 +42,9 @@ extern cpu all[max_cpus];
 
 /// The boot CPU becomes CPU 0, with tables and stacks of its own for NMIs and the like.
 void set_up_boot_cpu() noexcept;
+
+/// Every CPU of the machine runs this kernel, and none is under way: an interrupt for all of them disturbs nobody.
+[[nodiscard]] bool all_have_started() noexcept;
 
 /// Starts all that the machine has, one after the other. A CPU that does not come up is left out.
 void start_others(const acpi::machine& machine) noexcept;

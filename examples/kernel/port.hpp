@@ -14,7 +14,7 @@ struct port : lastcpu::x86_64<port> {
   static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
   static constexpr uint8_t spurious_vector = 0xff;
-  static constexpr bool owns_every_cpu = true;
+  static bool owns_every_cpu() noexcept { return cpus::all_have_started(); }
 
   static bool may_take_interrupts() noexcept { return cpus::is_on_ordinary_stack(); }
 

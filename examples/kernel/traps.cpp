@@ -41,18 +41,19 @@ OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, stack, "stack fault", false)
 OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, protection, "general protection fault", false)
 OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, page_fault, "page fault", true)
 OOPS(LASTCPU_X86_ENTRY, other, "unexpected exception", false)
+OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, other_with_code, "unexpected exception with an error code", false)
 
 LASTCPU_X86_ENTRY(machine_check_entry, handle_machine_check);
 LASTCPU_X86_ENTRY(stop_entry, handle_stop);
 LASTCPU_X86_ENTRY(wake_entry, handle_wake);
 LASTCPU_X86_ENTRY(spurious_entry, handle_spurious);
 
-// On a CPU that has stopped, or has to, the first line does not return. On the owner of a panic both do: the dump goes
-// on, and the next machine check must not find this one unfinished, or the machine shuts down.
+// On a CPU that has stopped, or has to, the first line does not return. On the owner of a panic the second does: the dump
+// goes on where it was, or at its next step where it can't.
 void handle_machine_check(registers* regs) noexcept {
   port::machine_check_on_parked(machine, *regs);
   machine.nmi_panic("machine check", *regs);
-  lastcpu::x86::wrmsr(lastcpu::x86::msr_mcg_status, 0);
+  if (!lastcpu::x86::end_machine_check()) machine.panic("machine check, and no way back", regs);
 }
 
 // The end of the interrupt comes first: who stops here does not come back.
@@ -61,8 +62,8 @@ void handle_stop(registers* regs) noexcept {
   (void)machine.handle_stop_irq(*regs);
 }
 
-void handle_wake(registers*) noexcept {
-  port::local_apic::eoi();
+void handle_wake(registers* regs) noexcept {
+  port::handle_wake(*regs);
 }
 
 void handle_spurious(registers*) noexcept {}
@@ -70,6 +71,8 @@ void handle_spurious(registers*) noexcept {}
 void traps::set_up() noexcept {
   using descriptors::set_gate;
   for (uint32_t vector = 0; vector < 256; ++vector) set_gate(static_cast<uint8_t>(vector), other_entry);
+  constexpr uint8_t with_code[] = {10, 17, 21, 29, 30};
+  for (const uint8_t vector : with_code) set_gate(vector, other_with_code_entry);
   set_gate(0, divide_error_entry);
   set_gate(1, debug_entry);
   set_gate(3, breakpoint_entry);

@@ -6,7 +6,7 @@
 struct port : lastcpu::x86_64<port> {
   static constexpr lastcpu::cpu_id max_cpus = MAX_CPUS;
   static constexpr uint8_t stop_vector = 0xf0;
-  static constexpr bool owns_every_cpu = true;
+  static bool owns_every_cpu() noexcept;
   static lastcpu::cpu_id this_cpu() noexcept;
   static bool is_online(lastcpu::cpu_id cpu) noexcept;
   static uint32_t apic_id(lastcpu::cpu_id cpu) noexcept;

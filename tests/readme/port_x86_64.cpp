@@ -11,6 +11,9 @@ static lastcpu::cpu_id cpu_of_gdt(uint64_t) {
 static bool cpu_is_up(lastcpu::cpu_id cpu) {
   return cpu == 0;
 }
+static bool all_cpus_are_up() {
+  return true;
+}
 static uint32_t apic_id_of(lastcpu::cpu_id cpu) {
   return cpu;
 }

@@ -15,8 +15,13 @@ access_log did;
 std::function<void()> while_it_sleeps;
 
 struct machine {
-  static uint64_t read_cr8() noexcept { return 3; }
-  static void write_cr8(uint64_t v) noexcept { did.add("cr8", v); }
+  static inline uint64_t cr8 = 3;
+  static inline std::function<void()> before_it_compares;
+  static uint64_t read_cr8() noexcept { return cr8; }
+  static void write_cr8(uint64_t v) noexcept {
+    did.add("cr8", v);
+    if (v == 14 && before_it_compares) before_it_compares();
+  }
   static void sti_halt() noexcept {
     did.add("sti, hlt");
     if (while_it_sleeps) while_it_sleeps();
@@ -27,7 +32,10 @@ struct machine {
 struct bus {
   static inline uint64_t apic_base = 0xfee0'0900;
   static inline uint32_t in_service = 0;
-  static uint32_t read(uint32_t offset) noexcept { return offset == 0x170 ? in_service : 0; }
+  static inline uint32_t spurious = 0x1ff;
+  static uint32_t read(uint32_t offset) noexcept {
+    return offset == 0x170 ? in_service : offset == 0xf0 ? spurious : 0;
+  }
   static void write(uint32_t offset, uint32_t v) noexcept { did.add("write", offset, v); }
   static uint64_t rdmsr(uint32_t) noexcept { return apic_base; }
   static void wrmsr(uint32_t, uint64_t) noexcept {}
@@ -40,11 +48,13 @@ struct bus {
 template <bool Owns>
 struct port_of {
   static constexpr cpu_id max_cpus = 8;
+  static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
-  static constexpr bool owns_every_cpu = Owns;
+  static inline cpu_id me = 2;
+  static bool owns_every_cpu() noexcept { return Owns; }
   static inline bool in_nmi = false;
   static bool may_take_interrupts() noexcept { return !in_nmi; }
-  static cpu_id this_cpu() noexcept { return 2; }
+  static cpu_id this_cpu() noexcept { return me; }
   static bool is_online(cpu_id cpu) noexcept { return cpu < 4; }
   static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + cpu; }
 };
@@ -59,7 +69,11 @@ struct doze : testing::Test {
   ~doze() override {
     bus::apic_base = 0xfee0'0900;
     bus::in_service = 0;
+    bus::spurious = 0x1ff;
+    machine::cr8 = 3;
+    machine::before_it_compares = nullptr;
     port::in_nmi = false;
+    port::me = 2;
     while_it_sleeps = nullptr;
     (void)did.take();
   }
@@ -108,6 +122,52 @@ TEST_F(doze, of_nobody_needs_no_message) {
   EXPECT_EQ(did.take(), lines{}) << "it has woken up";
 }
 
+TEST_F(doze, is_counted_before_it_compares_so_that_no_change_is_slept_through) {
+  machine::before_it_compares = [this] {
+    word.store(8, order::release);
+    wake();
+  };
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), (lines{"cr8 e", "write 300 c40f1", "cli", "cr8 3"}));
+}
+
+TEST_F(doze, is_refused_where_the_kernel_keeps_the_highest_class_out) {
+  machine::cr8 = 15;
+  EXPECT_FALSE(sleep());
+  EXPECT_EQ(did.take(), lines{});
+}
+
+struct interrupted {
+  unsigned char code[2] = {0xfb, 0xf4};  // sti, hlt
+  x86::registers at(uint32_t i, uint64_t cs = 8) const {
+    x86::registers r{};
+    r.rip = reinterpret_cast<uint64_t>(code + i);
+    r.cs = cs;
+    return r;
+  }
+};
+
+TEST_F(doze, steps_over_the_hlt_that_a_wake_up_came_before) {
+  const interrupted loser;
+  x86::registers before_hlt = loser.at(1);
+  const uint64_t rip = before_hlt.rip;
+  x86::handle_wake<port, bus>(before_hlt);
+  EXPECT_EQ(before_hlt.rip, rip + 1);
+  EXPECT_EQ(did.take(), lines{"write b0 0"});
+}
+
+TEST_F(doze, wake_up_leaves_any_other_code_where_it_was) {
+  const interrupted loser;
+  x86::registers elsewhere = loser.at(0);
+  const uint64_t rip = elsewhere.rip;
+  x86::handle_wake<port, bus>(elsewhere);
+  EXPECT_EQ(elsewhere.rip, rip);
+  x86::registers in_user_mode = loser.at(1, 0x33);
+  in_user_mode.rip = 1;  // can't be read
+  x86::handle_wake<port, bus>(in_user_mode);
+  EXPECT_EQ(in_user_mode.rip, 1u);
+}
+
 TEST_F(doze, is_not_ended_by_a_change_of_another_word) {
   atomic<uint32_t> acknowledgement{1};
   while_it_sleeps = [&] { x86::wake_dozers<port, bus>(acknowledgement); };
@@ -136,6 +196,18 @@ TEST_F(doze, is_not_allowed_inside_an_interrupt_of_the_highest_class) {
 
 TEST_F(doze, is_not_allowed_without_an_apic) {
   bus::apic_base = 0xfee0'0100;
+  EXPECT_FALSE((x86::may_doze<port, bus>()));
+}
+
+TEST_F(doze, is_not_allowed_with_an_apic_that_software_has_not_enabled) {
+  bus::spurious = 0xff;
+  EXPECT_FALSE((x86::may_doze<port, bus>()));
+}
+
+TEST_F(doze, is_not_allowed_on_a_cpu_that_nobody_would_wake) {
+  port::me = 4;  // not online
+  EXPECT_FALSE((x86::may_doze<port, bus>()));
+  port::me = no_cpu;
   EXPECT_FALSE((x86::may_doze<port, bus>()));
 }
 

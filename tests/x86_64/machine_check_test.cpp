@@ -12,18 +12,23 @@ using namespace lastcpu;
 
 struct fake_domain {
   gate_word word;
-  cpu_id me = 2;
+  bool has_parked = false;
   uint32_t stopped = 0;
   [[nodiscard]] const fake_domain& gate() const { return *this; }
+  [[nodiscard]] const fake_domain& cpus() const { return *this; }
   [[nodiscard]] gate_word read() const { return word; }
-  [[nodiscard]] bool on_this_cpu() const { return word.is_held_by(me); }
+  [[nodiscard]] bool acknowledged(cpu_id cpu) const { return cpu == 2 && has_parked; }
   void handle_nmi(const x86::registers&) { ++stopped; }
 };
 
-lines machine_check_with(gate_word word, uint32_t& stopped) {
+struct kernel {
+  static cpu_id this_cpu() noexcept { return 2; }
+};
+
+lines machine_check_with(gate_word word, uint32_t& stopped, bool has_parked = false) {
   privileged::begin();
-  fake_domain domain{word};
-  x86::machine_check_on_parked(domain, x86::registers{});
+  fake_domain domain{word, has_parked};
+  x86::machine_check_on_parked<kernel>(domain, x86::registers{});
   stopped = domain.stopped;
   return privileged::take();
 }
@@ -34,6 +39,30 @@ TEST(machine_check_on_parked, is_the_kernels_before_somebody_has_committed_and_o
   EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::panicking), stopped), lines{});
   EXPECT_EQ(machine_check_with(gate_word{}.taken_by(2, phase::dumping), stopped), lines{});
   EXPECT_EQ(stopped, 0u);
+}
+
+TEST(machine_check_on_parked, is_forgotten_on_a_loser_that_waits_and_goes_on_as_its_panic) {
+  uint32_t stopped = 0;
+  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::panicking), stopped, true), lines{"wrmsr 17a 0"});
+  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::trial), stopped, true), lines{"wrmsr 17a 0"});
+  EXPECT_EQ(stopped, 0u);
+}
+
+struct status_machine {
+  static inline uint64_t status = 0;
+  static uint64_t rdmsr(uint32_t number) noexcept { return number == 0x17a ? status : 0; }
+  static void wrmsr(uint32_t number, uint64_t v) noexcept {
+    if (number == 0x17a) status = v;
+  }
+};
+
+TEST(end_machine_check, says_whether_there_is_a_way_back_and_ends_it_either_way) {
+  status_machine::status = 5;  // in progress, restart IP valid
+  EXPECT_TRUE(x86::end_machine_check<status_machine>());
+  EXPECT_EQ(status_machine::status, 0u);
+  status_machine::status = 4;
+  EXPECT_FALSE(x86::end_machine_check<status_machine>());
+  EXPECT_EQ(status_machine::status, 0u);
 }
 
 TEST(machine_check_on_parked, is_forgotten_and_stops_this_cpu_once_another_has_committed) {

@@ -92,19 +92,59 @@ TEST_F(platform_in_ring_0, make_resettable_leaves_the_apic_able_to_send) {
 TEST_F(platform_in_ring_0, park_masks_its_own_sources_and_halts_again_whatever_ends_a_halt) {
   privileged::halts_to_go = 2;
   if (sigsetjmp(privileged::out, 1) == 0) port::park();
-  EXPECT_EQ(privileged::take(), (lines{"cli", "rdmsr 1b", "hlt", "hlt", "hlt"}));
+  EXPECT_EQ(privileged::take(), (lines{"cli", "write_cr 8 f", "rdmsr 1b", "hlt", "hlt", "hlt"}));
   EXPECT_EQ(kernel_state::apic_page[0x320 / 4], 0x1'0000u);
   EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0u);
 }
 
-TEST_F(platform_in_ring_0, crash_shutdown_masks_everything_that_interrupts) {
+TEST_F(platform_in_ring_0, park_does_not_mask_again_after_a_fault_that_came_of_it) {
+  privileged::cr8 = 15;
+  privileged::halts_to_go = 0;
+  if (sigsetjmp(privileged::out, 1) == 0) port::park();
+  EXPECT_EQ(privileged::take(), (lines{"cli", "hlt"}));
+  EXPECT_EQ(kernel_state::apic_page[0x320 / 4], 0u);
+}
+
+TEST_F(platform_in_ring_0, emergency_restart_leaves_vmx_operation_first) {
+  privileged::cr4 = 0x26f0;
+  if (sigsetjmp(privileged::out, 1) == 0) port::emergency_restart();
+  const lines log = privileged::take();
+  ASSERT_GE(log.size(), 4u);
+  EXPECT_EQ(lines(log.begin(), log.begin() + 4), (lines{"vmxoff", "write_cr 4 6f0", "rdmsr c0000080", "in8 cf9"}));
+}
+
+TEST_F(platform_in_ring_0, crash_shutdown_masks_everything_that_interrupts_the_likeliest_to_fault_last) {
   kernel_state::io_apic_window[4] = 0x31;  // as version: one entry; as entry: vector 0x31
   port::crash_shutdown(port::registers{});
-  const lines log = privileged::take();
-  EXPECT_EQ(lines(log.begin(), log.begin() + 2), (lines{"out8 a1 ff", "out8 21 ff"}));
-  EXPECT_EQ(log.back(), "rdmsr c0000080");
+  EXPECT_EQ(privileged::take(), (lines{"rdmsr c0000080", "write_cr 8 0", "rdmsr 1b", "out8 a1 ff", "out8 21 ff"}));
   EXPECT_EQ(kernel_state::io_apic_window[4], 0x1'0031u);
   EXPECT_EQ(kernel_state::apic_page[0x350 / 4], 0x1'0000u);
+}
+
+struct dozing_port : x86_64<dozing_port>, kernel_state {
+  static constexpr cpu_id max_cpus = 8;
+  static constexpr uint8_t stop_vector = 0xf0;
+  static constexpr uint8_t wake_vector = 0xf1;
+  static cpu_id this_cpu() noexcept { return me; }
+  static bool is_online(cpu_id cpu) noexcept { return online.contains(cpu); }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + 2 * cpu; }
+  static volatile void* lapic_page() noexcept { return apic_page; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000; }
+  static bool can_monitor() noexcept { return false; }
+  static bool may_take_interrupts() noexcept { return true; }
+};
+static_assert(platform_checked<dozing_port>);
+
+TEST_F(platform_in_ring_0, loser_sleeps_in_a_hlt_where_mwait_is_not_to_be_had) {
+  kernel_state::online = {2, 5};
+  kernel_state::apic_page[0xf0 / 4] = 0x1ff;
+  privileged::halts_to_go = 1;
+  dozing_port::atomic<uintptr_t> word{7};
+  EXPECT_TRUE(dozing_port::wait_while(word, uintptr_t{7}, no_deadline));
+  EXPECT_EQ(privileged::take(), (lines{"rdmsr 1b", "write_cr 8 e", "sti", "hlt", "cli", "write_cr 8 0"}));
+  EXPECT_FALSE(dozing_port::wait_while(word, uintptr_t{7}, 0)) << "a deadline is polled for";
+  dozing_port::wake(word);
+  EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0u) << "nobody sleeps";
 }
 
 TEST_F(platform_in_ring_0, waits_and_time_use_the_machine) {

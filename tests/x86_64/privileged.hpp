@@ -25,7 +25,7 @@ struct event {
 
 inline event events[256];
 inline int event_count = 0;
-inline uint64_t cr2 = 0, cr3 = 0, cr4 = 0;
+inline uint64_t cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0;
 inline uint64_t msr_0x1b = 0;     // IA32_APIC_BASE
 inline uint64_t other_msrs = 0;   // what any other one reads as
 inline uint32_t port_answer = 0;  // what any port reads as
@@ -55,9 +55,13 @@ class machine_state {
   [[nodiscard]] bool step() {
     const auto* at = reinterpret_cast<const uint8_t*>(g_[REG_RIP]);
     length_ = 0;
-    wide_ = rex_b_ = false;
+    wide_ = rex_b_ = rex_r_ = false;
     if (at[0] == 0x66) wide_ = true, ++length_;
-    if ((at[length_] & 0xf0) == 0x40) rex_b_ = (at[length_] & 1) != 0, ++length_;
+    if ((at[length_] & 0xf0) == 0x40) {
+      rex_b_ = (at[length_] & 1) != 0;
+      rex_r_ = (at[length_] & 4) != 0;
+      ++length_;
+    }
     at += length_;
     const bool known = at[0] == 0x0f ? two_bytes(at + 1) : one_byte(at);
     g_[REG_RIP] += length_;
@@ -104,6 +108,10 @@ class machine_state {
     if (at[0] == 0x20 || at[0] == 0x22) return control(at[1], at[0] == 0x22);
     if (at[0] != 0x01) return false;
     ++length_;
+    if ((at[1] & 0xc0) != 0xc0 && (at[1] >> 3 & 7) == 3) {  // the last way to restart
+      note("lidt");
+      siglongjmp(out, 1);
+    }
     switch (at[1]) {
       case 0xc4:
         return note("vmxoff"), true;
@@ -136,9 +144,9 @@ class machine_state {
     static constexpr int order[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                     REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
     greg_t& general = g_[order[(operands & 7) + (rex_b_ ? 8 : 0)]];
-    const int number = operands >> 3 & 7;
-    uint64_t* const all[] = {nullptr, nullptr, &cr2, &cr3, &cr4};
-    if (number < 2 || number > 4) return false;
+    const int number = (operands >> 3 & 7) + (rex_r_ ? 8 : 0);
+    uint64_t* const all[] = {nullptr, nullptr, &cr2, &cr3, &cr4, nullptr, nullptr, nullptr, &cr8};
+    if (number > 8 || all[number] == nullptr) return false;
     if (write)
       note("write_cr", 2, static_cast<uint64_t>(number), *all[number] = static_cast<uint64_t>(general));
     else
@@ -148,7 +156,7 @@ class machine_state {
 
   greg_t* g_;
   int length_ = 0;
-  bool wide_ = false, rex_b_ = false;
+  bool wide_ = false, rex_b_ = false, rex_r_ = false;
 };
 
 inline void on_fault(int number, siginfo_t*, void* context) {
@@ -164,7 +172,7 @@ inline void begin() {
   sigaction(SIGSEGV, &action, nullptr);
   sigaction(SIGILL, &action, nullptr);
   event_count = 0;
-  cr2 = cr3 = cr4 = msr_0x1b = other_msrs = port_answer = 0;
+  cr2 = cr3 = cr4 = cr8 = msr_0x1b = other_msrs = port_answer = 0;
 }
 
 }  // namespace privileged

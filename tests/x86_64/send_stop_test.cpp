@@ -17,7 +17,7 @@ template <bool Owns>
 struct port_of {
   static constexpr cpu_id max_cpus = 8;
   static constexpr uint8_t stop_vector = 0xf0;
-  static constexpr bool owns_every_cpu = Owns;
+  static bool owns_every_cpu() noexcept { return Owns; }
   static cpu_id this_cpu() noexcept { return 2; }
   static bool is_online(cpu_id cpu) noexcept { return online_now.contains(cpu); }
   static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + 2 * cpu; }

@@ -13,8 +13,8 @@
 //     };
 //     static_assert(lastcpu::platform_checked<my_port>);
 //
-// Optional: static constexpr bool owns_every_cpu = true (no CPU of this machine is anybody else's, or parked in code
-// that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
+// Optional: static bool owns_every_cpu() noexcept (true while no CPU of this machine is anybody else's, is being started,
+// or is parked in code that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
 // bool in_vmx_operation() (resettable.hpp), bool can_monitor() (wait.hpp), wake_vector and bool may_take_interrupts()
 // (doze.hpp: losers sleep also where mwait is not to be had), and the optional members of platform.hpp.
 // A member of the kernel's own with the name of one below takes its place. General registers only.
@@ -101,7 +101,9 @@ struct x86_64 {
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     if constexpr (x86::detail::has_wake_vector<Kernel>) {
-      if (at == no_deadline && x86::may_doze<Kernel>() && x86::doze<Kernel>(word, value)) return true;
+      if (at == no_deadline && (!may_sleep() || x86::in_virtual_machine()) && x86::may_doze<Kernel>() &&
+          x86::doze<Kernel>(word, value))
+        return true;
     }
     return x86::wait_while(word, value, at, at == no_deadline && may_sleep());
   }
@@ -118,10 +120,15 @@ struct x86_64 {
   static void make_resettable() noexcept { x86::leave_virtualisation<Kernel>(); }
 
   /// Local sources masked, interrupts off, hlt. What ends a hlt all the same (an NMI whose handler returns, an SMI, a
-  /// machine check) leads back to it.
+  /// machine check) leads back to it. The task priority says that the sources have been masked, or that a fault came of
+  /// it: it is not tried again.
   [[noreturn]] static void park() noexcept {
+    constexpr uint64_t keep_everything_out = 15;
     x86::cli();
-    local_apic::mask_local_sources();
+    if (x86::read_cr8() != keep_everything_out) {
+      x86::write_cr8(keep_everything_out);
+      local_apic::mask_local_sources();
+    }
     for (;;) x86::halt();
   }
 
@@ -129,22 +136,31 @@ struct x86_64 {
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
 
-  /// Legacy PICs, IO-APICs and the local sources masked, VMX and SVM left. Devices are as they were.
+  /// VMX and SVM left, the local sources, legacy PICs and IO-APICs masked, task priority 0. What is likeliest to fault
+  /// comes last. Devices are as they were, and what they signal by messages still comes.
   static void crash_shutdown(const registers&) noexcept {
+    x86::leave_virtualisation<Kernel>();
+    x86::write_cr8(0);
+    local_apic::mask_local_sources();
     x86::mask_legacy_pics();
     x86::mask_io_apics<Kernel>();
-    local_apic::mask_local_sources();
-    x86::leave_virtualisation<Kernel>();
   }
   static void jump(const image& i) noexcept { x86::jump_to(i); }
 
-  static void emergency_restart() noexcept { x86::restart(Kernel::ticks_per_second()); }
+  /// Leaves VMX and SVM first: a CPU in VMX operation blocks INIT, which is what some resets are.
+  static void emergency_restart() noexcept {
+    x86::leave_virtualisation<Kernel>();
+    x86::restart(Kernel::ticks_per_second());
+  }
   [[noreturn]] static void halt() noexcept { park(); }
+
+  /// The handler of `wake_vector`; see doze.hpp.
+  static void handle_wake(registers& regs) noexcept { x86::handle_wake<Kernel>(regs); }
 
   /// For the handler of vector 18; see machine_check.hpp.
   template <class Domain>
   static void machine_check_on_parked(Domain& domain, const registers& regs) noexcept {
-    x86::machine_check_on_parked(domain, regs);
+    x86::machine_check_on_parked<Kernel>(domain, regs);
   }
 
  private:

@@ -9,7 +9,7 @@
 // Files: a static ELF64 executable, whose segments go to their physical addresses and whose entry is physical; or a
 // flat image that goes to the region's start and is entered at its first byte.
 // Guarantee: all is checked before the first write; a refused file leaves the region and `out` as they were.
-// Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
+// The file is elsewhere, also where it is mapped twice. Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
 // refusal the old record may be put back into the slot.
 
 #include <lastcpu/platform/x86_64/crash_record.hpp>
@@ -159,9 +159,10 @@ inline void build_control_area(const crash_image_record& r, const control_layout
   r.handover = layout.handover;
   if (map_of(r).conflicts()) return load_error::region_inside_map;
   wrong = check_file(file, bytes, options.flat, layout, r);
+  if (wrong != load_error::none) return wrong;
   r.free = round_up(r.payload + r.payload_bytes, page_bytes);
   r.free_bytes = layout.stack - r.free;
-  return wrong;
+  return load_error::none;
 }
 
 inline void write(const unsigned char* file, uint64_t bytes, bool flat, const control_layout& layout,

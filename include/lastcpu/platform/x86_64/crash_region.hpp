@@ -11,6 +11,7 @@ inline constexpr uint64_t page_bytes = 4096;
 /// Memory reserved at boot: nothing else may ever use it, and it must be RAM.
 /// `mapped` is where every address space of the kernel has it, writable, executable and cached; often in the direct
 /// map, and usually not at the physical address. Both are page-aligned.
+/// Not in encrypted memory (SME, SEV, TDX): the page tables know of no encryption bit.
 struct crash_region {
   uint64_t physical;
   unsigned char* mapped;

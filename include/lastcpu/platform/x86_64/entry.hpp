@@ -16,8 +16,10 @@
 //   a usable stack. CR2 is kept over it, for the page fault that it has interrupted.
 // - The NMI stub is safe on the owner of the gate: it changes nothing, and handle_nmi() returns there. On a CPU that
 //   has to stop, the handler does not return, so no iretq unblocks NMIs under it: the CPU stays where it parks.
-// - A fault inside the NMI handler returns with iretq and unblocks NMIs at once, as does a breakpoint; the next NMI
-//   starts at the same stack top and overwrites the frame. A handler that can fault must not be returned from.
+// - A fault inside the NMI handler returns with iretq and unblocks NMIs at once, as does a breakpoint or a machine check;
+//   the next NMI starts at the same stack top and overwrites what runs there: a whole panic, on a CPU that wins in NMI
+//   context. Before nmi_panic(), point the gate's stack at a spare one.
+// - The page tables stay as they are: the kernel must be mapped in those of user code, too, or wrap the stub.
 // - Extended registers (SSE, AVX) are not saved: handlers are built with -mgeneral-regs-only.
 
 #include <lastcpu/platform/x86_64/registers.hpp>

@@ -6,7 +6,8 @@
 // (handover.hpp); 64-bit mode, ring 0, [0, map_bytes) mapped one to one, a stack of 16 KiB, aligned as after a call,
 // with 0 as return address; CS 0x08, SS DS ES 0x10, FS GS LDT null; interrupts off, NMIs on and ignored, any other
 // exception restarts the machine; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers 0. Left as they
-// were: MSRs (EFER, FS and GS base, APIC), TR, devices; other CPUs, which may run as long as they are silent.
+// were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts
+// that are pending or in service in the local APIC; other CPUs, which may run as long as they are silent.
 
 #include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>

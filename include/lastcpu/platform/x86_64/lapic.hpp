@@ -3,7 +3,7 @@
 // The local APIC, in xAPIC and x2APIC mode behind one interface: sending interrupts, and silencing its own sources.
 //
 // Nothing is cached: the mode is read from IA32_APIC_BASE by every operation, so it can't be wrong for this CPU. Any
-// context; in xAPIC mode a send takes two stores, and is lost when a handler that interrupts it sends and then returns.
+// context; in xAPIC mode a send takes two stores: a handler that interrupts it, sends and returns makes it go to the handler's destination.
 // Destinations are physical. Not here: the IO-APIC (quiet.hpp), who is to be stopped (send_stop.hpp).
 
 #include <lastcpu/platform/x86_64/instructions.hpp>
@@ -100,11 +100,12 @@ struct lapic {
     return m == apic_mode::off ? ipi_outcome::unreachable : command(m, icr_value_for_others(message));
   }
 
-  /// An interrupt of the highest class (vectors 0xf0-0xff) can reach this CPU once interrupts are on: the APIC is on, and
-  /// none of them is being handled here.
+  /// An interrupt of the highest class (vectors 0xf0-0xff) can reach this CPU once interrupts are on: the APIC is on, by
+  /// software too, and none of them is being handled here.
   [[nodiscard]] static bool highest_class_is_free() noexcept {
     const apic_mode m = mode();
-    return m != apic_mode::off && (read(m, apic_register::in_service_7) >> 16) == 0;
+    return m != apic_mode::off && (read(m, apic_register::spurious) & software_enable) != 0 &&
+           (read(m, apic_register::in_service_7) >> 16) == 0;
   }
 
   static void eoi() noexcept { write(mode(), apic_register::eoi, 0); }
@@ -114,7 +115,6 @@ struct lapic {
   [[nodiscard]] static bool enable(uint8_t spurious_vector) noexcept {
     const apic_mode m = mode();
     if (m == apic_mode::off) return false;
-    constexpr uint32_t software_enable = 1u << 8;
     write(m, apic_register::task_priority, 0);
     write(m, apic_register::spurious, (read(m, apic_register::spurious) & ~0xffu) | software_enable | spurious_vector);
     return true;
@@ -151,6 +151,8 @@ struct lapic {
   }
 
  private:
+  static constexpr uint32_t software_enable = 1u << 8;
+
   [[nodiscard]] static uint32_t read(apic_mode m, uint32_t offset) noexcept {
     if (m == apic_mode::x2apic) return static_cast<uint32_t>(Bus::rdmsr(x2apic_msr(offset)));
     return m == apic_mode::xapic ? Bus::read(offset) : 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// No interrupt of a device reaches a CPU any more: the legacy PICs and the IO-APICs masked, on the winner before the
-// jump. What reaches a CPU from its own APIC is lapic.hpp's. Not here: devices themselves, and the memory they write to.
+// No interrupt comes through the legacy PICs and the IO-APICs any more: masked, on the winner before the jump. What a
+// device signals by messages (MSI) still comes, and so does what is pending in a local APIC. What reaches a CPU from its own APIC is lapic.hpp's. Not here: devices themselves, and the memory they write to.
 
 #include <lastcpu/platform/x86_64/hardware.hpp>
 

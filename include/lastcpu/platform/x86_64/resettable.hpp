@@ -43,8 +43,8 @@ inline void leave_vmx() noexcept {
 /// Ends VMX operation and SVM on this CPU. Interrupts off; any context. Does nothing where neither is on.
 ///
 /// `Kernel::in_vmx_operation()` is optional and says whether this CPU has run VMXON; without it, CR4.VMXE must mean that
-/// it has, since VMXOFF outside VMX operation is an invalid instruction. A stop NMI in the one instruction between
-/// VMXOFF and the clearing of CR4.VMXE meets that exception; the panic it becomes is a loser's, which does not come
+/// it has, since VMXOFF outside VMX operation is an invalid instruction. A stop NMI between VMXOFF and the clearing of
+/// CR4.VMXE meets that exception; the panic it becomes is a loser's, which does not come
 /// here a third time and parks. An NMI that stgi lets in runs before SVME is cleared, and does the same over again.
 template <class Kernel, class Hw = hardware>
 inline void leave_virtualisation() noexcept {

@@ -22,25 +22,17 @@ template <class Kernel, cpu_id N>
   return !cpus.empty();
 }
 
-template <class Kernel>
-[[nodiscard]] constexpr bool owns_every_cpu() noexcept {
-  if constexpr (requires { Kernel::owns_every_cpu; })
-    return Kernel::owns_every_cpu;
-  else
-    return false;
-}
-
 }  // namespace detail
 
 /// Asks these CPUs to stop: Kernel::stop_vector, or an NMI. Interrupts off or NMI context, on the owner of the gate.
-/// One broadcast when the set is every online CPU but this one and `Kernel::owns_every_cpu`; else one message for each,
+/// One broadcast when the set is every online CPU but this one and `Kernel::owns_every_cpu()`; else one message for each,
 /// so that no CPU that has parked is disturbed. An APIC that is stuck or an id that can't be addressed is no error here:
 /// the CPU stays silent, and the report says so.
 template <class Kernel, class Bus = lapic_bus<Kernel>, cpu_id N>
 inline void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
   const ipi_message message = how == stop_how::nmi ? ipi_message::nmi() : ipi_message::fixed(Kernel::stop_vector);
-  if constexpr (detail::owns_every_cpu<Kernel>()) {
-    if (detail::is_every_other_cpu<Kernel>(cpus)) {
+  if constexpr (requires { Kernel::owns_every_cpu(); }) {
+    if (Kernel::owns_every_cpu() && detail::is_every_other_cpu<Kernel>(cpus)) {
       (void)lapic<Bus>::send_others(message);
       return;
     }

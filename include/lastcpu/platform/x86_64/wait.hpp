@@ -10,11 +10,17 @@
 
 namespace lastcpu::x86 {
 
-/// CPUID has monitor and mwait. Some models (Goldmont, Lunar Lake) have them and lose wake-ups: a kernel that runs there
-/// answers false in its own can_monitor().
+/// CPUID has monitor and mwait. Some models (Xeon 7400, Nehalem-EX, Westmere-EX, Goldmont, Lunar Lake) have them and lose
+/// wake-ups: a kernel that runs there answers false in its own can_monitor().
 template <class Hw = hardware>
 [[nodiscard]] inline bool has_monitor() noexcept {
   return (Hw::cpuid(1).ecx >> 3 & 1) != 0;
+}
+
+/// A hypervisor says that it is there. It hands out mwait seldom, or as a pause.
+template <class Hw = hardware>
+[[nodiscard]] inline bool in_virtual_machine() noexcept {
+  return Hw::cpuid(1).ecx >> 31 != 0;
 }
 
 /// One round of P::wait_while: a pause, or, with `no_deadline`, until somebody writes to the line (`may_sleep`) or a while

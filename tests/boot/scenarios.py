@@ -93,6 +93,7 @@ SCENARIOS = (
     Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", racing=True),
     Scenario("released_under_waiter", "a_waiter_takes_the_gate_that_is_given_back", racing=True, ends=RESTARTS,
              without_image=True, not_started=("image_corrupt",)),
+    Scenario("released_once", "a_waiter_wakes_up_when_the_gate_is_given_back_once", racing=True),
     Scenario("nmi_panic_pending", "an_nmi_panic_that_is_pending_is_not_lost", racing=True, ends=RESTARTS,
              without_image=True, not_started=("image_corrupt",), more=dumper_said_in_nmi),
     Scenario("double_stop", "stopping_twice_gives_the_first_report", racing=True, least_cpus=1),

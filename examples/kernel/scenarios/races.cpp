@@ -42,6 +42,23 @@ void released_under_waiter(uint32_t role) noexcept {
   machine.panic("gave the gate back");
 }
 
+// The same with a hold that is given back once, when role 1 sleeps, at about the moment of an NMI: its only chance.
+void released_once(uint32_t role) noexcept {
+  if (role == 1) {
+    stage::wait_until([] { return machine.gate().in_progress(); });
+    machine.panic("waited for one release");
+  }
+  lastcpu::x86::cli();
+  if (!machine.gate().claim(lastcpu::hold::trial).won()) machine.panic("BUG: the gate was not open");
+  stage::wait_until([] { return machine.cpus().acknowledged(stage::cpu_of(1)); });
+  stage::wait_us(stage::seed() % 64);
+  stage::send_nmi(stage::cpu_of(1));
+  for (uint64_t i = 0; i < stage::seed() % 16; ++i) lastcpu::x86::pause();
+  (void)machine.gate().release();
+  lastcpu::x86::sti();
+  stage::wait_until([] { return false; });
+}
+
 // Both want to stop the others; one of them owns the gate, and the other is told that it does not.
 void concurrent_stop(uint32_t role) noexcept {
   stage::meet_with_skew();
@@ -52,7 +69,10 @@ void concurrent_stop(uint32_t role) noexcept {
 
 }  // namespace
 
-constinit const scenarios::scenario scenarios::races[] = {
-    {"panic_vs_panic", panic_vs_panic, everybody}, {"same_tick", same_tick, 2},
-    {"oops_vs_panic", oops_vs_panic, 2},           {"released_under_waiter", released_under_waiter, 2},
-    {"concurrent_stop", concurrent_stop, 2},       {nullptr, nullptr, 0}};
+constinit const scenarios::scenario scenarios::races[] = {{"panic_vs_panic", panic_vs_panic, everybody},
+                                                          {"same_tick", same_tick, 2},
+                                                          {"oops_vs_panic", oops_vs_panic, 2},
+                                                          {"released_under_waiter", released_under_waiter, 2},
+                                                          {"released_once", released_once, 2},
+                                                          {"concurrent_stop", concurrent_stop, 2},
+                                                          {nullptr, nullptr, 0}};

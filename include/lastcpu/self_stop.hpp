@@ -65,6 +65,7 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
   if (me >= P::max_cpus) self_stop<P>();
   cpus.save_registers(me, regs);
   cpus.make_resettable_once(me);
+  if (cpus.acknowledged(me)) cpus.wake_for(me);  // an NMI panic that came between the answer and the wake for it
   for (;;) {
     cpus.acknowledge(me, stop_state::parked);
     const gate_word seen = gate.read();

@@ -5,7 +5,7 @@
 #include <lastcpu/model/machine.hpp>
 
 #include <algorithm>
-#include <cstdio>
+#include <utility>
 
 namespace lastcpu::model {
 
@@ -31,7 +31,10 @@ inline void machine::trace(const trace_event& e) {
     const bool number = e.kind == trace_kind::step_begun || e.kind == trace_kind::stop_sent;
     record(texts[static_cast<uint32_t>(e.kind)] + (number ? text_of(" %u", e.value) : ""));
   }
+  const cpu_id was = std::exchange(current_, no_cpu);  // what the scenario looks at meanwhile is no operation
   scenario.trace(e);
+  current_ = was;
+  if (!failure.empty()) fail(failure);
 }
 
 // What an operation did, behind it; `from` is the store that it read.

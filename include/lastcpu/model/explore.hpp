@@ -53,6 +53,10 @@ const T& uses(const T& data) noexcept {
 inline void outcome(uint64_t value) noexcept {
   running().outcome(value);
 }
+/// From now on the crash image with this id is not what was loaded.
+inline void damage(uintptr_t id) noexcept {
+  running().now.damaged = id;
+}
 /// This CPU answers nobody any more, NMIs included, and does nothing.
 [[noreturn]] inline void wedge() noexcept {
   running().me().wedged = true;
@@ -96,13 +100,17 @@ struct scenario {
     if constexpr (requires(S & s) { s.value(address, bits); }) return get().value(address, bits);
     return {};
   }
+  static unread_bits unread() {
+    if constexpr (requires(S & s) { s.unread(); }) return get().unread();
+    return {nullptr, 0};
+  }
   static constexpr bool may_sleep() noexcept {
     if constexpr (requires { S::may_sleep; }) return S::may_sleep;
     return false;
   }
   static scenario_hooks hooks() noexcept {
-    return {bytes, size, S::cpus, construct,  [](cpu_id cpu) { get().run(cpu); }, interrupted, finish,
-            trace, name, value,   may_sleep()};
+    return {bytes, size,  S::cpus,     construct, [](cpu_id cpu) { get().run(cpu); }, interrupted, finish, trace,
+            name,  value, may_sleep(), unread};
   }
 };
 

@@ -46,6 +46,7 @@ inline void search::list_moves_of(cpu_id cpu, bool free) {
 inline void search::apply(const move& mv) {
   world& w = m_.now;
   cpu_state& c = w.cpu[mv.cpu];
+  if (w.mem.stores > max_stores / 2) w.mem.compact(m_.alive());
   ++out_.moves;
   ++w.depth;
   if (w.last != no_cpu && w.last != mv.cpu && w.switches_left != 0 && m_.ways(w.last) != 0) --w.switches_left;
@@ -65,6 +66,7 @@ inline void search::apply(const move& mv) {
       break;
     case move_kind::timeout:
       c.clock = c.pending.at;
+      if (options_.time == deadlines::when_stuck) m_.now.mem.catch_up(mv.cpu);
       [[fallthrough]];
     case move_kind::spurious:
       if (mv.kind == move_kind::spurious) --w.spurious_left;
@@ -84,7 +86,7 @@ inline void search::save() {
     snapshots_.insert(snapshots_.end(), p, p + n);
   };
   world& w = m_.now;
-  if (w.mem.stores > max_stores / 2) w.mem.compact(m_.alive());
+  if (w.mem.stores > w.mem.words + 16) w.mem.compact(m_.alive());
   const size_t head = offsetof(world, mem) + w.mem.bytes();
   put(&head, sizeof(head));
   put(&w, head);
@@ -132,7 +134,7 @@ inline void search::explore(uint32_t depth_limit) {
   cut_ = false;
   do {
     (void)arrive(depth_limit);
-    if (!m_.failure.empty()) return;
+    if (!m_.failure.empty() || m_.learned) return;
   } while (go_on());
 }
 

@@ -47,7 +47,7 @@ struct operation {
 struct cpu_state {
   operation pending;
   fiber_stack::context stack;
-  uint64_t result, stack_hash, clock;
+  uint64_t result, clock;
   bool done;  // of an exchange: it stored; of a sleep: it was woken
   bool woken, irqs_on, online, parked, wedged, nmi_latched, irq_latched;
   interrupt signal;
@@ -68,6 +68,7 @@ struct event {
 struct world {
   cpu_state cpu[max_machine];
   uint64_t note[16];  // the scenario's own
+  uint64_t damaged;   // an image that is no longer what was loaded
   cpu_id urgent;      // its interrupt has just come: it goes on
   cpu_id last;
   uint32_t nmis_left, spurious_left, switches_left, depth;
@@ -75,6 +76,13 @@ struct world {
   cpu_id ended_by;
   bool over;
   memory mem;
+};
+
+/// Bits of a word that no CPU decides by: it only hands them back, to be compared with the whole word. States that
+/// differ in them alone, in values that are no longer there to be read, are the same.
+struct unread_bits {
+  const void* word;
+  uint64_t bits;
 };
 
 /// The scenario, as the machine sees it.
@@ -90,6 +98,7 @@ struct scenario_hooks {
   std::string (*name)(const void*);
   std::string (*value)(const void*, uint64_t);
   bool may_sleep;
+  unread_bits (*unread)();
 };
 
 class machine {
@@ -140,15 +149,16 @@ class machine {
   [[nodiscard]] uint32_t ways(cpu_id cpu) noexcept;
   [[nodiscard]] uint32_t alive() const noexcept;
   [[nodiscard]] uint64_t hash() noexcept;
+  [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h, const unread_bits& unread, uint8_t w) noexcept;
   [[nodiscard]] unsigned char* shadow() noexcept { return shadow_.data(); }
   /// Which words need decisions, as text, and back.
   [[nodiscard]] std::string contended() const;
-  void contended(const std::string& text);
+  bool contended(const std::string& text);
 
  private:
   struct slot {
     uint8_t word;  // plus one
-    bool contended, slept_on;
+    bool contended, slept_on, nested;
     uint8_t levels[max_machine];
     uint64_t initial;
   };
@@ -175,6 +185,8 @@ class machine {
 
   fiber_stack::context search_ = nullptr;
   cpu_id current_ = no_cpu;
+  static constexpr uint32_t patience = 1'000;
+  uint32_t undecided_ = 0;         // operations since the search decided last
   std::vector<slot> slots_;        // by address / 4; the last one is for plain data
   std::vector<plain_slot> plain_;  // by address / 8
   std::vector<unsigned char> shadow_;

@@ -44,15 +44,19 @@ inline void machine::contend(uint8_t w) noexcept {
   s.contended = true;
 }
 
+// An NMI handler is not interrupted: what only this CPU's thread and its handlers use needs no decision there.
 inline bool machine::is_quiet(const operation& o) noexcept {
   if (!reduce || o.what > act::wake) return false;
   slot& s = slot_of(o.word);
   if (o.what == act::wake) return !s.slept_on;
-  if (o.what >= act::arm) contend(o.word);
+  if (o.what >= act::arm || ++undecided_ > patience) contend(o.word);  // it may wait for somebody who is never let in
   uint8_t& levels = s.levels[current_];
   levels = static_cast<uint8_t>(levels | 1u << static_cast<uint32_t>(me().level));
-  if (!s.contended && ((levels & (levels - 1)) != 0 || !now.mem.touch(current_, o.word))) contend(o.word);
-  return !s.contended;
+  if ((levels & (levels - 1)) != 0) {
+    learned = learned || !s.nested;
+    s.nested = true;
+  }
+  return !s.contended && (!s.nested || me().level == context::nmi);
 }
 
 // --- Plain data
@@ -140,7 +144,7 @@ inline void machine::enter(fiber_stack::transfer from) noexcept {
 }
 
 inline void machine::fail(const std::string& why) noexcept {
-  if (failure.empty()) failure = why;
+  if (failure.empty()) failure = std::string(why);
   now.over = true;
   if (!on_fiber()) return;
   if (recording) record("FAILS: " + why);
@@ -164,13 +168,10 @@ inline void machine::start() {
 inline void machine::resume(cpu_id cpu) noexcept {
   cpu_state& c = now.cpu[cpu];
   current_ = cpu;
+  undecided_ = 0;
   c.stack = boost::context::detail::jump_fcontext(c.stack, nullptr).fctx;
   current_ = no_cpu;
   fiber_stack::wipe_below(c.stack);
-  c.stack_hash = 0;
-  if (c.pending.what == act::idle) return;
-  const auto* from = static_cast<const uint64_t*>(c.stack);
-  for (size_t n = stacks[cpu].used(c.stack) / 8; n != 0; --n) c.stack_hash = mix(c.stack_hash, *from++);
 }
 
 // --- What an operation does
@@ -182,6 +183,7 @@ inline uint32_t machine::ways(cpu_id cpu) noexcept {
   if (o.what == act::sleep) return c.woken ? 1 : 0;
   if (o.what == act::idle) return 0;
   if (o.what != act::load && o.what != act::arm && o.what != act::exchange) return 1;
+  if (reduce && !slot_of(o.word).contended) return 1;
   uint32_t n = 1;
   while (n < 255 && chosen(cpu, o, n) != no_store) ++n;
   return n;
@@ -200,7 +202,7 @@ inline uint16_t machine::chosen(cpu_id cpu, const operation& o, uint32_t choice)
 inline void machine::exchange(cpu_id cpu, const operation& o, uint32_t choice) noexcept {
   cpu_state& c = now.cpu[cpu];
   word_record& w = now.mem.word[o.word];
-  const bool quiet = w.last == no_store && !slot_of(o.word).contended && reduce;
+  const bool quiet = !slot_of(o.word).contended && reduce;
   const uint16_t s = quiet ? no_store : chosen(cpu, o, choice);
   c.result = quiet ? w.value : now.mem.store[s].value;
   c.done = o.what == act::add || c.result == o.wanted;
@@ -217,6 +219,7 @@ inline void machine::exchange(cpu_id cpu, const operation& o, uint32_t choice) n
 inline void machine::execute(cpu_id cpu, const operation& o, uint32_t choice) noexcept {
   cpu_state& c = now.cpu[cpu];
   word_record& w = now.mem.word[o.word];
+  if (reduce && o.what <= act::add && !slot_of(o.word).contended && !now.mem.touch(cpu, o.word)) contend(o.word);
   const bool quiet = o.what <= act::store && !slot_of(o.word).contended && reduce;
   uint16_t from = no_store;
   switch (o.what) {
@@ -305,25 +308,45 @@ inline uint32_t machine::alive() const noexcept {
   return out;
 }
 
+inline uint64_t machine::hash_of(cpu_id cpu, uint64_t h, const unread_bits& unread, uint8_t w) noexcept {
+  const cpu_state& c = now.cpu[cpu];
+  const operation& o = c.pending;
+  const uint64_t shape = now.mem.word[w].value & ~unread.bits;
+  const auto same = [&](uint64_t v) noexcept {
+    if (unread.bits == 0 || (v & ~unread.bits) != shape || v == 0) return v;
+    for (uint32_t back = 0; back <= stale; ++back) {
+      const uint16_t s = now.mem.readable(cpu, w, back);
+      if (s == no_store) break;
+      if (now.mem.store[s].value == v) return v;
+    }
+    return v | unread.bits;
+  };
+  const uint64_t flags[] = {static_cast<uint64_t>(o.what),
+                            o.word,
+                            c.woken,
+                            c.irqs_on,
+                            c.online,
+                            c.parked,
+                            c.wedged,
+                            c.nmi_latched,
+                            c.irq_latched,
+                            static_cast<uint64_t>(c.level)};
+  for (const uint64_t f : flags) h = h * 131 + f;
+  h = mix(h, c.clock);
+  if (o.what == act::idle) return h;
+  const auto* from = static_cast<const uint64_t*>(c.stack);
+  for (size_t n = stacks[cpu].used(c.stack) / 8; n != 0; --n) h = mix(h, same(*from++));
+  return mix(mix(mix(h, same(o.wanted)), same(o.desired)), o.at);
+}
+
 inline uint64_t machine::hash() noexcept {
   uint64_t h = now.mem.hash(alive());
+  unread_bits unread = scenario.unread();
+  const uint8_t unread_word = unread.bits != 0 ? word_at(unread.word, 0) : uint8_t{0};
+  if (now.mem.word[unread_word].last == no_store) unread.bits = 0;
   for (cpu_id cpu = 0; cpu < scenario.cpus; ++cpu) {
     const cpu_state& c = now.cpu[cpu];
-    const operation& o = c.pending;
-    const uint64_t flags[] = {static_cast<uint64_t>(o.what),
-                              o.word,
-                              c.woken,
-                              c.irqs_on,
-                              c.online,
-                              c.parked,
-                              c.wedged,
-                              c.nmi_latched,
-                              c.irq_latched,
-                              static_cast<uint64_t>(c.level)};
-    uint64_t packed = 0;
-    for (const uint64_t f : flags) packed = packed * 128 + f;
-    h = mix(mix(mix(h, packed), c.stack_hash), c.clock);
-    h = mix(mix(mix(h, o.wanted), o.desired), o.at);
+    h = hash_of(cpu, h, unread, unread_word);
     if (!c.nmi_latched && !c.irq_latched) continue;
     for (uint32_t w = 0; w < words_; ++w)
       if (c.latched.at[w] > now.mem.seen_by[cpu].at[w])
@@ -332,7 +355,7 @@ inline uint64_t machine::hash() noexcept {
   const auto* from = reinterpret_cast<const uint64_t*>(scenario.object);
   for (size_t n = scenario.size / 8; n != 0; --n) h = mix(h, *from++);
   for (const uint64_t n : now.note) h = mix(h, n);
-  h = mix(h, now.urgent);
+  h = mix(mix(h, now.urgent), now.damaged);
   return mix(h, uint64_t{now.nmis_left} << 32 | now.spurious_left);
 }
 

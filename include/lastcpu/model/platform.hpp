@@ -125,10 +125,10 @@ struct platform {
   struct image {
     uintptr_t id;
   };
-  static constexpr uintptr_t damaged = 0x8000;
+  static constexpr uintptr_t damaged = 0x8000;  // in an id: never whole
   static bool image_intact(const image& i) noexcept {
     running().uses(&i, sizeof(i));
-    return i.id != 0 && (i.id & damaged) == 0;
+    return i.id != 0 && (i.id & damaged) == 0 && i.id != running().now.damaged;
   }
   static void crash_shutdown(const registers& r) noexcept { running().uses(&r, sizeof(r)); }
   static void jump(const image& i) noexcept {
@@ -140,6 +140,7 @@ struct platform {
 
   static void save_note(const image&, const cpu_note<registers>& n) noexcept {
     if (n.registers != nullptr) running().uses(n.registers, sizeof(*n.registers));
+    if (n.cut_short) return;  // a part of a text that is being written is not ordered, and marked as such
     for (const char* text : {n.message, n.nmi_message, n.nested_message})
       if (text != nullptr && *text != '\0') running().uses(text, 8);
   }

@@ -4,7 +4,8 @@
 //
 // The choices read `words:moves`. A move is the CPU that goes on, `~n` when it reads the store n before the newest one
 // it may read (of a choice: the n-th outcome); `n1` an NMI on CPU 1, `r1` a requested one, `i1` an interrupt, `t1` a
-// deadline, `s1` a wake-up for no reason; `1*5` is five times `1`. `words` are those that need decisions.
+// deadline, `s1` a wake-up for no reason; `1*5` is five times `1`. `words` are those that need decisions (s: somebody
+// sleeps on it; n: only where it may be interrupted).
 
 #include <lastcpu/model/search.hpp>
 
@@ -16,20 +17,24 @@ namespace lastcpu::model {
 inline std::string machine::contended() const {
   std::string out;
   for (size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i].contended) out += text_of("%s%zx%s", out.empty() ? "" : "+", i, slots_[i].slept_on ? "s" : "");
+    if (const slot& s = slots_[i]; s.contended || s.nested)
+      out += text_of("%s%zx%s", out.empty() ? "" : "+", i, !s.contended ? "n" : s.slept_on ? "s" : "");
   return out;
 }
 
-inline void machine::contended(const std::string& text) {
+inline bool machine::contended(const std::string& text) {
+  for (slot& s : slots_) s.contended = s.slept_on = s.nested = false;
   for (const char* p = text.c_str(); *p != '\0' && *p != ':';) {
     char* end = nullptr;
     const size_t i = std::strtoul(p, &end, 16);
-    if (end == p || i >= slots_.size()) return fail("choices that are not of this scenario");
-    slots_[i].contended = true;
+    if (end == p || i >= slots_.size()) return false;
+    slots_[i].nested = *end == 'n';
+    slots_[i].contended = *end != 'n';
     slots_[i].slept_on = *end == 's';
-    p = end + (*end == 's' ? 1 : 0);
+    p = end + (*end == 's' || *end == 'n' ? 1 : 0);
     if (*p == '+') ++p;
   }
+  return true;
 }
 
 inline std::string search::path_text() const {
@@ -48,10 +53,11 @@ inline std::string search::path_text() const {
 }
 
 inline void search::follow(const std::string& choices) {
-  m_.contended(choices);
+  const bool known = m_.contended(choices);
   m_.recording = true;
   m_.events.clear();
   start();
+  if (!known) return m_.fail("choices that are not of this scenario");
   const size_t colon = choices.find(':');
   const char* p = colon == choices.npos ? "" : choices.c_str() + colon + 1;
   while (*p != '\0' && m_.failure.empty()) {
@@ -111,7 +117,10 @@ inline void search::shorten() {
   by_depth_ = true;
   limit_ = 300'000;
   for (size_t depth = path_.size(); depth > 1; depth = path_.size()) {
-    explore(static_cast<uint32_t>(depth) - 1);
+    do {
+      m_.learned = false;
+      explore(static_cast<uint32_t>(depth) - 1);
+    } while (m_.learned);
     if (m_.failure.empty()) {
       out_.shortest = states_.count() < limit_;
       break;

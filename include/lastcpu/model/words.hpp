@@ -110,6 +110,12 @@ struct memory {
     return alone;
   }
 
+  /// A long time passes: no store is too young to be seen. That orders nothing.
+  void catch_up(cpu_id cpu) noexcept {
+    for (uint32_t w = 0; w < words; ++w)
+      if (word[w].last != no_store) seen_by[cpu].at[w] = word[w].at;
+  }
+
   /// Drops what nobody of `alive` can read any more.
   void compact(uint32_t alive) noexcept;
   /// The same for two memories exactly when no CPU of `alive` can tell them apart.
@@ -123,21 +129,25 @@ struct memory {
     }
     return word[w].last;
   }
-  [[nodiscard]] stamp oldest_seen(uint32_t alive, uint32_t w) const noexcept {
-    stamp oldest = word[w].at;
+  // For each word, the oldest store that somebody may still read.
+  [[nodiscard]] view oldest_seen(uint32_t alive) const noexcept {
+    view oldest;
+    for (uint32_t w = 0; w < max_words; ++w) oldest.at[w] = word[w].at;
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-      if ((alive >> cpu & 1) != 0 && seen_by[cpu].at[w] < oldest) oldest = seen_by[cpu].at[w];
+      if ((alive >> cpu & 1) != 0)
+        for (uint32_t w = 0; w < max_words; ++w)
+          oldest.at[w] = oldest.at[w] < seen_by[cpu].at[w] ? oldest.at[w] : seen_by[cpu].at[w];
     return oldest;
   }
 };
 
 inline void memory::compact(uint32_t alive) noexcept {
   static store_record kept[max_stores];
+  const view oldest = oldest_seen(alive);
   uint32_t count = 0;
   for (uint8_t w = 0; w < words; ++w) {
-    const stamp oldest = oldest_seen(alive, w);
     uint16_t* link = &word[w].last;
-    for (uint16_t s = *link; s != no_store && store[s].at >= oldest; s = store[s].older) {
+    for (uint16_t s = *link; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
       *link = static_cast<uint16_t>(count);
       kept[count] = store[s];
       link = &kept[count++].older;
@@ -149,31 +159,30 @@ inline void memory::compact(uint32_t alive) noexcept {
 }
 
 inline uint64_t memory::hash(uint32_t alive) noexcept {
+  const view oldest = oldest_seen(alive);
   uint8_t open[max_words];
-  stamp oldest[max_words];
   uint32_t n = 0;
   uint64_t h = 0;
   for (uint8_t w = 0; w < words; ++w) {
     h = mix(h, word[w].value);
-    oldest[w] = oldest_seen(alive, w);
-    if (oldest[w] < word[w].at) open[n++] = w;
+    if (oldest.at[w] < word[w].at) open[n++] = w;
   }
+  // How far `seen` is behind; where only the last access counts, whether it is.
+  const auto behind = [&](uint8_t w, stamp seen) noexcept {
+    const stamp from = seen < oldest.at[w] ? oldest.at[w] : seen;
+    return static_cast<uint64_t>(word[w].last == no_store ? from != word[w].at : word[w].at - from);
+  };
   for (uint32_t i = 0; i < n; ++i) {
     const uint8_t w = open[i];
-    const stamp at = word[w].at;
     h = mix(h, w);
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-      if ((alive >> cpu & 1) != 0) h = mix(h, static_cast<uint64_t>(at - seen_by[cpu].at[w]));
-    if (word[w].woken > oldest[w]) h = mix(h, uint64_t{1} << 32 | static_cast<uint64_t>(at - word[w].woken));
+      if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
+    if (word[w].woken > oldest.at[w]) h = mix(h, uint64_t{1} << 32 | behind(w, word[w].woken));
   }
-  if (n == 0) return h;
-  for (uint8_t w = 0; w < words; ++w) {
-    for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest[w]; s = store[s].older) {
+  for (uint8_t w = 0; n != 0 && w < words; ++w) {
+    for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
       h = mix(h, store[s].value ^ uint64_t{w} << 56);
-      for (uint32_t i = 0; i < n; ++i) {
-        const stamp seen = store[s].published.at[open[i]];
-        h = mix(h, static_cast<uint64_t>(word[open[i]].at - (seen < oldest[open[i]] ? oldest[open[i]] : seen)));
-      }
+      for (uint32_t i = 0; i < n; ++i) h = mix(h, behind(open[i], store[s].published.at[open[i]]));
     }
   }
   return h;

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSL-1.0
+// The checker is checked: bugs that are known to be there must be found, and what is correct must not be reported.
+
+#include "model/expect.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+using model::ending;
+using model::require;
+
+enum class bug { none, relaxed_ack, split_claim, no_acquire, skipped_cpu };
+
+// One claims, the others leave something behind, say so and park; who claimed waits for all of them and looks.
+template <cpu_id N, bug Bug>
+struct last_cpu_gate {
+  static constexpr cpu_id cpus = N;
+  using P = model::platform<N>;
+  typename P::template atomic<uint32_t> owner;
+  typename P::template atomic<uint32_t> ack[N];
+  uint64_t left_behind[N];
+
+  bool claim(cpu_id me) {
+    uint32_t nobody = 0;
+    if (Bug != bug::split_claim) return owner.compare_exchange(nobody, me + 1, order::acq_rel, order::relaxed);
+    if (owner.load(order::acquire) != 0) return false;
+    owner.store(me + 1, order::release);
+    return true;
+  }
+  void run(cpu_id me) {
+    if (!claim(me)) {
+      left_behind[me] = 1;
+      ack[me].store(1, Bug == bug::relaxed_ack ? order::relaxed : order::release);
+      P::wake(ack[me]);
+      P::park();
+    }
+    require(model::note(0)++ == 0, "two winners");
+    for (cpu_id cpu = 0; cpu < N; ++cpu)
+      if (cpu != me && !(Bug == bug::skipped_cpu && cpu == N - 1)) collect(cpu);
+    for (cpu_id cpu = 0; cpu < N; ++cpu)
+      if (cpu != me) require(model::uses(left_behind[cpu]) == 1, "a CPU is missing");
+    P::jump({1});
+  }
+  void collect(cpu_id cpu) {
+    while (ack[cpu].load(Bug == bug::no_acquire ? order::relaxed : order::acquire) == 0)
+      (void)P::wait_while(ack[cpu], 0u, no_deadline);
+  }
+  void finish(ending how, cpu_id) { require(how == ending::jumped, "nobody finished the job"); }
+};
+
+TEST(checker, gate_of_three_is_exhausted) {
+  EXPECT_LT((expect_complete<last_cpu_gate<3, bug::none>>("3 CPUs").states), 1'000U);
+  EXPECT_LT((expect_complete<last_cpu_gate<4, bug::none>>("4 CPUs").states), 100'000U);
+}
+TEST(checker, reduced_and_unreduced_agree) {
+  expect_complete<last_cpu_gate<2, bug::none>>("2 CPUs, every order", {.reduce = false});
+  for (const bool reduce : {true, false}) {
+    expect_caught<last_cpu_gate<2, bug::relaxed_ack>>("relaxed ack", "data race", {.reduce = reduce});
+    expect_caught<last_cpu_gate<2, bug::no_acquire>>("missing acquire", "data race", {.reduce = reduce});
+    expect_caught<last_cpu_gate<2, bug::split_claim>>("split claim", "", {.reduce = reduce});
+    expect_caught<last_cpu_gate<2, bug::skipped_cpu>>("skipped CPU", "", {.reduce = reduce});
+  }
+}
+
+template <cpu_id N>
+void seeded_bugs_are_caught(const model::options& o) {
+  expect_caught<last_cpu_gate<N, bug::relaxed_ack>>("relaxed ack", "data race", o);
+  expect_caught<last_cpu_gate<N, bug::split_claim>>("split claim", "two winners", o);
+  expect_caught<last_cpu_gate<N, bug::no_acquire>>("missing acquire", "data race", o);
+  expect_caught<last_cpu_gate<N, bug::skipped_cpu>>("skipped CPU", "a CPU is missing", o);
+}
+TEST(checker, seeded_bugs_of_three_cpus_are_caught) {
+  seeded_bugs_are_caught<3>({});
+}
+TEST(checker, seeded_bugs_of_four_cpus_are_caught) {
+  seeded_bugs_are_caught<4>({});
+}
+TEST(checker, seeded_bugs_are_caught_at_random) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const model::options o{.random_runs = 2000, .seed = seed, .shorten = false};
+    EXPECT_NE((model::explore<last_cpu_gate<4, bug::relaxed_ack>>(o).failure), "") << seed;
+    EXPECT_NE((model::explore<last_cpu_gate<4, bug::split_claim>>(o).failure), "") << seed;
+    EXPECT_NE((model::explore<last_cpu_gate<4, bug::no_acquire>>(o).failure), "") << seed;
+    EXPECT_NE((model::explore<last_cpu_gate<4, bug::skipped_cpu>>(o).failure), "") << seed;
+    EXPECT_EQ((model::explore<last_cpu_gate<4, bug::none>>(o).failure), "") << seed;
+  }
+}
+TEST(checker, seeded_bugs_are_caught_within_two_switches) {
+  seeded_bugs_are_caught<4>({.switches = 2});
+}
+
+// Two words taken in opposite orders, each with a sleep.
+struct crossed {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<2>;
+  P::atomic<uint32_t> word[2];
+  void take(P::atomic<uint32_t>& w) {
+    for (uint32_t free = 0; !w.compare_exchange(free, 1, order::acquire, order::relaxed); free = 0)
+      (void)P::wait_while(w, 1u, no_deadline);
+  }
+  void give(P::atomic<uint32_t>& w) {
+    w.store(0, order::release);
+    P::wake(w);
+  }
+  void run(cpu_id me) {
+    take(word[me]);
+    take(word[1 - me]);
+    give(word[1 - me]);
+    give(word[me]);
+  }
+};
+TEST(checker, deadlock_is_caught) {
+  expect_caught<crossed>("crossed locks", "deadlock");
+}
+
+template <bool Wake>
+struct sleeper {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<2>;
+  P::atomic<uint32_t> word;
+  void run(cpu_id me) {
+    if (me == 0) {
+      word.store(1, order::release);
+      if (Wake) P::wake(word);
+    } else {
+      while (word.load(order::acquire) == 0) (void)P::wait_while(word, 0u, no_deadline);
+    }
+  }
+};
+TEST(checker, lost_wake_up_is_caught) {
+  expect_caught<sleeper<false>>("a store without a wake", "deadlock");
+  expect_complete<sleeper<true>>("a store with a wake");
+}
+
+// Each waits for the other, and looks again and again.
+template <bool Stuck>
+struct pollers {
+  static constexpr cpu_id cpus = 2;
+  model::atomic<uint32_t> word[2];
+  void run(cpu_id me) {
+    if (!Stuck) word[me].store(1, order::release);
+    while (word[1 - me].load(order::acquire) == 0) {
+    }
+    word[me].store(1, order::release);
+  }
+};
+TEST(checker, livelock_is_caught) {
+  const model::result r = model::explore<pollers<true>>({.livelock = true});
+  EXPECT_NE(r.failure.find("livelock"), std::string::npos);
+  expect_complete<pollers<false>>("pollers", {.livelock = true});
+}
+
+// Two exchanges are enough to fail; the rest of the run is not part of what is shown.
+struct long_way {
+  static constexpr cpu_id cpus = 2;
+  model::atomic<uint32_t> word;
+  void run(cpu_id me) {
+    for (uint32_t i = 0; i < 5; ++i)
+      if (word.fetch_add(1, order::relaxed) == 1 && me == 1) require(false, "the second is CPU 1");
+  }
+};
+TEST(checker, counterexample_is_the_shortest) {
+  const model::result r = expect_caught<long_way>("the shortest way", "the second is CPU 1");
+  EXPECT_TRUE(r.shortest);
+  EXPECT_EQ(r.choices.substr(r.choices.find(':')), ":0.1");
+}
+
+TEST(checker, counterexample_is_a_chart) {
+  const model::result r = model::explore<last_cpu_gate<2, bug::relaxed_ack>>();
+  EXPECT_NE(r.chart.find("CPU 1"), std::string::npos);
+  EXPECT_NE(r.chart.find("=> data race"), std::string::npos);
+  EXPECT_NE(r.svg.find("</svg>"), std::string::npos);
+}
+
+TEST(checker, choices_of_something_else_are_refused) {
+  using scenario = last_cpu_gate<2, bug::none>;
+  EXPECT_EQ((model::replay<scenario>("0:7").failure), "choices that do not fit this scenario");
+  EXPECT_EQ((model::replay<scenario>("ffff:0").failure), "choices that are not of this scenario");
+}
+
+// An NMI between two stores of the CPU that it comes to.
+struct torn {
+  static constexpr cpu_id cpus = 1;
+  model::atomic<uint32_t> first, second;
+  void run(cpu_id) {
+    first.store(1, order::relaxed);
+    second.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) {
+    require(first.load(order::relaxed) == second.load(order::relaxed), "between two stores");
+  }
+};
+TEST(checker, nmi_comes_between_two_operations) {
+  expect_complete<torn>("no NMI");
+  expect_caught<torn>("1 NMI", "between two stores", {.nmis = 1});
+}
+
+}  // namespace

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every interleaving of stopping the others (stop_cpus.hpp, self_stop.hpp) on a gate.
+
+#include <lastcpu/self_stop.hpp>
+
+#include "model/expect.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+using model::ending;
+using model::interrupt;
+using model::require;
+
+template <cpu_id N>
+struct stop_machine {
+  static constexpr cpu_id cpus = N;
+  using P = model::platform<N>;
+  using registers = typename P::registers;
+  using report = typename stop_cpus<P>::report_type;
+  static constexpr rung nmi_only[] = {{stop_how::nmi, 1000}};
+  static constexpr rung both[] = {{stop_how::irq, 1000}, {stop_how::nmi, 1000}};
+
+  panic_cpu<P> gate;
+  stop_cpus<P> others;
+
+  void nmi(cpu_id me, interrupt) { stop_if_asked(me, stop_state::by_nmi); }
+  void irq(cpu_id me) { stop_if_asked(me, stop_state::by_irq); }
+  void stop_if_asked(cpu_id me, stop_state how) {
+    const gate_word seen = gate.read();
+    if (!seen.is_committed() || seen.owner() == me) return;
+    stop_as_asked(others, registers{me + 10}, how);
+  }
+  bool claim_and_commit() {
+    if (!gate.claim(hold::final).won()) return false;
+    require(gate.commit(), "the owner can't commit");
+    return true;
+  }
+  /// What a report may say of a CPU that the owner has stopped.
+  void check(const report& r, cpu_id me) {
+    for (cpu_id cpu = 0; cpu < N; ++cpu) {
+      if (cpu == me || r.state(cpu) == stop_state::silent) continue;
+      require(others.acknowledged(cpu), "promise 5: named stopped, and has not said so");
+      const registers* regs = others.registers_of(cpu);
+      require(regs != nullptr && model::uses(*regs).pc % 10 == cpu, "promise 8: registers are missing");
+    }
+  }
+};
+
+// Idle CPUs answer an NMI, and an ordinary interrupt before that.
+template <cpu_id N, bool Both>
+struct idle_ones : stop_machine<N> {
+  void run(cpu_id me) {
+    if (me != 0) return;
+    (void)this->claim_and_commit();
+    const auto r =
+        Both ? this->others.stop_others(this->gate, this->both) : this->others.stop_others(this->gate, this->nmi_only);
+    require(r.status() == stop_status::stopped, "promise 5: a CPU that answers is named silent");
+    require(model::state_of(0).clock == 0, "promise 6: everybody answers, and the owner waits until its deadline");
+    this->check(r, me);
+    const auto again = this->others.stop_others(this->gate, this->nmi_only);
+    for (cpu_id cpu = 0; cpu < N; ++cpu)
+      require(again.state(cpu) == r.state(cpu), "promise 9: the second report differs");
+    require(model::note(0) == 1, "promise 9: asked twice");
+    P::jump({1});
+  }
+  using P = typename stop_machine<N>::P;
+  void on_trace(const trace_event& e) {
+    if (e.kind == trace_kind::stop_sent && e.value == 1) ++model::note(0);
+  }
+};
+TEST(stop, idle_cpus_answer) {
+  expect_complete<idle_ones<2, false>>("2 CPUs, nmi");
+  expect_complete<idle_ones<3, false>>("3 CPUs, nmi");
+  expect_complete<idle_ones<4, false>>("4 CPUs, nmi");
+  expect_complete<idle_ones<3, true>>("3 CPUs, irq then nmi");
+}
+
+// The deadline may pass at any moment: late answers are silent or stopped, never half of both.
+template <cpu_id N>
+struct late : stop_machine<N> {
+  void run(cpu_id me) {
+    if (me != 0) return;
+    (void)this->claim_and_commit();
+    const auto r = this->others.stop_others(this->gate, this->both);
+    this->check(r, me);
+    const auto again = this->others.stop_others(this->gate, this->both);
+    for (cpu_id cpu = 0; cpu < N; ++cpu) require(again.state(cpu) == r.state(cpu), "promise 9: the report changes");
+    stop_machine<N>::P::jump({1});
+  }
+};
+TEST(late_ack, changes_no_report) {
+  expect_complete<late<2>>("2 CPUs", {.time = model::deadlines::any_time});
+  expect_complete<late<3>>("3 CPUs", {.time = model::deadlines::any_time});
+}
+
+// One answers nobody, ever.
+struct wedged : stop_machine<3> {
+  void run(cpu_id me) {
+    if (me == 1) model::wedge();
+    if (me != 0) return;
+    (void)claim_and_commit();
+    const report r = others.stop_others(gate, both);
+    require(r.status() == stop_status::some_silent && r.state(1) == stop_state::silent, "promise 5: it is not named");
+    require(r.state(2) != stop_state::silent, "promise 5: a CPU that answers is named silent");
+    P::jump({1});
+  }
+  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+};
+TEST(stop, silent_cpu_is_named_and_costs_its_budget) {
+  expect_complete<wedged>("3 CPUs, 1 wedged");
+}
+
+// Two want to stop everybody, and one of them twice.
+template <cpu_id N>
+struct two_arbiters : stop_machine<N> {
+  using P = typename stop_machine<N>::P;
+  void run(cpu_id me) {
+    if (me > 1) return;
+    const auto refused = this->others.stop_others(this->gate, this->nmi_only);
+    require(refused.status() == stop_status::not_the_arbiter, "promise 9: who has not committed stops the others");
+    (void)P::irq_save();
+    if (!this->claim_and_commit()) {
+      const registers r{me + 10};
+      stop_as_loser(this->gate, this->others, &r);
+      require(false, "promise 1: a gate that was never given back is won");
+    }
+    const auto first = this->others.stop_others(this->gate, this->nmi_only);
+    require(first.status() == stop_status::stopped, "promise 5: a CPU that answers is named silent");
+    require(model::state_of(me).clock == 0, "promise 6: everybody answers, and the owner waits until its deadline");
+    this->check(first, me);
+    P::jump({1});
+  }
+  using registers = typename P::registers;
+  void on_trace(const trace_event& e) {
+    if (e.kind == trace_kind::stop_sent) require(e.cpu == this->gate.read().owner(), "promise 3: a loser sends a stop");
+  }
+  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 2: nobody finishes the job"); }
+};
+TEST(concurrent_stop, one_arbiter_stops_the_other) {
+  expect_complete<two_arbiters<2>>("2 CPUs");
+  expect_bounded<two_arbiters<3>>("3 CPUs, no stale reads", {.stale = 0});
+}
+
+// What went wrong: the stop NMI came between the store of an answer and the wake for it, and parked for good there.
+TEST(regression, stop_nmi_between_an_answer_and_its_wake_leaves_the_owner_waiting) {
+  expect_complete<two_arbiters<2>>("2 CPUs");
+}
+
+// The same with an NMI panic of that CPU's own, which parks as a loser.
+struct loses_again_in_nmi : two_arbiters<2> {
+  void nmi(cpu_id me, interrupt which) {
+    if (which != interrupt::injected_nmi) return two_arbiters<2>::nmi(me, which);
+    const registers r{me + 10};
+    if (gate.on_other_cpu()) stop_as_loser(gate, others, &r);
+  }
+};
+TEST(regression, nmi_panic_between_an_answer_and_its_wake_leaves_the_owner_waiting) {
+  const model::options o{.nmis = 1, .nmi_cpus = 2, .stale = 0};
+  expect_bounded<loses_again_in_nmi>("2 CPUs, 1 NMI, no stale reads", o);
+}
+
+// A loser of a trial waits, wins, and withdraws its answer before anything else.
+template <cpu_id N>
+struct resumed : stop_machine<N> {
+  using P = typename stop_machine<N>::P;
+  void run(cpu_id me) {
+    (void)P::irq_save();
+    const typename P::registers r{me + 10};
+    if (me == 0) {
+      if (this->gate.claim(hold::trial).won()) (void)this->gate.release();
+      return;
+    }
+    if (!this->gate.claim(hold::final).won()) stop_as_loser(this->gate, this->others, &r);
+    this->others.withdraw(me);
+    require(model::note(0)++ == 0, "promise 1: two winners");
+    require(this->gate.commit(), "the owner can't commit");
+    const auto answers = this->others.stop_others(this->gate, this->nmi_only);
+    require(answers.state(me) == stop_state::running, "promise 3: the owner counts as stopped");
+    this->check(answers, me);
+    P::jump({1});
+  }
+  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 2: a panic was lost"); }
+};
+TEST(released_under_waiter, parked_loser_goes_on) {
+  expect_complete<resumed<2>>("2 CPUs");
+  expect_bounded<resumed<3>>("3 CPUs, 2 switches", {.stale = 0, .switches = 2});
+}
+
+// A stray NMI where nobody has committed, or on the owner, changes nothing.
+struct stray : stop_machine<2> {
+  void run(cpu_id me) {
+    if (me != 0) return;
+    (void)claim_and_commit();
+    check(others.stop_others(gate, nmi_only), me);
+    P::jump({1});
+  }
+};
+TEST(stray_ack, nmi_of_nobody_stops_nobody_too_early) {
+  expect_complete<stray>("2 CPUs, 1 NMI", {.nmis = 1});
+  expect_complete<stray>("2 CPUs, 2 NMIs", {.nmis = 2});
+}
+
+}  // namespace

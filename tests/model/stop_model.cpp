@@ -12,6 +12,7 @@ using namespace lastcpu::test;
 using model::ending;
 using model::interrupt;
 using model::require;
+using model::state_of;
 
 template <cpu_id N>
 struct stop_machine {
@@ -34,6 +35,7 @@ struct stop_machine {
   }
   bool claim_and_commit() {
     if (!gate.claim(hold::final).won()) return false;
+    require(others.stop_others(gate, nmi_only).status() == stop_status::not_the_arbiter, "promise 9: stopped too early");
     require(gate.commit(), "the owner can't commit");
     return true;
   }
@@ -75,6 +77,7 @@ TEST(stop, idle_cpus_answer) {
   expect_complete<idle_ones<3, false>>("3 CPUs, nmi");
   expect_complete<idle_ones<4, false>>("4 CPUs, nmi");
   expect_complete<idle_ones<3, true>>("3 CPUs, irq then nmi");
+  expect_complete<idle_ones<3, false>>("3 CPUs, nmi, 1 spurious wake-up", {.spurious = 1});
 }
 
 // The deadline may pass at any moment: late answers are silent or stopped, never half of both.
@@ -160,6 +163,23 @@ TEST(regression, nmi_panic_between_an_answer_and_its_wake_leaves_the_owner_waiti
   const model::options o{.nmis = 1, .nmi_cpus = 2, .stale = 0};
   expect_bounded<loses_again_in_nmi>("2 CPUs, 1 NMI, no stale reads", o);
 }
+
+// A loser sleeps until the commit, and then parks for good: its hook has run.
+struct parked_for_good : stop_machine<2> {
+  void run(cpu_id me) {
+    (void)P::irq_save();
+    const registers r{me + 10};
+    if (gate.claim(hold::final).won()) {
+      (void)gate.commit();
+      return;
+    }
+    stop_as_loser(gate, others, &r);
+  }
+  void finish(ending, cpu_id) {
+    require(state_of(0).parked != state_of(1).parked, "promise 3: a loser is not parked for good");
+  }
+};
+TEST(stop_as_loser, parks_for_good_once_another_cpu_has_committed) { expect_complete<parked_for_good>("2 CPUs"); }
 
 // A loser of a trial waits, wins, and withdraws its answer before anything else.
 template <cpu_id N>

@@ -32,7 +32,9 @@ inline void machine::trace(const trace_event& e) {
     record(texts[static_cast<uint32_t>(e.kind)] + (number ? text_of(" %u", e.value) : ""));
   }
   const cpu_id was = std::exchange(current_, no_cpu);  // what the scenario looks at meanwhile is no operation
+  const cpu_id by = std::exchange(now.ended_by, was);  // but this_cpu() is who it was
   scenario.trace(e);
+  now.ended_by = by;
   current_ = was;
   if (!failure.empty()) fail(failure);
 }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+// The historical designs (tests/specimens), explored: for each the model finds the race that it is known for, and
+// prints it. What was modelled is what those files say, in our own words, from the public descriptions of the bugs.
+
+#include "model/expect.hpp"
+#include "specimens/double_read_2025.hpp"
+#include "specimens/panic_cpu_2015.hpp"
+#include "specimens/panic_lock_2011.hpp"
+#include "specimens/trylock_only.hpp"
+
+namespace {
+
+using namespace lastcpu;
+using namespace lastcpu::test;
+using model::ending;
+using model::interrupt;
+using model::note;
+using model::require;
+
+enum class role { nothing, panics, oopses };
+
+/// `Design` on two CPUs with a crash kernel or without; a machine on which nobody is left to finish the job is a loss.
+template <template <class> class Design, role First, role Second, bool Image>
+struct history {
+  static constexpr cpu_id cpus = 2;
+  static constexpr bool may_sleep = true;
+  using P = model::platform<2>;
+  Design<P> design;
+
+  history() {
+    if (Image) design.load({1});
+  }
+  void run(cpu_id me) {
+    const P::registers r{1000 + me};
+    const role mine = me == 0 ? First : Second;
+    if (mine == role::panics) {
+      note(0) = 1;
+      design.panic(&r);
+    }
+    if (mine == role::oopses) {
+      if (Image) note(0) = 1;
+      design.crash_kexec(&r);
+    }
+  }
+  void nmi(cpu_id me, interrupt which) {
+    const P::registers r{2000 + me};
+    (void)design.handle_nmi(r);
+    if (which != interrupt::injected_nmi) return;
+    note(0) = 1;
+    design.nmi_panic(r);
+  }
+  void finish(ending how, cpu_id) {
+    require(how != ending::quiet || note(0) == 0, "nobody is left to finish the job");
+    require(how == ending::quiet || how == (Image ? ending::jumped : ending::restarted), "the dump is lost");
+  }
+};
+
+// The gate is gone on without: two CPUs believe that they are the one.
+template <template <class> class Design>
+struct owners : history<Design, role::oopses, role::panics, false> {
+  void on_trace(const trace_event& e) {
+    if (e.kind == trace_kind::stop_sent) require(this->design.holds_gate(), "a CPU goes on without owning the gate");
+  }
+  void finish(ending, cpu_id) {}
+};
+
+template <class S>
+void lost(const char* what, const char* why, const model::options& o = {.stale = 0}) {
+  const model::result r = expect_caught<S>(what, why, o);
+  printf("%s\n%s\n", r.choices.c_str(), r.chart.c_str());
+}
+
+using enum role;
+
+TEST(trylock_only, panic_vs_panic_loses_the_dump) {
+  lost<history<specimens::trylock_only, panics, panics, true>>("before 2011", "");
+}
+TEST(panic_lock_2011, panic_vs_panic_is_mended) {
+  expect_bounded<history<specimens::panic_lock_2011, panics, panics, true>>("2011", {.stale = 0});
+}
+TEST(panic_lock_2011, oops_vs_panic_loses_the_dump) {
+  lost<history<specimens::panic_lock_2011, oopses, panics, true>>("2011", "");
+}
+TEST(panic_lock_2011, nmi_on_dumper_never_returns) {
+  lost<history<specimens::panic_lock_2011, panics, nothing, true>>("2011, 1 NMI", "",
+                                                                   {.nmis = 1, .nmi_cpus = 1, .stale = 0});
+}
+TEST(panic_cpu_2015, oops_vs_panic_is_mended) {
+  expect_bounded<history<specimens::panic_cpu_2015, oopses, panics, true>>("2015", {.stale = 0});
+}
+TEST(panic_cpu_2015, released_under_waiter_loses_the_panic) {
+  lost<history<specimens::panic_cpu_2015, oopses, panics, false>>("2015", "nobody is left");
+}
+TEST(panic_cpu_2015, nmi_panic_pending_is_forgotten) {
+  lost<history<specimens::panic_cpu_2015, oopses, nothing, false>>("2015, 1 NMI", "nobody is left",
+                                                                   {.nmis = 1, .nmi_cpus = 1, .stale = 0});
+}
+TEST(double_read_2025, released_under_waiter_goes_on_without_the_gate) {
+  lost<owners<specimens::double_read_2025>>("2025", "without owning the gate");
+}
+TEST(panic_cpu_2015, never_goes_on_without_the_gate) {
+  const model::result r = model::explore<owners<specimens::panic_cpu_2015>>({.stale = 0});
+  EXPECT_EQ(r.failure.find("without owning"), std::string::npos);
+}
+
+}  // namespace

@@ -20,8 +20,8 @@ struct gate_machine {
   uint64_t guarded;  // only who holds the gate touches it
 
   void use_it() {
+    guarded = model::uses(guarded) + 1;  // before another look at the gate: the claim alone has to order it
     require(gate.on_this_cpu(), "promise 1: the holder does not see that it holds the gate");
-    guarded = model::uses(guarded) + 1;
   }
 };
 

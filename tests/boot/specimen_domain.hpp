@@ -36,12 +36,19 @@ class specimen_domain : public crash_domain<P, Policy> {
   struct gate_view {
     specimen_domain& domain;
     [[nodiscard]] gate_view read() const noexcept { return *this; }
+    [[nodiscard]] bool is_open() const noexcept { return !is_committed(); }
+    [[nodiscard]] cpu_id owner() const noexcept { return no_cpu; }
     [[nodiscard]] bool is_committed() const noexcept { return domain.crashed_.load(order::acquire) != 0; }
     [[nodiscard]] bool in_progress() const noexcept { return is_committed(); }
     [[nodiscard]] bool on_this_cpu() const noexcept { return false; }
     [[nodiscard]] uint32_t step() const noexcept { return is_committed() ? step_count : 0; }
     claim_result claim(hold) const noexcept { return {}; }
     bool commit() const noexcept { return false; }
+    release_outcome release() const noexcept { return release_outcome::not_mine; }
+  };
+
+  struct records {
+    [[nodiscard]] bool acknowledged(cpu_id) const noexcept { return false; }
   };
 
   struct slot {
@@ -73,6 +80,7 @@ class specimen_domain : public crash_domain<P, Policy> {
     return {};
   }
   [[nodiscard]] gate_view gate() noexcept { return {*this}; }
+  [[nodiscard]] records cpus() noexcept { return {}; }
   [[nodiscard]] slot image() noexcept { return {design_}; }
 
  private:

@@ -79,7 +79,10 @@ struct crash_machine {
     if (how == ending::quiet) {
       require(note(panicked) == 0, "promise 2: a panic was lost");
       require(gate.is_open(), "promise 14: everybody lives on, but the gate stays shut");
-      for (cpu_id cpu = 0; cpu < N; ++cpu) require(model::state_of(cpu).irqs_on, "promise 14: interrupts stay off");
+      for (cpu_id cpu = 0; cpu < N; ++cpu) {
+        require(model::state_of(cpu).irqs_on, "promise 14: interrupts stay off");
+        require(!model::state_of(cpu).parked, "promise 14: nobody has committed, and a CPU has parked");
+      }
       return;
     }
     require(gate.owner() == by && gate.is_committed(), "promise 1: a CPU that does not own the gate ends the machine");

@@ -107,11 +107,14 @@ TEST(reload_vs_crash, damaged_image_is_handed_back_and_the_next_one_boots) {
 struct two_loads : slot_machine<2> {
   void run(cpu_id me) {
     image old{0};
-    if (slot.load({me + 1}, &old) == load_outcome::loaded) require(old.id != me + 1, "what was replaced is not handed out");
+    if (slot.load({me + 1}, &old) == load_outcome::loaded)
+      require(old.id != me + 1, "what was replaced is not handed out");
   }
   void finish(ending, cpu_id) { require(slot.ready(), "promise 12: two loads leave none"); }
 };
-TEST(reload_vs_crash, two_loads_take_turns) { expect_complete<two_loads>("2 loads"); }
+TEST(reload_vs_crash, two_loads_take_turns) {
+  expect_complete<two_loads>("2 loads");
+}
 
 struct refused : slot_machine<2> {
   static constexpr uintptr_t bad = P::damaged | 1;

@@ -35,7 +35,8 @@ struct stop_machine {
   }
   bool claim_and_commit() {
     if (!gate.claim(hold::final).won()) return false;
-    require(others.stop_others(gate, nmi_only).status() == stop_status::not_the_arbiter, "promise 9: stopped too early");
+    require(others.stop_others(gate, nmi_only).status() == stop_status::not_the_arbiter,
+            "promise 9: stopped too early");
     require(gate.commit(), "the owner can't commit");
     return true;
   }
@@ -56,12 +57,12 @@ struct idle_ones : stop_machine<N> {
   void run(cpu_id me) {
     if (me != 0) return;
     (void)this->claim_and_commit();
-    const auto r =
-        Both ? this->others.stop_others(this->gate, this->both) : this->others.stop_others(this->gate, this->nmi_only);
+    const auto r = Both ? this->others.stop_others(this->gate, stop_machine<N>::both)
+                        : this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
     require(r.status() == stop_status::stopped, "promise 5: a CPU that answers is named silent");
     require(model::state_of(0).clock == 0, "promise 6: everybody answers, and the owner waits until its deadline");
     this->check(r, me);
-    const auto again = this->others.stop_others(this->gate, this->nmi_only);
+    const auto again = this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
     for (cpu_id cpu = 0; cpu < N; ++cpu)
       require(again.state(cpu) == r.state(cpu), "promise 9: the second report differs");
     require(model::note(0) == 1, "promise 9: asked twice");
@@ -86,9 +87,9 @@ struct late : stop_machine<N> {
   void run(cpu_id me) {
     if (me != 0) return;
     (void)this->claim_and_commit();
-    const auto r = this->others.stop_others(this->gate, this->both);
+    const auto r = this->others.stop_others(this->gate, stop_machine<N>::both);
     this->check(r, me);
-    const auto again = this->others.stop_others(this->gate, this->both);
+    const auto again = this->others.stop_others(this->gate, stop_machine<N>::both);
     for (cpu_id cpu = 0; cpu < N; ++cpu) require(again.state(cpu) == r.state(cpu), "promise 9: the report changes");
     stop_machine<N>::P::jump({1});
   }
@@ -121,7 +122,7 @@ struct two_arbiters : stop_machine<N> {
   using P = typename stop_machine<N>::P;
   void run(cpu_id me) {
     if (me > 1) return;
-    const auto refused = this->others.stop_others(this->gate, this->nmi_only);
+    const auto refused = this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
     require(refused.status() == stop_status::not_the_arbiter, "promise 9: who has not committed stops the others");
     (void)P::irq_save();
     if (!this->claim_and_commit()) {
@@ -129,7 +130,7 @@ struct two_arbiters : stop_machine<N> {
       stop_as_loser(this->gate, this->others, &r);
       require(false, "promise 1: a gate that was never given back is won");
     }
-    const auto first = this->others.stop_others(this->gate, this->nmi_only);
+    const auto first = this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
     require(first.status() == stop_status::stopped, "promise 5: a CPU that answers is named silent");
     require(model::state_of(me).clock == 0, "promise 6: everybody answers, and the owner waits until its deadline");
     this->check(first, me);
@@ -179,7 +180,21 @@ struct parked_for_good : stop_machine<2> {
     require(state_of(0).parked != state_of(1).parked, "promise 3: a loser is not parked for good");
   }
 };
-TEST(stop_as_loser, parks_for_good_once_another_cpu_has_committed) { expect_complete<parked_for_good>("2 CPUs"); }
+TEST(stop_as_loser, parks_for_good_once_another_cpu_has_committed) {
+  expect_complete<parked_for_good>("2 CPUs");
+}
+
+// An owner that never commits: the loser sleeps, and looks at the gate no more.
+struct never_committed : stop_machine<2> {
+  static constexpr bool may_sleep = true;
+  void run(cpu_id me) {
+    const registers r{me + 10};
+    if (!gate.claim(hold::final).won()) stop_as_loser(gate, others, &r);
+  }
+};
+TEST(stop_as_loser, sleeps_while_another_cpu_holds_the_gate) {
+  expect_complete<never_committed>("2 CPUs", {.livelock = true});
+}
 
 // A loser of a trial waits, wins, and withdraws its answer before anything else.
 template <cpu_id N>
@@ -196,7 +211,7 @@ struct resumed : stop_machine<N> {
     this->others.withdraw(me);
     require(model::note(0)++ == 0, "promise 1: two winners");
     require(this->gate.commit(), "the owner can't commit");
-    const auto answers = this->others.stop_others(this->gate, this->nmi_only);
+    const auto answers = this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
     require(answers.state(me) == stop_state::running, "promise 3: the owner counts as stopped");
     this->check(answers, me);
     P::jump({1});

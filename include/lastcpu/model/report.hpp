@@ -23,7 +23,10 @@ inline std::string machine::contended() const {
 }
 
 inline bool machine::contended(const std::string& text) {
-  for (slot& s : slots_) s.contended = s.slept_on = s.nested = false;
+  for (slot& s : slots_) {
+    s.contended = s.slept_on = s.nested = false;
+    std::memset(s.levels, 0, sizeof(s.levels));
+  }
   for (const char* p = text.c_str(); *p != '\0' && *p != ':';) {
     char* end = nullptr;
     const size_t i = std::strtoul(p, &end, 16);

@@ -131,6 +131,7 @@ struct crash_machine {
     const auto* regs = domain.cpus().registers_of(cpu);
     if (cpu == by) {
       require(regs != nullptr, "promise 8: the registers of the CPU that crashed are missing");
+      require(!domain.cpus().acknowledged(cpu), "promise 3: the owner counts as stopped");
     } else if (state == stop_state::silent) {
       require(model::state_of(cpu).wedged || note(may_be_silent) != 0, "promise 5: a CPU that answers is named silent");
     } else {

@@ -85,7 +85,7 @@ struct doze : testing::Test {
   bool sleep() { return x86::doze<port, machine>(word, uintptr_t{7}); }
   template <class K = port>
   void wake() {
-    x86::wake_dozers<K, bus>(word);
+    x86::wake_dozers_on<K, bus>(word);
   }
 };
 
@@ -169,10 +169,21 @@ TEST_F(doze, wake_up_leaves_any_other_code_where_it_was) {
 }
 
 TEST_F(doze, is_not_ended_by_a_change_of_another_word) {
-  atomic<uint32_t> acknowledgement{1};
-  while_it_sleeps = [&] { x86::wake_dozers<port, bus>(acknowledgement); };
+  atomic<uintptr_t> other{7};
+  while_it_sleeps = [&] { x86::wake_dozers_on<port, bus>(other); };
   EXPECT_TRUE(sleep());
   EXPECT_EQ(did.take(), asleep);
+}
+
+TEST_F(doze, is_not_ended_by_the_commit_but_by_the_shutdown) {
+  while_it_sleeps = [&] {
+    word.store(gate_word{}.taken_by(0, phase::dumping).bits(), order::release);
+    wake();
+    did.add("shutdown");
+    x86::wake_dozers<port, bus>();
+  };
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), (lines{"cr8 e", "sti, hlt", "shutdown", "write 300 c40f1", "cli", "cr8 3"}));
 }
 
 TEST_F(doze, on_a_second_word_is_refused) {

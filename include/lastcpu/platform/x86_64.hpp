@@ -110,7 +110,8 @@ struct x86_64 {
   /// Who polls or monitors the line sees the store itself.
   template <class T>
   static void wake([[maybe_unused]] const atomic<T>& word) noexcept {
-    if constexpr (x86::detail::has_wake_vector<Kernel>) x86::wake_dozers<Kernel>(word);
+    if constexpr (x86::detail::has_wake_vector<Kernel> && sizeof(T) == sizeof(uintptr_t))
+      x86::wake_dozers_on<Kernel>(word);
   }
 
   [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
@@ -142,6 +143,7 @@ struct x86_64 {
     x86::leave_virtualisation<Kernel>();
     x86::write_cr8(0);
     local_apic::mask_local_sources();
+    let_losers_park();
     x86::mask_legacy_pics();
     x86::mask_io_apics<Kernel>();
   }
@@ -152,7 +154,10 @@ struct x86_64 {
     x86::leave_virtualisation<Kernel>();
     x86::restart(Kernel::ticks_per_second());
   }
-  [[noreturn]] static void halt() noexcept { park(); }
+  [[noreturn]] static void halt() noexcept {
+    let_losers_park();
+    park();
+  }
 
   /// The handler of `wake_vector`; see doze.hpp.
   static void handle_wake(registers& regs) noexcept { x86::handle_wake<Kernel>(regs); }
@@ -164,6 +169,9 @@ struct x86_64 {
   }
 
  private:
+  static void let_losers_park() noexcept {
+    if constexpr (x86::detail::has_wake_vector<Kernel>) x86::wake_dozers<Kernel>();
+  }
   [[nodiscard]] static bool may_sleep() noexcept {
     if constexpr (requires { Kernel::can_monitor(); })
       return Kernel::can_monitor();

@@ -7,11 +7,14 @@
 // its IRET would open their stack to the next one. The task priority keeps everything below that class out, so
 // whatever else the kernel has there runs on a loser, too: keep it to the stop request and the like. An interrupt of a
 // legacy PIC asks for no priority: a kernel that uses one does not doze.
+// The commit wakes nobody: a loser that parks for good costs time just when the others are to be stopped. It has
+// acknowledged, and sleeps on; crash_shutdown() and halt() wake it, to run its self-stop hook and park.
 // Not here: a CPU that waits with a deadline, which polls.
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
@@ -81,12 +84,10 @@ inline void handle_wake(registers& regs) noexcept {
   if ((regs.cs & 3) == 0 && *reinterpret_cast<const volatile unsigned char*>(regs.rip) == hlt) ++regs.rip;
 }
 
-/// Ends doze() on this word, on every CPU. After the exchange that changed the word; any context.
-template <class Kernel, class Bus = lapic_bus<Kernel>, class Word>
-inline void wake_dozers(const Word& word) noexcept {
-  using dozers = detail::dozers<Kernel>;
-  if (dozers::count.load(order::acquire) == 0) return;
-  if (dozers::word.load(order::acquire) != reinterpret_cast<uintptr_t>(word.address())) return;
+/// Ends every doze(). Any context.
+template <class Kernel, class Bus = lapic_bus<Kernel>>
+inline void wake_dozers() noexcept {
+  if (detail::dozers<Kernel>::count.load(order::acquire) == 0) return;
   const ipi_message message = ipi_message::fixed(Kernel::wake_vector);
   if constexpr (requires { Kernel::owns_every_cpu(); }) {
     if (Kernel::owns_every_cpu()) {
@@ -97,6 +98,16 @@ inline void wake_dozers(const Word& word) noexcept {
   const cpu_id me = Kernel::this_cpu();
   for (cpu_id cpu = 0; cpu < lastcpu::detail::cpu_limit<Kernel>(); ++cpu)
     if (cpu != me && Kernel::is_online(cpu)) (void)lapic<Bus>::send(Kernel::apic_id(cpu), message);
+}
+
+/// Ends doze() on this word, unless it is a gate that has been committed. After the exchange that changed the word; any
+/// context.
+template <class Kernel, class Bus = lapic_bus<Kernel>>
+inline void wake_dozers_on(const atomic<uintptr_t>& word) noexcept {
+  const auto here = reinterpret_cast<uintptr_t>(word.address());
+  if (detail::dozers<Kernel>::word.load(order::acquire) != here) return;
+  if (gate_word{word.load(order::acquire)}.is_committed()) return;
+  wake_dozers<Kernel, Bus>();
 }
 
 }  // namespace lastcpu::x86

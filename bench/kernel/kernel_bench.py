@@ -101,8 +101,8 @@ def main():
     parser.add_argument("--boots", type=int, default=21, help="for the second table (%(default)s)")
     parser.add_argument("--seconds", type=int, default=300, help="at most, for each boot (%(default)s)")
     options = parser.parse_args()
-    if options.rounds < 4 or options.boots < 4:
-        parser.error("--rounds and --boots: at least 4")
+    if not 4 <= options.rounds <= 1000 or options.boots < 4:
+        parser.error("--rounds: 4 to 1000; --boots: at least 4")
     build = Path(options.build)
     stop_table(file(build / "bench" / "kernel" / "lastcpu_kernel_bench.elf", "lastcpu_kernel_bench"), options)
     print()

@@ -192,7 +192,8 @@ struct lapic {
 
   static void mask(apic_mode m, uint32_t offset) noexcept {
     constexpr uint32_t masked = 1u << 16;
-    write(m, offset, read(m, offset) | masked);
+    const uint32_t before = read(m, offset);
+    if ((before & masked) == 0) write(m, offset, before | masked);  // an access is dear in a virtual machine
   }
 
   // AMD's further sources.

@@ -6,6 +6,8 @@
 // it parks. The owner of the gate sends at most one request per rung to those that are still missing, waits with a
 // bound, and reads the records. A CPU that lost the race and parked counts as stopped from its acknowledgement on and
 // gets no request. There is no counter, so nothing can be counted twice, late or for somebody else.
+// The owner writes to no record but its own, and looks at none again that it has seen answered: each costs it two moves
+// of a cache line, one before the request and one for the answer.
 // Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
 
 #include <lastcpu/detail/optional_members.hpp>
@@ -96,7 +98,7 @@ class stop_cpus {
   // --- For the owner of the gate. Interrupts off.
 
   /// Notes `silent` for every other online CPU, before the request goes out: a fault right after it leaves an honest
-  /// report.
+  /// report. From here on the owner keeps the gate: an answer stands.
   void expect_all(cpu_id me) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
     for (cpu_id cpu = 0; cpu < limit; ++cpu) expect(cpu, me);
@@ -112,7 +114,7 @@ class stop_cpus {
     missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
     P::send_stop(missing, by.how);
     const uint64_t at = detail::deadline_in<P>(by.budget_us);
-    missing.for_each([this, at](cpu_id cpu) { await(cpu, at); });
+    missing.for_each([this, me, at](cpu_id cpu) { await(cpu, me, at); });
   }
 
   /// Reads every record for the last time. From here on the report stands.
@@ -172,7 +174,7 @@ class stop_cpus {
       r.ack.store(0, order::relaxed);
       r.saved.store(0, order::relaxed);
       r.begun.store(0, order::relaxed);
-      r.entry.store(0, order::relaxed);
+      entries_[cpu].store(0, order::relaxed);
     }
     rungs_done_.store(0, order::relaxed);
     collected_.store(0, order::relaxed);
@@ -193,15 +195,16 @@ class stop_cpus {
     atomic<uint32_t> ack{};    // its CPU's: 0, or a stop_state
     atomic<uint32_t> saved{};  // its CPU's: attempts begun, or saved_whole
     atomic<uint32_t> begun{};  // its CPU's: what it does once only
-    atomic<uint32_t> entry{};  // the owner's: the report's line, a stop_state
     registers regs{};
   };
 
   [[nodiscard]] stop_state entry(cpu_id cpu) const noexcept {
-    return static_cast<stop_state>(records_[cpu].entry.load(order::relaxed));
+    return static_cast<stop_state>(entries_[cpu].load(order::relaxed));
   }
-  void set_entry(cpu_id cpu, stop_state s) noexcept {
-    records_[cpu].entry.store(static_cast<uint32_t>(s), order::relaxed);
+  void set_entry(cpu_id cpu, stop_state s) noexcept { entries_[cpu].store(static_cast<uint32_t>(s), order::relaxed); }
+  [[nodiscard]] bool has_answered(cpu_id cpu) const noexcept {
+    const stop_state s = entry(cpu);
+    return s >= stop_state::parked && s <= stop_state::forced;
   }
 
   [[nodiscard]] bool is_done(cpu_id me, uint32_t what) const noexcept {
@@ -231,16 +234,21 @@ class stop_cpus {
 
   void find_missing(cpu_id me, cpu_set<P::max_cpus>& missing) noexcept {
     for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
-      if (expect(cpu, me)) missing.add(cpu);
+      if (!has_answered(cpu) && expect(cpu, me)) missing.add(cpu);
   }
 
-  void await(cpu_id cpu, uint64_t at) noexcept {
+  // Notes the answer while its line is here.
+  void await(cpu_id cpu, cpu_id me, uint64_t at) noexcept {
     record& r = records_[cpu];
     while (r.ack.load(order::acquire) == 0 && P::is_online(cpu))
       if (!P::wait_while(r.ack, uint32_t{0}, at)) return;
+    expect(cpu, me);
   }
 
   record records_[P::max_cpus]{};
+  // The owner's: the report's lines, each a stop_state. Apart from the records, so that writing one takes no record's
+  // line away from its CPU.
+  alignas(64) atomic<uint32_t> entries_[P::max_cpus]{};
   atomic<uint32_t> rungs_done_{};  // the owner's, as is the next
   atomic<uint32_t> collected_{};   // 0 not yet, 1 all answered, 2 some are silent
 };

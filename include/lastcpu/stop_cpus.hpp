@@ -114,7 +114,7 @@ class stop_cpus {
     missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
     P::send_stop(missing, by.how);
     const uint64_t at = detail::deadline_in<P>(by.budget_us);
-    missing.for_each([this, me, at](cpu_id cpu) { await(cpu, me, at); });
+    missing.for_each([this, at](cpu_id cpu) { await(cpu, at); });
   }
 
   /// Reads every record for the last time. From here on the report stands.
@@ -237,18 +237,16 @@ class stop_cpus {
       if (!has_answered(cpu) && expect(cpu, me)) missing.add(cpu);
   }
 
-  // Notes the answer while its line is here.
-  void await(cpu_id cpu, cpu_id me, uint64_t at) noexcept {
+  void await(cpu_id cpu, uint64_t at) noexcept {
     record& r = records_[cpu];
     while (r.ack.load(order::acquire) == 0 && P::is_online(cpu))
       if (!P::wait_while(r.ack, uint32_t{0}, at)) return;
-    expect(cpu, me);
   }
 
   record records_[P::max_cpus]{};
   // The owner's: the report's lines, each a stop_state. Apart from the records, so that writing one takes no record's
   // line away from its CPU.
-  alignas(64) atomic<uint32_t> entries_[P::max_cpus]{};
+  atomic<uint32_t> entries_[P::max_cpus]{};
   atomic<uint32_t> rungs_done_{};  // the owner's, as is the next
   atomic<uint32_t> collected_{};   // 0 not yet, 1 all answered, 2 some are silent
 };

@@ -20,6 +20,7 @@ using namespace lastcpu;
 class directory {
  public:
   void read(cpu_id cpu, const void* word) {
+    ++reads_[{cpu, line_of(word)}];
     if (holders(word).insert(cpu).second) ++moves_[cpu];
   }
   void write(cpu_id cpu, const void* word) {
@@ -29,11 +30,18 @@ class directory {
     h = {cpu};
   }
   [[nodiscard]] uint32_t moves(cpu_id cpu) const { return moves_.contains(cpu) ? moves_.at(cpu) : 0; }
+  /// How many lines `reader` has read so often.
+  [[nodiscard]] uint32_t lines_read(cpu_id reader, uint32_t times) const {
+    return static_cast<uint32_t>(std::count_if(
+        reads_.begin(), reads_.end(), [&](const auto& r) { return r.first.first == reader && r.second == times; }));
+  }
 
  private:
-  std::set<cpu_id>& holders(const void* word) { return lines_[reinterpret_cast<uintptr_t>(word) / 64]; }
+  [[nodiscard]] static uintptr_t line_of(const void* word) { return reinterpret_cast<uintptr_t>(word) / 64; }
+  std::set<cpu_id>& holders(const void* word) { return lines_[line_of(word)]; }
   std::map<uintptr_t, std::set<cpu_id>> lines_;
   std::map<cpu_id, uint32_t> moves_;
+  std::map<std::pair<cpu_id, uintptr_t>, uint32_t> reads_;
 };
 
 struct machine_state {
@@ -166,6 +174,22 @@ TEST_F(many_cpus, that_lost_the_race_cost_the_owner_one_move_each) {
   const auto report = stop_others();
   EXPECT_EQ(report.count(stop_state::parked), others);
   EXPECT_LE(m.lines.moves(owner), others + large::max_cpus / words_per_line + 4);
+}
+
+// A record that has been seen answered is not looked at again, however many rungs there are.
+TEST_F(many_cpus, that_have_answered_are_not_looked_at_again) {
+  constexpr cpu_id losers = 1000;
+  for (cpu_id cpu = 0; cpu < losers; ++cpu)
+    if (cpu != owner) answer(cpu, stop_state::parked);
+  m.on_request = [this](cpu_id cpu) { answer(cpu, stop_state::by_irq); };
+  m.cpu = owner;
+  m.lines = {};
+  domain.cpus().expect_all(owner);
+  for (uint32_t rung = 0; rung < max_rungs; ++rung) domain.cpus().climb(owner, rung, irq_then_nmi[0]);
+  domain.cpus().collect(owner);
+  constexpr uint32_t before_the_request = 2, for_the_answer = 2;  // waited for, then noted
+  EXPECT_EQ(m.lines.lines_read(owner, 1), losers - 1);
+  EXPECT_EQ(m.lines.lines_read(owner, before_the_request + for_the_answer), others - losers + 1);
 }
 
 // The stop costs a CPU two moves at most: its record, shared with the owner at first, then for itself.

@@ -89,6 +89,16 @@ TEST(lapic_encoding, xapic_commands) {
   EXPECT_EQ(icr_value(apic_mode::xapic, 1, ipi_message::startup(0x08)), 0x0100'0000'0000'4608u);
 }
 
+TEST(lapic_encoding, x2apic_clusters_have_sixteen_ids_with_a_bit_each) {
+  EXPECT_EQ(logical_id(0), 0x0000'0001u);
+  EXPECT_EQ(logical_id(15), 0x0000'8000u);
+  EXPECT_EQ(logical_id(16), 0x0001'0001u);
+  EXPECT_EQ(logical_id(4095), 0x00ff'8000u);
+  EXPECT_EQ(logical_id(highest_clustered_id), 0xfffe'8000u);
+  EXPECT_EQ(icr_value_for_cluster(logical_id(16) | logical_id(18), ipi_message::nmi()), 0x0001'0005'0000'4c00u);
+  EXPECT_EQ(icr_value_for_cluster(logical_id(0), ipi_message::fixed(0xf0)), 0x0000'0001'0000'48f0u);
+}
+
 TEST(lapic_encoding, x2apic_commands) {
   EXPECT_EQ(icr_value(apic_mode::x2apic, 5, ipi_message::nmi()), 0x0000'0005'0000'4400u);
   EXPECT_EQ(icr_value(apic_mode::x2apic, 0x1234'5678, ipi_message::fixed(0xf0)), 0x1234'5678'0000'40f0u);

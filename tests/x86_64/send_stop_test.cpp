@@ -30,6 +30,13 @@ struct silent_port {
   static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + 2 * cpu; }
 };
 
+struct bare_metal {
+  static x86::cpuid_result cpuid(uint32_t) noexcept { return {0, 0, 0, 0}; }
+};
+struct virtual_machine {
+  static x86::cpuid_result cpuid(uint32_t) noexcept { return {0, 0, 1u << 31, 0}; }
+};
+
 struct bus {
   static inline uint64_t apic_base = 0xfee0'0900;
   static inline access_log log;
@@ -43,12 +50,12 @@ struct bus {
   static void pause() noexcept {}
 };
 
-template <class Port>
+template <class Port, class Hw = bare_metal>
 lines sent_to(const std::set<cpu_id>& cpus, stop_how how, const std::set<cpu_id>& online) {
   online_now = online;
   cpu_set<8> set;
   for (const cpu_id cpu : cpus) set.add(cpu);
-  x86::send_stop<Port, bus>(set, how);
+  x86::send_stop<Port, bus, Hw>(set, how);
   return bus::log.take();
 }
 
@@ -81,10 +88,46 @@ TEST(send_stop, to_nobody_is_nothing) {
   EXPECT_EQ(sent_to<port>({}, stop_how::nmi, {0, 2}), lines{});
 }
 
-TEST(send_stop, in_x2apic_mode_names_the_kernels_apic_ids) {
-  bus::apic_base = 0xfee0'0d00;
-  EXPECT_EQ(sent_to<port>({0, 3}, stop_how::irq, {0, 2, 3}), (lines{"wrmsr 830 10000040f0", "wrmsr 830 16000040f0"}));
-  bus::apic_base = 0xfee0'0900;
+struct send_stop_x2apic : testing::Test {
+  send_stop_x2apic() { bus::apic_base = 0xfee0'0d00; }
+  ~send_stop_x2apic() override { bus::apic_base = 0xfee0'0900; }
+};
+
+TEST_F(send_stop_x2apic, nmi_names_the_kernels_apic_ids) {
+  EXPECT_EQ(sent_to<port>({0, 3}, stop_how::nmi, {0, 2, 3}), (lines{"wrmsr 830 1000004400", "wrmsr 830 1600004400"}));
+}
+
+TEST_F(send_stop_x2apic, irq_names_them_under_a_hypervisor) {
+  EXPECT_EQ((sent_to<port, virtual_machine>({0, 3}, stop_how::irq, {0, 2, 3})),
+            (lines{"wrmsr 830 10000040f0", "wrmsr 830 16000040f0"}));
+}
+
+TEST_F(send_stop_x2apic, irq_is_one_message_for_each_cluster) {
+  // Ids 0x10, 0x12, 0x16: cluster 1, bits 0, 2 and 6.
+  EXPECT_EQ(sent_to<port>({0, 1, 3}, stop_how::irq, {0, 1, 2, 3}), lines{"wrmsr 830 10045000048f0"});
+}
+
+TEST_F(send_stop_x2apic, irq_to_everybody_is_still_one_broadcast) {
+  EXPECT_EQ(sent_to<owning_port>({0, 3}, stop_how::irq, {0, 2, 3}), lines{"wrmsr 830 c40f0"});
+}
+
+struct scattered_port : port {
+  static uint32_t apic_id(cpu_id cpu) noexcept {
+    constexpr uint32_t ids[] = {0x0, 0x10, 0xf, 0x1f, 0x2e, 0xf'ffef, 0xf'fff0, 0x10'0000};
+    return ids[cpu];
+  }
+};
+
+TEST_F(send_stop_x2apic, irq_reaches_each_once_whatever_the_order_of_the_ids) {
+  EXPECT_EQ(sent_to<scattered_port>({0, 1, 3, 4}, stop_how::irq, {0, 1, 3, 4}),
+            (lines{"wrmsr 830 1000048f0", "wrmsr 830 18001000048f0", "wrmsr 830 24000000048f0"}));
+  EXPECT_EQ(sent_to<scattered_port>({0, 1, 2}, stop_how::irq, {0, 1, 2}),
+            (lines{"wrmsr 830 1000048f0", "wrmsr 830 10001000048f0", "wrmsr 830 8000000048f0"}));
+}
+
+TEST_F(send_stop_x2apic, irq_to_an_id_without_a_cluster_goes_to_that_id) {
+  EXPECT_EQ(sent_to<scattered_port>({5, 6, 7}, stop_how::irq, {5, 6, 7}),
+            (lines{"wrmsr 830 ffff0000040f0", "wrmsr 830 100000000040f0", "wrmsr 830 fffe8000000048f0"}));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 //
 // Nothing is cached: the mode is read from IA32_APIC_BASE by every operation, so it can't be wrong for this CPU. Any
 // context; in xAPIC mode a send takes two stores: a handler that interrupts it, sends and returns makes it go to the handler's destination.
-// Destinations are physical. Not here: the IO-APIC (quiet.hpp), who is to be stopped (send_stop.hpp).
+// Destinations are physical, but for send_cluster(). Not here: the IO-APIC (quiet.hpp), who is to be stopped (send_stop.hpp).
 
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
@@ -70,6 +70,18 @@ struct ipi_message {
   return all_excluding_self | message.bits;
 }
 
+/// In x2APIC mode sixteen neighbouring ids are a cluster, which one message may reach: each has a bit of its own in the
+/// logical destination, and nothing needs to be set up. Ids above highest_clustered_id have none.
+inline constexpr uint32_t highest_clustered_id = 0xf'ffef;  // the cluster above it would read "everybody"
+[[nodiscard]] constexpr uint32_t logical_id(uint32_t apic_id) noexcept {
+  return apic_id >> 4 << 16 | 1u << (apic_id & 15);
+}
+/// The interrupt command for the CPUs of one cluster: their logical ids, or'ed.
+[[nodiscard]] constexpr uint64_t icr_value_for_cluster(uint32_t logical_ids, ipi_message message) noexcept {
+  constexpr uint32_t logical_mode = 1u << 11;
+  return uint64_t{logical_ids} << 32 | logical_mode | message.bits;
+}
+
 /// `Bus` is how the registers are reached: lapic_bus below, or a test's. Static members, all noexcept:
 ///   uint32_t read(uint32_t offset); void write(uint32_t offset, uint32_t);   the xAPIC page
 ///   uint64_t rdmsr(uint32_t); void wrmsr(uint32_t, uint64_t);
@@ -92,6 +104,11 @@ struct lapic {
     const apic_mode m = mode();
     if (m == apic_mode::off || apic_id > highest_apic_id(m)) return ipi_outcome::unreachable;
     return command(m, icr_value(m, apic_id, message));
+  }
+
+  /// One message to the CPUs of a cluster: their logical ids, or'ed; 0 is nobody. In x2APIC mode only.
+  static void send_cluster(uint32_t logical_ids, ipi_message message) noexcept {
+    if (logical_ids != 0) (void)command(apic_mode::x2apic, icr_value_for_cluster(logical_ids, message));
   }
 
   /// One message to every CPU but this one, those included that the kernel does not know: see send_stop.hpp.

@@ -190,7 +190,10 @@ class crash_path {
   }
 
   void without_an_image() noexcept {
-    if (begin(step::notifiers)) Policy::notifiers(cpus_.report());
+    if (begin(step::notifiers)) {
+      cpus_.report_to(report_);
+      Policy::notifiers(report_);
+    }
     if (begin(step::message_dump)) Policy::message_dump(*this);
     if constexpr (Policy::crash_kexec_post_notifiers) {
       if (begin(step::late_image)) claim_late_image();
@@ -248,6 +251,9 @@ class crash_path {
     while (gate_.wait_while(gate_.read(), at)) {
     }
   }
+
+  // For the notifiers; the owner's. Not on its stack: that may be an exception's, of 4 KiB.
+  typename stop_cpus<P>::report_type report_{};
 };
 
 }  // namespace lastcpu

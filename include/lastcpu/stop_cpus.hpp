@@ -128,13 +128,17 @@ class stop_cpus {
   /// What is known so far, or, after collect(), for good.
   [[nodiscard]] report_type report() const noexcept {
     report_type out;
+    report_to(out);
+    return out;
+  }
+  /// The same for who has no room for it on the stack: a byte for each CPU.
+  void report_to(report_type& out) const noexcept {
     for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) {
       const stop_state state = entry(cpu);  // who answers after collect() stays silent, registers and all
       out.set(cpu, state, state != stop_state::silent && registers_of(cpu) != nullptr);
     }
     const uint32_t c = collected_.load(order::relaxed);
-    if (c != 0) out.set_status(c == 1 ? stop_status::stopped : stop_status::some_silent);
-    return out;
+    out.set_status(c == 0 ? stop_status::none : c == 1 ? stop_status::stopped : stop_status::some_silent);
   }
 
   /// The report's line for one CPU, as it stands.

@@ -19,8 +19,13 @@ enum class stop_status : uint8_t {
 template <cpu_id N>
 class stop_report {
  public:
-  stop_report() noexcept {
-    for (cpu_id i = 0; i < N; ++i) static_cast<volatile uint8_t&>(entries_[i]) = 0;  // volatile: no memset
+  constexpr stop_report() noexcept {
+    for (cpu_id i = 0; i < N; ++i) {
+      if (__builtin_is_constant_evaluated())
+        entries_[i] = 0;
+      else
+        static_cast<volatile uint8_t&>(entries_[i]) = 0;  // volatile: no memset
+    }
   }
 
   [[nodiscard]] constexpr stop_status status() const noexcept { return status_; }

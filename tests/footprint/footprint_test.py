@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""How many bytes of code and of memory a kernel on bare x86-64 pays, compiled with -Os, and that it stays so.
+"""How many bytes of code, memory and stack a kernel on bare x86-64 pays, compiled with -Os, and that it stays so.
 
 Text is the sum of all functions but the digest's, which have a budget of their own: a kernel chooses its digest. RAM
 per CPU is what one more CPU adds to the machine's object.
@@ -20,6 +20,8 @@ TEXTS = 3 * 124
 
 BUDGET = {"text": 6144, "whole": 7168, "digest": 2304}  # bytes
 RAM_PER_CPU = 64  # beside the saved registers and the texts
+MANY_CPUS = 4096
+STACK_FRAME = 1024  # bytes, the largest with so many CPUs; the stack of an exception may have 4096
 
 
 def run(*command):
@@ -49,6 +51,13 @@ def machine_bytes(output):
     return next(size for size, _, name in symbols(output) if name == "machine")
 
 
+def largest_frame(compiler, directory):
+    """(bytes, function)"""
+    output = compiled(compiler, directory, MANY_CPUS, "-DWHOLE", "-fstack-usage")
+    lines = output.with_suffix(".su").read_text(encoding="utf-8").splitlines()
+    return max((int(size), name) for name, size, _ in (line.split("\t") for line in lines))
+
+
 def figures(compiler, directory):
     text, _ = text_of(compiled(compiler, directory, 64))
     whole, digest = text_of(compiled(compiler, directory, 64, "-DWHOLE"))
@@ -70,6 +79,12 @@ def main():
             if not results[-1]:
                 print(f"FAILED: {compiler}: {name} takes {found[name]:,} bytes, the budget is {most:,}; next: "
                       f"nm -S -C --size-sort {directory}/*.o")
+    for compiler in compilers:
+        size, name = largest_frame(compiler, directory)
+        print(f"{compiler}: largest stack frame with {MANY_CPUS:,} CPUs: {size} bytes")
+        results.append(0 < size <= STACK_FRAME)
+        if not results[-1]:
+            print(f"FAILED: {compiler}: {name} takes {size:,} bytes of stack, the budget is {STACK_FRAME:,}")
     per_cpu = (machine_bytes(compiled("g++", directory, 128)) - machine_bytes(compiled("g++", directory, 64))) / 64
     rest = per_cpu - REGISTERS - TEXTS
     print(f"RAM per CPU: {per_cpu:.0f} bytes = {REGISTERS} of registers + {TEXTS} of texts + {rest:.0f}")

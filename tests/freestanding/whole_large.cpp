@@ -4,7 +4,7 @@
 #include <lastcpu/lastcpu.hpp>
 
 struct port : lastcpu::archetype {
-  static constexpr lastcpu::cpu_id max_cpus = 300;
+  static constexpr lastcpu::cpu_id max_cpus = 4096;
   static bool is_online(lastcpu::cpu_id) noexcept { return true; }
   static void send_stop(const lastcpu::cpu_set<max_cpus>&, lastcpu::stop_how) noexcept {}
 

@@ -12,7 +12,7 @@ unsigned char page[4096];
 
 template <class Digest>
 struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
-  static constexpr lastcpu::cpu_id max_cpus = 300;
+  static constexpr lastcpu::cpu_id max_cpus = 4096;
   static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
   static bool may_take_interrupts() noexcept { return true; }

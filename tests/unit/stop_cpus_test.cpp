@@ -14,6 +14,16 @@ TEST_F(stop_cpus, nobody_has_been_asked_at_first) {
   EXPECT_EQ(cpus.report().count(stop_state::absent), fake_platform::max_cpus);
 }
 
+TEST_F(stop_cpus, report_says_nothing_of_what_stood_there_before) {
+  stop_report<fake_platform::max_cpus> report;
+  report.set(1, stop_state::by_nmi, true);
+  report.set_status(stop_status::stopped);
+  cpus.report_to(report);
+  EXPECT_EQ(report.status(), stop_status::none);
+  EXPECT_EQ(report.state(1), stop_state::absent);
+  EXPECT_FALSE(report.registers_valid(1));
+}
+
 TEST_F(stop_cpus, expects_nothing_but_silence_before_it_asks) {
   answer(1, stop_state::parked);
   m.online[3] = false;

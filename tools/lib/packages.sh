@@ -21,12 +21,19 @@ needed=(
   "header:benchmark/benchmark.h libbenchmark-dev"
   "header:xxhash.h         libxxhash-dev"
   "header:boost/context/detail/fcontext.hpp libboost-context-dev"
+  "program:gnuplot         gnuplot-nox"
+  "python:simpy            python3-simpy3"
 )
+
+# The Python that Debian's packages are for, where another one comes first.
+system_python=/usr/bin/python3
+[[ -x $system_python ]] || system_python=python3
 
 is_present() {
   case $1 in
     program:*) has_program "${1#program:}" ;;
     header:*) printf '#include <%s>\n' "${1#header:}" | g++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
+    python:*) "$system_python" -c "import ${1#python:}" >/dev/null 2>&1 ;;
     fuzzer:*)
       printf 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n' |
         "${1#fuzzer:}" -fsanitize=fuzzer -x c++ - -o /dev/null >/dev/null 2>&1

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSL-1.0
-"""The claim: all CPUs panic within `spread` ns and claim the gate.
+"""The claim: all CPUs panic within `spread` ns and claim the gate. And the winner's steps, while the losers wait.
 
 look_first   a load, and an exchange only where the gate was open; at_once: an exchange in any case.
 """
 from machine import Line, Machine
 
-WORK = 1000  # ns of the winner's between its claim and its first step
+WORK = 1000  # ns of the winner's between its claim and its first step, and between two steps
+STEPS = 16
 
 
 class Claim:
@@ -41,3 +42,27 @@ class Claim:
             begun = env.now
             yield from self.gate.write(cpu, lambda v: v + 1)
             self.first_step = env.now - begun
+
+
+def step_ns(costs, cpus, losers_watch, seed=1):
+    """ns of one of the winner's exchanges of the gate, on the average. Losers that watch read it again after each; losers
+    that sleep do not."""
+    m = Machine(costs, cpus, seed)
+    gate = Line(m, 0)
+
+    def loser(cpu):
+        for seen in range(STEPS):
+            yield from gate.wait_for(cpu, lambda v, seen=seen: v > seen)
+
+    def winner():
+        took = 0
+        for _ in range(STEPS):
+            yield m.env.timeout(WORK)
+            begun = m.env.now
+            yield from gate.write(0, lambda v: v + 1)
+            took += m.env.now - begun
+        return took / STEPS
+
+    for cpu in range(1, cpus if losers_watch else 1):
+        m.env.process(loser(cpu))
+    return m.run(winner())

@@ -56,10 +56,13 @@ class Line:
         self.changed = None
 
     def way(self, what, cpu):
-        """How long the next turn takes."""
+        """How long the next turn takes. A writer has to take the copies of other sockets away, too."""
+        m = self.machine
         if self.last is None:
-            return self.machine.cost["memory_load"]
-        return self.machine.by_distance(what, self.last, cpu)
+            return m.cost["memory_load"]
+        if what == "rmw" and any(socket != m.socket(cpu) for socket in self.copies):
+            return m.cost["rmw_across"]
+        return m.by_distance(what, self.last, cpu)
 
     def turn(self, what, cpu):
         """Queues; when this CPU has the line."""

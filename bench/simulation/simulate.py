@@ -34,7 +34,7 @@ def need_simpy():
 
 need_simpy()
 
-from claim import Claim  # noqa: E402
+from claim import Claim, step_ns  # noqa: E402
 from sleeping_threads import stop_ns  # noqa: E402
 from stop import Design, Stop, lost_behind  # noqa: E402
 
@@ -111,6 +111,12 @@ def claim_rows(costs, options):
             for way, spread in CLAIMS for cpus in sizes(options.largest)]
 
 
+def step_rows(costs, options):
+    return [{"losers": "watch" if watch else "sleep", "cpus": cpus,
+             "step_ns": round(step_ns(costs, cpus, watch, options.seed), 1)}
+            for watch in (True, False) for cpus in sizes(options.largest)]
+
+
 def statement_rows(known, options):
     """Each statement with each cost at either end of its range, the others as given: how far it can turn."""
     cpus = min(STATEMENT_CPUS, options.largest)
@@ -174,6 +180,11 @@ def print_tables(found, largest):
                                                                    "all know"],
           [[r["way"].replace("_", " "), f"{r['spread_ns']:,}", us(r["won_ns"]), us(r["step_ns"]), us(r["all_know_ns"])]
            for r in found["claim"] if r["cpus"] == largest])
+    by_way = {}
+    for r in found["step"]:
+        by_way.setdefault(r["losers"], {})[r["cpus"]] = f"{r['step_ns']:,.0f}"
+    table("One of the winner's exchanges of the gate, while the losers watch its line or sleep: ns",
+          ["CPUs", *map(str, shown)], [[way, *(cells.get(n, "") for n in shown)] for way, cells in by_way.items()])
     table(f"CPUs that nobody asks when the tree's first node is wedged, of {largest}", ["sends to", "lost"],
           [[str(t["sends_to"]), f"{t['lost']:,}"] for t in found["tree"]])
     table("Statements, as a ratio of the two at " + str(found["statements"][0]["cpus"]) +
@@ -239,7 +250,7 @@ def main():
     known, given = read_costs(options.costs)
     costs = {name: cost["value"] for name, cost in known.items()}
     found = {"host": given.get("host"), "seed": options.seed, "costs": known, "stop": stop_rows(costs, options),
-             "claim": claim_rows(costs, options),
+             "claim": claim_rows(costs, options), "step": step_rows(costs, options),
              "tree": [{"sends_to": k, "cpus": options.largest, "lost": lost_behind(options.largest, k)} for k in (2, 8)],
              "statements": statement_rows(known, options), "posix": posix_rows(costs, given)}
     options.out.mkdir(parents=True, exist_ok=True)

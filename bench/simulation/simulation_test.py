@@ -13,7 +13,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import simulate  # finds the python that has SimPy
-from claim import WORK, Claim
+from claim import Claim, step_ns
 from machine import Line, Machine
 from sleeping_threads import stop_ns
 from stop import Design, Stop, lost_behind
@@ -157,7 +157,12 @@ class Gate(unittest.TestCase):
         self.assertLess(looks["all_know"], 1e6 + 10)
         self.assertLess(looks["step"], 501)
         self.assertGreater(exchanges["all_know"], looks["all_know"])
-        self.assertGreater(WORK, 0)
+
+    def test_step_takes_the_copies_of_those_who_watch_away(self):
+        costs = only(rmw_hit=3, rmw_same_socket=40, rmw_across=90, transfer_same_socket=20, cpus_per_socket=16)
+        self.assertEqual(step_ns(costs, 32, False), 3)
+        self.assertEqual(step_ns(costs, 16, True), 40)
+        self.assertEqual(step_ns(costs, 32, True), 90)
 
 
 class Threads(unittest.TestCase):
@@ -210,6 +215,7 @@ class Program(unittest.TestCase):
         self.assertEqual(found["costs"]["transfer_across"]["value"], 200)
         self.assertEqual({r["cpus"] for r in found["stop"]}, {2, 4, 8, 16, 32, 40})
         self.assertEqual(len(found["statements"]), len(simulate.STATEMENTS))
+        self.assertEqual(len(found["step"]), 2 * 6)
         for name in files:
             if name.endswith(".svg"):
                 xml.etree.ElementTree.fromstring(files[name].encode())

@@ -241,7 +241,8 @@ TEST_F(crash_kexec, on_a_parked_cpu_withdraws_its_answer_first) {
 TEST_F(crash_kexec, takes_the_callers_registers_where_none_are_given) {
   load();
   EXPECT_EQ(m.as(0, [&] { (void)path.crash_kexec(); }), ending::jumped);
-  EXPECT_EQ(m.count("0 shuts down " + std::to_string(fake_platform::captured_pc(0))), 1);
+  const std::string pc = std::to_string(fake_platform::captured_pc(0));
+  EXPECT_EQ(m.count("0 shuts down " + pc), 1);
 }
 
 TEST_F(crash_kexec, keeps_why_when_it_does_not_return) {

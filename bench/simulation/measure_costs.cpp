@@ -122,12 +122,16 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: measure_costs [FILE]\n");
     return 2;
   }
+  const std::vector<int> cpus = allowed_cpus();
+  if (cpus.empty()) {
+    fprintf(stderr, "measure_costs: the kernel does not say which CPUs it may use: %s\n", strerror(errno));
+    return 1;
+  }
   FILE* const out = argc == 2 ? fopen(argv[1], "w") : stdout;
   if (out == nullptr) {
     fprintf(stderr, "measure_costs: can't write '%s': %s\n", argv[1], strerror(errno));
     return 1;
   }
-  const std::vector<int> cpus = allowed_cpus();
   if (cpus.size() < 2) fprintf(stderr, "measure_costs: one CPU: nothing is measured between two\n");
   utsname kernel{};
   (void)uname(&kernel);

@@ -13,23 +13,26 @@
 
 namespace lastcpu_bench {
 
+/// Room for 8,192 CPUs; the kernel refuses a set that is too small for it.
+struct cpu_mask {
+  cpu_set_t sets[8]{};
+};
+
 /// The CPUs that this process may use, in ascending order.
 inline std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
+  cpu_mask mask;
   std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  if (sched_getaffinity(0, sizeof mask, mask.sets) != 0) return cpus;
+  for (int cpu = 0; cpu < static_cast<int>(8 * sizeof mask); ++cpu)
+    if (CPU_ISSET_S(cpu, sizeof mask, mask.sets)) cpus.push_back(cpu);
   return cpus;
 }
 
 /// Keeps the caller, and the threads that it makes from here on, on these CPUs.
 inline void stay_on(const std::vector<int>& cpus) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int cpu : cpus) CPU_SET(cpu, &set);
-  (void)sched_setaffinity(0, sizeof set, &set);
+  cpu_mask mask;
+  for (const int cpu : cpus) CPU_SET_S(cpu, sizeof mask, mask.sets);
+  (void)sched_setaffinity(0, sizeof mask, mask.sets);
 }
 
 template <class Work>

@@ -2,12 +2,10 @@
 #pragma once
 // Waiting in the kernel. A loser that spun would slow the stop of sleeping threads 380 to 2240 times when there are
 // more threads than processors, so nothing here spins.
-//
-// Under ThreadSanitizer a signal handler runs only at an instrumented operation of its thread: there a sleep is short
-// and ends in one. That is the only difference; the orders are the same.
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
+#include <lastcpu/platform/posix/tsan.hpp>
 
 #include <linux/futex.h>
 #include <stdint.h>
@@ -15,30 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define LASTCPU_POSIX_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define LASTCPU_POSIX_UNDER_TSAN 1
-#endif
-#endif
-
-#if defined(LASTCPU_POSIX_UNDER_TSAN)
-#include <atomic>
-#endif
-
 namespace lastcpu::posix_detail {
 
-#if defined(LASTCPU_POSIX_UNDER_TSAN)
-inline constexpr uint64_t longest_sleep_ns = 1'000'000;
-inline volatile std::atomic<unsigned> tsan_poll_word{0};  // volatile: clang would drop the load
-inline void let_pending_handlers_run() noexcept {
-  (void)tsan_poll_word.load(std::memory_order_relaxed);
-}
-#else
-inline constexpr uint64_t longest_sleep_ns = no_deadline;
-inline void let_pending_handlers_run() noexcept {}
-#endif
 /// A wait with a deadline looks up so often even if nobody wakes it: what it waits for may have left.
 inline constexpr uint64_t longest_bounded_sleep_ns = 10'000'000;
 

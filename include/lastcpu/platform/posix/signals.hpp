@@ -6,6 +6,7 @@
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
+#include <lastcpu/platform/posix/tsan.hpp>
 
 #include <errno.h>
 #include <signal.h>
@@ -111,15 +112,14 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
 /// Empty when the handlers are in place, else the reason.
 [[nodiscard]] inline const char* set_handlers(const posix_options& o) noexcept {
   struct sigaction stop {};
-  stop.sa_sigaction = lastcpu_on_stop_signal;
   stop.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   // Both handlers run with interrupts off: no handler of the program may run on a CPU that says it has stopped. Each
   // masks itself anyway.
   sigfillset(&stop.sa_mask);
   sigdelset(&stop.sa_mask, o.nmi_signal);
   for (const int s : fault_signals) sigdelset(&stop.sa_mask, s);
-  if (sigaction(o.irq_signal, &stop, nullptr) != 0) return "the irq signal can't be handled";
-  if (sigaction(o.nmi_signal, &stop, nullptr) != 0) return "the NMI signal can't be handled";
+  if (!handle_signal<lastcpu_on_stop_signal>(o.irq_signal, stop)) return "the irq signal can't be handled";
+  if (!handle_signal<lastcpu_on_stop_signal>(o.nmi_signal, stop)) return "the NMI signal can't be handled";
   if (o.on_fault == fault_response::none) return nullptr;
   struct sigaction fault {};
   fault.sa_sigaction = lastcpu_on_fault;

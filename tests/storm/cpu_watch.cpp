@@ -54,14 +54,26 @@ constinit lastcpu::atomic<uint32_t> hardware_done{};
   return (mask_after(text, "\nSigPnd:\t") & ~mask_after(text, "\nSigBlk:\t")) == 0;
 }
 
-}  // namespace
-
-bool others_are_at_rest(cpu_id me) noexcept {
-  const uint32_t before = area->activity.load(order::acquire);
+[[nodiscard]] bool others_look_at_rest(cpu_id me) noexcept {
   if (hardware_done.load(order::acquire) == 0 || !nobody_runs_but(me)) return false;
   for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
     const uint32_t tid = area->cpu[cpu].tid.load(order::acquire);
     if (cpu != me && tid != 0 && !sleeps_undisturbed(tid)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool others_are_at_rest(cpu_id me) noexcept {
+  using lastcpu::posix_detail::longest_sleep_ns;
+  const uint32_t before = area->activity.load(order::acquire);
+  if (!others_look_at_rest(me)) return false;
+  // ThreadSanitizer's runtime may have taken a signal from the kernel and keep it from a thread that sleeps: for as long
+  // as it sleeps. Behind that it is running, or has been, and nothing came of it.
+  if constexpr (longest_sleep_ns != lastcpu::no_deadline) {
+    sleep_us(2 * longest_sleep_ns / 1000);
+    if (!others_look_at_rest(me)) return false;
   }
   return area->activity.load(order::acquire) == before && nobody_runs_but(me);
 }

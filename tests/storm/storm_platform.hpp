@@ -75,9 +75,10 @@ struct storm_platform : lastcpu::posix {
     disturb();
     if (at != lastcpu::no_deadline) return wait_until(word.inner(), value, at);
     enter_state(this_cpu(), cpu_state::waiting);
-    const bool in_time = lastcpu::posix_detail::wait_while(word.inner(), value, at);
+    while (word.inner().load(order::acquire) == value)  // a sleep that ends for nothing is no activity
+      (void)lastcpu::posix_detail::wait_while(word.inner(), value, at);
     enter_state(this_cpu(), cpu_state::running);
-    return in_time;
+    return true;
   }
   template <class T>
   static void wake(const atomic<T>& word) noexcept {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The registers of a thread, as its signal context holds them. General registers only: under ThreadSanitizer a handler
-// may get a copy of the context whose floating-point pointer dangles.
+// The registers of a thread, as its signal context holds them. General registers only.
 
 #include <stdint.h>
 #include <ucontext.h>

@@ -63,7 +63,7 @@ inline constinit signal_handler tsan_runtime = nullptr;
 
 /// What the kernel calls. Not instrumented: it may come in the middle of the runtime.
 template <signal_handler Handler>
-[[gnu::no_sanitize("thread")]] void on_arrival(int number, siginfo_t* info, void* context) noexcept {
+__attribute__((no_sanitize("thread"))) void on_arrival(int number, siginfo_t* info, void* context) noexcept {
   const uint64_t bit = uint64_t{1} << (number - 1);
   if ((tsan_signals.sent_again & bit) != 0) {
     tsan_signals.sent_again &= ~bit;
@@ -77,7 +77,7 @@ template <signal_handler Handler>
 
 /// What the runtime calls: at once, where the thread blocks in a call that it knows, or later.
 template <signal_handler Handler>
-[[gnu::no_sanitize("thread")]] void on_call_of_runtime(int number, siginfo_t* info, void* context) noexcept {
+__attribute__((no_sanitize("thread"))) void on_call_of_runtime(int number, siginfo_t* info, void* context) noexcept {
   if (tsan_signals.arriving) {
     tsan_signals.arriving = false;
     return Handler(number, info, context);

@@ -40,6 +40,11 @@ void load_tables(cpus::cpu& self) noexcept {
   x86::write_cr4(x86::read_cr4() | machine_checks_on);
 }
 
+void use_instead(descriptors::own_stack which, descriptors::own_stack spare) noexcept {
+  cpus::cpu& self = cpus::all[cpus::this_cpu()];
+  self.tables.tss.stacks[static_cast<uint32_t>(which) - 1] = end_of(self.own_stacks[static_cast<uint32_t>(spare) - 1]);
+}
+
 void say_online(cpus::cpu_id me) noexcept {
   cpus_online.store(me + 1, order::release);
   cpus::all[me].online.store(1, order::release);
@@ -121,8 +126,11 @@ bool cpus::all_have_started() noexcept {
 }
 
 void cpus::use_spare_nmi_stack() noexcept {
-  all[this_cpu()].tables.tss.stacks[static_cast<uint32_t>(descriptors::own_stack::nmi) - 1] =
-      end_of(all[this_cpu()].own_stacks[descriptors::own_stacks - 1]);
+  use_instead(descriptors::own_stack::nmi, descriptors::own_stack::spare_nmi);
+}
+
+void cpus::use_spare_machine_check_stack() noexcept {
+  use_instead(descriptors::own_stack::machine_check, descriptors::own_stack::spare_machine_check);
 }
 
 void application_cpu_main() noexcept {

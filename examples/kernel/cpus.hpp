@@ -31,8 +31,9 @@ extern cpu all[max_cpus];
 /// no_cpu for a CPU that is being started.
 [[nodiscard]] cpu_id this_cpu() noexcept;
 
-/// The next NMI of this CPU gets another stack: the handler of this one is about to panic, on its own.
+/// The next NMI, or machine check, of this CPU gets another stack: the handler of this one is about to panic, on its own.
 void use_spare_nmi_stack() noexcept;
+void use_spare_machine_check_stack() noexcept;
 
 /// Not on the stack of an NMI, a machine check or a double fault.
 [[nodiscard]] bool is_on_ordinary_stack() noexcept;

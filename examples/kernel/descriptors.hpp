@@ -7,8 +7,8 @@
 namespace descriptors {
 
 /// Stacks of their own for what may come at any instruction.
-enum class own_stack : uint8_t { none, nmi, double_fault, machine_check, spare };
-inline constexpr uint32_t own_stacks = 4;
+enum class own_stack : uint8_t { none, nmi, double_fault, machine_check, spare_nmi, spare_machine_check };
+inline constexpr uint32_t own_stacks = 5;
 
 struct [[gnu::packed]] task_state {
   uint32_t reserved_0;

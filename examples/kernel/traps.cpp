@@ -48,10 +48,15 @@ LASTCPU_X86_ENTRY(stop_entry, handle_stop);
 LASTCPU_X86_ENTRY(wake_entry, handle_wake);
 LASTCPU_X86_ENTRY(spurious_entry, handle_spurious);
 
-// On a CPU that has stopped, or has to, the first line does not return. On the owner of a panic the second does: the dump
-// goes on where it was, or at its next step where it can't.
+// On a CPU that has stopped, or has to, the first line does not return. Where a whole panic is to run here, the next one
+// must neither take its stack nor restart the machine. On the owner nmi_panic() returns: the dump goes on where it was, or
+// at its next step where it can't.
 void handle_machine_check(registers* regs) noexcept {
   port::machine_check_on_parked(machine, *regs);
+  if (!machine.gate().on_this_cpu()) {
+    cpus::use_spare_machine_check_stack();
+    (void)lastcpu::x86::end_machine_check();
+  }
   machine.nmi_panic("machine check", *regs);
   if (!lastcpu::x86::end_machine_check()) machine.panic("machine check, and no way back", regs);
 }

@@ -23,7 +23,9 @@ HERE = Path(__file__).resolve().parent
 REPEATS = 5  # of the racing ones
 MOST_HANGS = 2  # each costs a whole deadline; behind that many the other boots of a group are given up
 AT_255 = ("panic", "panic_vs_panic", "wedged_irqs_off")
-ALONE = {"deterministic": deterministic, "machine_check": machine_check}  # groups with a way of their own
+ALONE = {"deterministic": deterministic, "machine_check": machine_check.ON_STOPPED,
+         "machine_checks_at_once": machine_check.AT_ONCE,
+         "machine_check_on_dumper": machine_check.ON_DUMPER}  # groups with a way of their own
 
 
 def boot_of(scenario, cpus, machine="q35", seed=1, **more):

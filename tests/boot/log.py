@@ -63,6 +63,7 @@ class Reader:
             (r"kernel: image refused: (\S.*)", self.refused),
             (r"kernel: crash kernel not started: (\S.*)", self.not_started),
             (r"kernel: restarting", self.restarting),
+            (r"kernel: waits for machine checks", lambda: None),
             (r"oops: cpu (\d+) (\w[\w ]* at 0x[0-9a-f]+(?: address 0x[0-9a-f]+)?)", self.oops),
             (rf"kernel: cpu (\d+) stopped ({STATES}) registers (valid|missing)",
              self.stopped),

@@ -83,10 +83,17 @@ TEST_F(platform_in_ring_0, send_stop_reaches_the_page) {
 TEST_F(platform_in_ring_0, make_resettable_leaves_the_apic_able_to_send) {
   privileged::cr4 = 0x26f0;
   port::make_resettable();
-  EXPECT_EQ(privileged::take(), (lines{"vmxoff", "write_cr 4 6f0", "rdmsr c0000080"}));
+  EXPECT_EQ(privileged::take(), (lines{"vmxoff", "write_cr 4 6f0", "rdmsr c0000080", "rdmsr 17a"}));
   kernel_state::apic_page[0x320 / 4] = 0xef;
   port::make_resettable();
   EXPECT_EQ(kernel_state::apic_page[0x320 / 4], 0xefu);
+}
+
+TEST_F(platform_in_ring_0, make_resettable_ends_a_machine_check) {
+  privileged::cr4 = 0x6f0;
+  privileged::other_msrs = 5;
+  port::make_resettable();
+  EXPECT_EQ(privileged::take(), (lines{"rdmsr c0000080", "rdmsr 17a", "wrmsr 17a 0"}));
 }
 
 TEST_F(platform_in_ring_0, park_masks_its_own_sources_and_halts_again_whatever_ends_a_halt) {

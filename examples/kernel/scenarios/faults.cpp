@@ -2,6 +2,7 @@
 // Faults on the way down.
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
+#include "../console.hpp"
 #include "../nmi.hpp"
 #include "../panic.hpp"
 #include "scenarios.hpp"
@@ -51,6 +52,42 @@ void machine_check_on_parked(uint32_t role) noexcept {
   machine.panic("parks, and has a machine check");
 }
 
+bool all_others_wait() noexcept {
+  for (lastcpu::cpu_id cpu = 0; cpu < cpus::count(); ++cpu)
+    if (cpu != port::this_cpu() && !machine.cpus().acknowledged(cpu)) return false;
+  return true;
+}
+
+// Who started QEMU sends one to every CPU at once, as a broken machine does. Role 0 holds the gate on trial: the others
+// lose in their handlers, and its own is pending.
+void machine_checks_at_once(uint32_t role) noexcept {
+  if (role != 0) stage::wait_until([] { return false; });
+  x86::cli();
+  if (!machine.gate().claim(lastcpu::hold::trial).won()) machine.panic("BUG: the gate was not open");
+  console::line() << "kernel: waits for machine checks";
+  stage::wait_until(all_others_wait);
+  (void)machine.gate().release();
+  machine.panic("all others have lost");
+}
+
+constinit lastcpu::atomic<uint32_t> wedged{};
+
+bool wedge(const x86::registers&) noexcept {
+  wedged.store(1, lastcpu::order::release);
+  stage::wait_until([] { return false; });
+  return true;
+}
+
+// Role 0 gets one, and another while it waits for role 1, which does not answer.
+void machine_check_on_dumper(uint32_t role) noexcept {
+  if (role == 0) nmi::set_handler(wedge);
+  stage::meet();
+  if (role == 1) return stage::send_nmi(port::this_cpu());
+  stage::wait_until([] { return wedged.load(lastcpu::order::acquire) != 0; });
+  console::line() << "kernel: waits for machine checks";
+  stage::wait_until([] { return false; });
+}
+
 }  // namespace
 
 // lastcpu's hook: this CPU has said that it has stopped.
@@ -58,8 +95,11 @@ extern "C" void panic_smp_self_stop() noexcept {
   if (check_on_parked.load(lastcpu::order::relaxed) != 0) asm volatile("int $18" : : : "memory");
 }
 
-constinit const scenarios::scenario scenarios::faults[] = {{"page_fault_in_reporter", page_fault_in_reporter, 1},
-                                                           {"nested_in_step", nested_in_step, 2},
-                                                           {"fault_in_shutdown", fault_in_shutdown, 1},
-                                                           {"machine_check_on_parked", machine_check_on_parked, 2},
-                                                           {nullptr, nullptr, 0}};
+constinit const scenarios::scenario scenarios::faults[] = {
+    {"page_fault_in_reporter", page_fault_in_reporter, 1},
+    {"nested_in_step", nested_in_step, 2},
+    {"fault_in_shutdown", fault_in_shutdown, 1},
+    {"machine_check_on_parked", machine_check_on_parked, 2},
+    {"machine_checks_at_once", machine_checks_at_once, everybody},
+    {"machine_check_on_dumper", machine_check_on_dumper, 2},
+    {nullptr, nullptr, 0}};

@@ -116,9 +116,12 @@ struct x86_64 {
 
   [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
 
-  /// Leaves VMX operation and SVM. The local APIC stays as it is: this CPU may win the gate yet, and its own sources
-  /// are park()'s business.
-  static void make_resettable() noexcept { x86::leave_virtualisation<Kernel>(); }
+  /// Leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
+  /// the gate yet, and its own sources are park()'s business.
+  static void make_resettable() noexcept {
+    x86::leave_virtualisation<Kernel>();
+    x86::forget_machine_check();
+  }
 
   /// Local sources masked, interrupts off, hlt. What ends a hlt all the same (an NMI whose handler returns, an SMI, a
   /// machine check) leads back to it. The task priority says that the sources have been masked, or that a fault came of

@@ -11,6 +11,7 @@
 namespace lastcpu::x86 {
 
 inline constexpr uint32_t msr_mcg_status = 0x17a;
+inline constexpr uint64_t cr4_machine_check = 1u << 6;
 
 /// First thing in the handler of a machine check (vector 18, a stack of its own): one load when nothing is going on.
 /// On a CPU that has lost the race, or has to stop, the error is forgotten, so that the next one does not shut the
@@ -25,6 +26,15 @@ inline void machine_check_on_parked(Domain& domain, const registers& regs) noexc
   if (seen.owner() == me || (!seen.is_committed() && !domain.cpus().acknowledged(me))) return;
   Hw::wrmsr(msr_mcg_status, 0);
   if (seen.is_committed()) (void)domain.handle_nmi(regs);
+}
+
+/// On a CPU that stops, whatever it was doing: a machine check that it was handling is over, so that the next one does
+/// not shut the machine down. Where a machine check comes to every CPU at once, all but one lose in its handler.
+template <class Hw = hardware>
+inline void forget_machine_check() noexcept {
+  constexpr uint64_t in_progress = 4;
+  if ((Hw::read_cr4() & cr4_machine_check) == 0) return;  // there may be no such register
+  if ((Hw::rdmsr(msr_mcg_status) & in_progress) != 0) Hw::wrmsr(msr_mcg_status, 0);
 }
 
 /// The rest of a handler that may return: ends the error, so that the next one does not shut the machine down. False when

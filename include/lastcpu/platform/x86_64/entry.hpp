@@ -8,7 +8,8 @@
 //
 // Each declares `extern "C" void nmi_entry() noexcept`, whose address goes into the gate (an interrupt gate), and calls
 // `extern "C" void on_nmi(lastcpu::x86::registers*) noexcept`, which the kernel defines. A stub builds the whole frame,
-// calls with the stack aligned and DF clear, and returns with iretq to what the handler has left in the frame.
+// calls with the stack aligned and all flags clear, and returns with iretq to what the handler has left in the frame.
+// AC too: what user code has set there would let the handler through SMAP.
 // - The frame-pointer chain of the handler goes on in the interrupted code, whose rip is the first return address.
 // - GS is never touched: with swapgs or without, from user mode or from inside the kernel's own entry code. The handler
 //   of an NMI may use GS only if the kernel never lets user code set it.
@@ -26,10 +27,11 @@
 
 // From the error code's place: the other registers, and a frame record {rbp, rip} below them. 184 bytes below the CPU's
 // own alignment, hence the 8.
-#define LASTCPU_X86_DETAIL_SAVE                                                                        \
-  "pushq %rdi\n\tpushq %rsi\n\tpushq %rdx\n\tpushq %rcx\n\tpushq %rax\n\tpushq %r8\n\tpushq %r9\n\t"   \
-  "pushq %r10\n\tpushq %r11\n\tpushq %rbx\n\tpushq %rbp\n\tpushq %r12\n\tpushq %r13\n\tpushq %r14\n\t" \
-  "pushq %r15\n\tcld\n\tmovq %rsp, %rdi\n\tpushq 128(%rsp)\n\tpushq %rbp\n\tmovq %rsp, %rbp\n\tsubq $8, %rsp\n\t"
+#define LASTCPU_X86_DETAIL_SAVE                                                                                \
+  "pushq %rdi\n\tpushq %rsi\n\tpushq %rdx\n\tpushq %rcx\n\tpushq %rax\n\tpushq %r8\n\tpushq %r9\n\t"           \
+  "pushq %r10\n\tpushq %r11\n\tpushq %rbx\n\tpushq %rbp\n\tpushq %r12\n\tpushq %r13\n\tpushq %r14\n\t"         \
+  "pushq %r15\n\tpushq $2\n\tpopfq\n\tmovq %rsp, %rdi\n\tpushq 128(%rsp)\n\tpushq %rbp\n\tmovq %rsp, %rbp\n\t" \
+  "subq $8, %rsp\n\t"
 
 #define LASTCPU_X86_DETAIL_RESTORE                                                                   \
   "addq $24, %rsp\n\tpopq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rbp\n\tpopq %rbx\n\t" \

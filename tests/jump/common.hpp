@@ -25,7 +25,18 @@ enum class verdict : uint8_t {
   wrong_flags,
   wrong_breakpoints,
   wrong_stamps,
+  nmi_is_blocked,
 };
+
+/// An NMI for this CPU, through its local APIC. `base`: where physical address 0 is mapped.
+inline void send_nmi_to_self(uint64_t base) {
+  auto* apic = reinterpret_cast<volatile unsigned char*>(base + 0xfee0'0000);
+  auto at = [apic](uint32_t offset) -> volatile uint32_t& {
+    return *reinterpret_cast<volatile uint32_t*>(apic + offset);
+  };
+  at(0x310) = at(0x20) & 0xff00'0000;
+  at(0x300) = 0x4400;
+}
 
 inline void end(verdict v) {
   lastcpu::x86::out8(0xf4, static_cast<uint8_t>(v));

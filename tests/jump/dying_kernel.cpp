@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A kernel of one CPU that loads what the boot loader handed it and jumps. Its command line says from where: "nmi" from
-// an NMI handler, "fault" into a crash kernel that faults, anything else plainly. Ends QEMU with a number when the jump
+// a real NMI's handler, "fault" into a crash kernel that faults, anything else plainly. Ends QEMU with a number when the jump
 // can't be tried.
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
@@ -109,7 +109,8 @@ extern "C" void dying_kernel(const start_info* info) {
   watch_the_entry();
   if (how == 'n') {
     gates[2] = interrupt_gate::to(reinterpret_cast<uint64_t>(jump), 0x38);
-    asm volatile("int $2");
+    send_nmi_to_self(direct_map);
+    for (;;) halt();
   }
   jump();
   end(verdict::jump_returned);

@@ -111,6 +111,7 @@ SCENARIOS = (
     Scenario("nmi_storm", "an_nmi_storm_does_not_disturb_the_dump", racing=True),
     Scenario("nmi_storm_to_the_end", "an_nmi_storm_that_nothing_stops_does_not_disturb_the_crash_kernel",
              silent=role_1),
+    Scenario("smi_storm_on_parked", "a_parked_cpu_stays_down_in_a_storm_of_smis", least_cpus=3, silent=role_1),
     Scenario("machine_check_on_parked", "a_parked_cpu_survives_a_machine_check", racing=True),
     Scenario("page_fault_in_reporter", "a_page_fault_in_the_report_does_not_stop_the_crash", least_cpus=1,
              more=said_nested),

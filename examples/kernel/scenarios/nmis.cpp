@@ -78,6 +78,45 @@ void nmi_storm_to_the_end(uint32_t role) noexcept {
   machine.panic("in a storm of NMIs");
 }
 
+constexpr uint64_t smi_handler = 0x3'8000;  // where a CPU begins that the firmware has not moved
+constexpr uint64_t smi_count = 0x3'9000;
+
+// incw 0x9000 in 0x30000, rsm
+void set_smi_handler() noexcept {
+  constexpr unsigned char code[] = {0x2e, 0xff, 0x06, 0x00, 0x90, 0x0f, 0xaa};
+  for (uint64_t i = 0; i < sizeof code; ++i) memory::at_physical(smi_handler)[i] = code[i];
+  *memory::at_physical<volatile uint16_t>(smi_count) = 0;
+}
+
+uint16_t smis() noexcept {
+  return *memory::at_physical<volatile uint16_t>(smi_count);
+}
+
+bool smi_storm(const x86::registers&) noexcept {
+  if (port::this_cpu() != stage::cpu_of(1)) return true;
+  storming.store(1, lastcpu::order::release);
+  constexpr x86::ipi_message smi{x86::ipi_message::assert_level | 2u << 8};
+  for (;;) {
+    (void)port::local_apic::send(port::apic_id(stage::cpu_of(2)), smi);
+    stage::wait_us(100);
+  }
+}
+
+// Role 1 sends SMIs to role 2, which is idle, then stopped: from inside an NMI handler, so that nothing stops them. The
+// firmware has moved the boot CPU's handler, and only that.
+void smi_storm_on_parked(uint32_t role) noexcept {
+  if (role == 0) {
+    set_smi_handler();
+    nmi::set_handler(smi_storm);
+  }
+  stage::meet();
+  if (role == 1) return stage::send_nmi(port::this_cpu());
+  if (role == 2) return;
+  stage::wait_until([] { return storming.load(lastcpu::order::acquire) != 0; });
+  stage::wait_until([] { return smis() != 0 || stage::cpu_of(2) == 0; });
+  machine.panic("somebody has SMIs");
+}
+
 }  // namespace
 
 constinit const scenarios::scenario scenarios::nmis[] = {{"nmi_on_dumper", nmi_on_dumper, 2},
@@ -85,4 +124,5 @@ constinit const scenarios::scenario scenarios::nmis[] = {{"nmi_on_dumper", nmi_o
                                                          {"nmi_panic_pending", nmi_panic_pending, 2},
                                                          {"nmi_storm", nmi_storm, 2},
                                                          {"nmi_storm_to_the_end", nmi_storm_to_the_end, 2},
+                                                         {"smi_storm_on_parked", smi_storm_on_parked, 3},
                                                          {nullptr, nullptr, 0}};

@@ -101,6 +101,7 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const x86::hando
     print_backtrace(c, memory);
     if (c.state == lastcpu::stop_state::silent) ++silent;
   }
+  if (h.cpus_left_out != 0) line() << "crash: " << h.cpus_left_out << " cpus had no room in the handover";
   if (data != nullptr && data->print_trace != 0) print_timeline(*data);
   if (data != nullptr) linger(data->linger_ms, h.ticks_per_second);
   line() << "crash: done, " << h.cpu_count << " cpus, " << silent << " silent";

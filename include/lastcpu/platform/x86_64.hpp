@@ -13,6 +13,9 @@
 //     };
 //     static_assert(lastcpu::platform_checked<my_port>);
 //
+// ticks_per_second() before it is known: a guess that is rather too high. With 0 nothing waits for an answer, and every
+// CPU that is stopped is called silent.
+//
 // Optional: static bool owns_every_cpu() noexcept (true while no CPU of this machine is anybody else's, is being started,
 // or is parked in code that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
 // bool in_vmx_operation() (resettable.hpp), bool can_monitor() (wait.hpp), wake_vector and bool may_take_interrupts()

@@ -9,7 +9,9 @@
 // Files: a static ELF64 executable, whose segments go to their physical addresses and whose entry is physical; or a
 // flat image that goes to the region's start and is entered at its first byte.
 // Guarantee: all is checked before the first write; a refused file leaves the region and `out` as they were.
-// The file is elsewhere, also where it is mapped twice. Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
+// The file is elsewhere, also where it is mapped twice, and nobody writes to it meanwhile: its headers are read more than
+// once, so what user code gave is copied into the kernel's memory first.
+// Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
 // refusal the old record may be put back into the slot.
 
 #include <lastcpu/platform/x86_64/crash_record.hpp>
@@ -32,7 +34,7 @@ enum class paging : uint8_t {
 
 struct load_options {
   uint64_t map_bytes = uint64_t{4} << 30;  // physical memory from 0 on that the crash kernel finds mapped
-  uint32_t cpu_capacity = 0;               // CPUs that the handover has room for
+  uint32_t cpu_capacity = 0;               // CPUs that the handover has room for; one more for those without a number
   uint64_t kernel_data = 0;                // handed over; its meaning is the kernel's
   uint64_t ticks_per_second = 0;           // of the TSC, handed over
   bool flat = false;                       // the file is no ELF

@@ -59,7 +59,7 @@ enum class load_error : uint32_t {
     case load_error::bad_map_bytes:
       return "map_bytes is not a multiple of 2 MiB from 2 MiB to 128 TiB";
     case load_error::no_cpus:
-      return "cpu_capacity is 0: set it to the number of CPUs";
+      return "cpu_capacity is 0: set it to the number of CPUs, and one more";
     case load_error::file_in_region:
       return "the file lies in the reserved region: copy it elsewhere first";
     case load_error::empty_file:

@@ -53,6 +53,10 @@ def role_1(boot):
     return (cpu_of(1, boot),)
 
 
+def all_but_role_0(boot):
+    return tuple(cpu_of(role, boot) for role in range(1, boot.cpus))
+
+
 def role_1_by_nmi(facts, boot, end):
     n = cpu_of(1, boot)
     if end == CRASH and n in facts.cpus and facts.cpus[n].state != "by nmi":
@@ -103,6 +107,8 @@ SCENARIOS = (
     Scenario("reload_vs_crash", "a_crash_while_loading_starts_a_whole_image_or_none", racing=True, ends=EITHER,
              not_started=("image_busy", "no_image")),
     Scenario("nested_in_step", "a_fault_inside_a_step_goes_on_at_the_next", racing=True, more=said_nested),
+    Scenario("fault_in_each_rung", "a_fault_in_each_stop_request_still_reaches_the_crash_kernel", silent=all_but_role_0,
+             more=said_nested),
     Scenario("fault_in_shutdown", "a_fault_in_the_last_step_before_the_jump_does_not_stop_it", least_cpus=1,
              more=oopsed),
     Scenario("wedged_irqs_off", "a_cpu_with_interrupts_off_is_stopped_by_nmi", more=role_1_by_nmi),

@@ -34,6 +34,14 @@ void nested_in_step(uint32_t role) noexcept {
   stage::wait_until([] { return false; });
 }
 
+// No rung can be sent: the local APIC has been unmapped. Nobody hears of the panic; all others are idle, and need no EOI.
+void fault_in_each_rung(uint32_t role) noexcept {
+  stage::meet();
+  if (role != 0) return;
+  memory::unmap(port::firmware.local_apic);
+  machine.panic("can't reach the local APIC");
+}
+
 // The last step before the jump masks the IO-APIC, which has been unmapped.
 void fault_in_shutdown(uint32_t) noexcept {
   memory::unmap(port::firmware.io_apics[0]);
@@ -98,6 +106,7 @@ extern "C" void panic_smp_self_stop() noexcept {
 constinit const scenarios::scenario scenarios::faults[] = {
     {"page_fault_in_reporter", page_fault_in_reporter, 1},
     {"nested_in_step", nested_in_step, 2},
+    {"fault_in_each_rung", fault_in_each_rung, everybody},
     {"fault_in_shutdown", fault_in_shutdown, 1},
     {"machine_check_on_parked", machine_check_on_parked, 2},
     {"machine_checks_at_once", machine_checks_at_once, everybody},

@@ -82,8 +82,17 @@ void turn_on_all_of_cr4() {
   write_cr4(cr4);
 }
 
-void watch_the_entry() {
-  asm volatile("mov %0, %%dr0; mov %1, %%dr7" : : "r"(record.entry), "r"(uint64_t{0x402}));
+// As somebody does who wants to know what writes into the region: the entry is watched, and two words that the jump writes.
+void watch_the_region() {
+  constexpr uint64_t selector = offsetof(trampoline_page, early_gates) + 2 * sizeof(interrupt_gate) + 2;
+  constexpr uint64_t execution_0 = 0x402, write_of_two_bytes_1 = 0x8 | 1 << 20 | 1 << 22,
+                     write_of_eight_bytes_2 = 0x20 | 1 << 24 | 2 << 26;
+  const uint64_t at = direct_map + region_physical;
+  asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr7"
+               :
+               : "r"(record.entry), "r"(at + record.trampoline + selector),
+                 "r"(at + record.handover + offsetof(handover, jump_tsc)),
+                 "r"(execution_0 | write_of_two_bytes_1 | write_of_eight_bytes_2));
 }
 
 }  // namespace
@@ -106,7 +115,7 @@ extern "C" void dying_kernel(const start_info* info) {
   print_hex(record.entry);
   regs.rip = saved_rip;
   (void)save_note(record, {3, lastcpu::stop_state::running, true, &regs, "boom", "", "", false});
-  watch_the_entry();
+  watch_the_region();
   if (how == 'n') {
     gates[2] = interrupt_gate::to(reinterpret_cast<uint64_t>(jump), 0x38);
     send_nmi_to_self(direct_map);

@@ -25,6 +25,7 @@ struct recorder {
   static inline const unsigned char* entered = nullptr;
 
   static void interrupts_off() noexcept { log += "cli "; }
+  static void breakpoints_off() noexcept { log += "dr7 "; }
   static uint64_t cr3() noexcept { return 0x5000; }
   static uint64_t cr4() noexcept { return cr4_now; }
   static uint64_t now() noexcept { return 4711; }
@@ -54,7 +55,7 @@ TEST_F(jump, stamps_the_handover_and_enters_the_trampoline_with_interrupts_off) 
   for (const paging levels : {paging::four_levels, paging::five_levels}) {
     load(levels);
     jump_to<recorder>(record);
-    EXPECT_EQ(recorder::log, "cli enter");
+    EXPECT_EQ(recorder::log, "cli dr7 enter");
     EXPECT_EQ(recorder::entered, memory.first + record.trampoline);
     EXPECT_EQ(handover_of(record)->cr3, 0x5000u);
     EXPECT_EQ(handover_of(record)->jump_tsc, 4711u);

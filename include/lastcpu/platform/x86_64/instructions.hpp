@@ -78,6 +78,11 @@ namespace lastcpu::x86 {
   asm volatile("movq %0, %%cr4" ::"r"(v) : "memory");
 }
 
+/// 0: no breakpoint or watchpoint of this CPU is armed.
+[[gnu::always_inline]] inline void write_dr7(uint64_t v) noexcept {
+  asm volatile("movq %0, %%dr7" ::"r"(v) : "memory");
+}
+
 /// The task priority in bits 0-3, in both modes of the local APIC: interrupts of this class (vector / 16) and below wait.
 [[nodiscard, gnu::always_inline]] inline uint64_t read_cr8() noexcept {
   uint64_t v;

@@ -5,9 +5,9 @@
 // What the crash kernel finds, entered as a function of one argument: RDI = physical address of the handover
 // (handover.hpp); 64-bit mode, ring 0, [0, map_bytes) mapped one to one, a stack of 16 KiB, aligned as after a call,
 // with 0 as return address; CS 0x08, SS DS ES 0x10, FS GS LDT null; interrupts off, NMIs on and ignored, any other
-// exception restarts the machine; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers 0. Left as they
-// were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts
-// that are pending or in service in the local APIC; other CPUs, which may run as long as they are silent.
+// exception restarts the machine; no breakpoint armed; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers
+// 0. Left as they were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts that are pending or in service in
+// the local APIC; other CPUs, which may run as long as they are silent.
 
 #include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
@@ -21,6 +21,7 @@ namespace lastcpu::x86 {
 /// The machine that jump_to() runs on.
 struct jump_machine {
   static void interrupts_off() noexcept { cli(); }
+  static void breakpoints_off() noexcept { write_dr7(0); }
   [[nodiscard]] static uint64_t cr3() noexcept { return read_cr3(); }
   [[nodiscard]] static uint64_t cr4() noexcept { return read_cr4(); }
   [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
@@ -36,6 +37,7 @@ inline void jump_to(const crash_image_record& record) noexcept {
   if (!record_intact(record)) return;
   if (((Machine::cr4() & cr4_la57) != 0) != (record.five_levels != 0)) return;
   Machine::interrupts_off();
+  Machine::breakpoints_off();  // before the first write: somebody may be looking for what writes into the region
   handover* h = handover_of(record);
   h->cr3 = Machine::cr3();
   h->jump_tsc = Machine::now();

@@ -91,7 +91,6 @@ struct trampoline_setup {
       lgdt %c[early_gdt](%%rbx)
       pushq $2
       popfq
-      mov %%rax, %%dr7
       mov %%cr4, %%rax
       and %[cr4_kept], %%eax
       or %[cr4], %%eax

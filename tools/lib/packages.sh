@@ -23,6 +23,34 @@ needed=(
   "header:boost/context/detail/fcontext.hpp libboost-context-dev"
   "program:gnuplot         gnuplot-nox"
   "python:simpy            python3-simpy3"
+  "python:jinja2           python3-jinja2"
+  "python:scipy            python3-scipy"
+)
+
+# For tools/bench: what it builds with, the peers that are measured beside ours included.
+needed_for_bench=(
+  "program:g++             g++"
+  "program:cmake           cmake"
+  "program:ninja           ninja-build"
+  "header:stdlib.h         libc6-dev"
+  "header:benchmark/benchmark.h libbenchmark-dev"
+  "header:xxhash.h         libxxhash-dev"
+  "header:gc/gc.h          libgc-dev"
+  "header:absl/debugging/failure_signal_handler.h libabsl-dev"
+  "header:glog/logging.h   libgoogle-glog-dev"
+  "python:simpy            python3-simpy3"
+)
+# Its page and its pictures.
+needed_for_report=(
+  "program:python3         python3"
+  "python:jinja2           python3-jinja2"
+  "program:gnuplot         gnuplot-nox"
+)
+# Its test of significance. 100 MB with all that it brings along, hence only for those who compare; nothing smaller in
+# Debian has the exact distribution of Mann and Whitney's U.
+needed_for_compare=(
+  "program:python3         python3"
+  "python:scipy            python3-scipy"
 )
 
 # The Python that Debian's packages are for, where another one comes first.

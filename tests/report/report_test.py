@@ -2,11 +2,12 @@
 """The goals, the pictures and the page, from files that the test makes."""
 import json
 import re
+import sys
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 import figures
-from support import Case
+from support import ROOT, Case
 
 import page
 import plots
@@ -248,6 +249,17 @@ class Page(Report):
         self.assert_said(drawn["simulated_claim"], "look first", "at once")
         self.assert_said(drawn["simulated_step"], "losers sleep", "losers watch")
         self.assertNotIn("simulated", self.render(*self.everything()))
+
+    def test_what_the_simulation_writes_is_what_the_report_reads(self):
+        program = ROOT / "bench" / "simulation" / "simulate.py"
+        result = self.run_to_end([sys.executable, "-B", program, "--largest", "40", "--out", self.dir])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        simulated = simulation.read(self.dir / "simulation.json")
+        self.assertEqual(len(simulated.pictures), 4)
+        for picture, ours in zip(simulated.pictures, ("broadcast", "record", "look first, 100 ns", "losers sleep")):
+            self.assertGreater(marks(picture, "ours"), 2)
+            self.assertEqual(words(picture).split("CPUs")[1].strip().startswith(ours), True, words(picture))
+        self.assertTrue(simulated.statements)
 
     def test_a_simulation_of_another_form_is_named(self):
         for damage in ("stop", "statements"):

@@ -79,7 +79,7 @@ def ratio_range(rows):
 
 def ratio_tics(low, high):
     if high / low > 4:
-        values = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
+        values = [m * 10.0**e for e in range(-6, 7) for m in ((1, 2, 5) if high / low < 300 else (1,))]
     else:
         step = 0.05 if high / low < 1.5 else 0.25 if high / low < 2.2 else 0.5
         values = [round(i * step, 4) for i in range(1, 100)]

@@ -112,6 +112,14 @@ class Pictures(Report):
                 self.assertEqual(tics, shown if len(shown) > 2 else [shown[0], *tics[1:-1], *shown[1:]])
                 self.assertTrue(all(b > a * 1.35 for a, b in zip(tics, tics[1:])), tics)
 
+    def test_tics_of_ratios_have_room_and_one_among_them(self):
+        for low, high in ((0.95, 1.1), (0.9, 2.0), (0.5, 3.0), (0.02, 3.0), (0.003, 2000.0)):
+            tics = [float(x) for x in re.findall(r'" ([\d.e-]+)', plots.ratio_tics(low, high))]
+            with self.subTest(low=low, high=high):
+                self.assertIn(1.0, tics)
+                self.assertLessEqual(len(tics), 10)
+                self.assertTrue(all(low <= t <= high for t in tics), tics)
+
     def test_times_of_zero_are_left_out_of_a_logarithmic_picture(self):
         rows = [figures.times(f"storm/cpus:{n}", winner_ns=10.0 * (n > 1), lost_ns=0.0) for n in (1, 2, 4)]
         picture = self.pictures(*rows)["storm"]

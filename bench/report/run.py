@@ -4,9 +4,7 @@
 Each pass is one repetition of everything, in fresh processes: what changes from run to run (addresses, the machine's
 other work) is in the dispersion, and the first pass says how many passes fit into the time.
 """
-import json
 import os
-import re
 import selectors
 import signal
 import subprocess

@@ -5,6 +5,9 @@
 //   64 bits:  offered:16 | epoch:22 | step:6 | pending:1 | phase:3 | owner:16
 //   32 bits:  offered:8  | epoch:6  | step:6 | pending:1 | phase:3 | owner:8
 //
+// An open word has nothing but its epoch. The owner is a whole low register, so that "is it open?" is as cheap as a test
+// for zero (a test with an immediate operand may cost more), and taking an open word is one addition.
+//
 // Every transition changes the low half of the 64-bit word, so a machine that can wait on 32 bits only (futex) may
 // wait on that half. CPU numbers are stored plus one; 0 is nobody.
 
@@ -39,14 +42,20 @@ class gate_word {
   [[nodiscard]] constexpr lastcpu::phase phase() const noexcept {
     return static_cast<lastcpu::phase>(get(phase_at, phase_bits));
   }
-  [[nodiscard]] constexpr bool is_open() const noexcept { return phase() == lastcpu::phase::open; }
+  [[nodiscard]] constexpr bool is_open() const noexcept { return get(owner_at, cpu_bits) == 0; }
   [[nodiscard]] constexpr bool pending() const noexcept { return get(pending_at, 1) != 0; }
   [[nodiscard]] constexpr uint32_t step() const noexcept { return static_cast<uint32_t>(get(step_at, step_bits)); }
   /// Counts releases; wraps.
   [[nodiscard]] constexpr uint32_t epoch() const noexcept { return static_cast<uint32_t>(get(epoch_at, epoch_bits)); }
   /// The other CPUs have been asked to stop for good.
   [[nodiscard]] constexpr bool is_committed() const noexcept { return phase() >= lastcpu::phase::dumping; }
-  [[nodiscard]] constexpr bool is_held_by(cpu_id cpu) const noexcept { return !is_open() && owner() == cpu; }
+  [[nodiscard]] constexpr bool is_held_by(cpu_id cpu) const noexcept {
+    return (bits_ & mask(cpu_bits) << owner_at) == held(cpu, lastcpu::phase::open);
+  }
+  /// On trial, with no panic pending.
+  [[nodiscard]] constexpr bool is_trial_of(cpu_id cpu) const noexcept {
+    return (bits_ & mask(pending_at + 1)) == held(cpu, lastcpu::phase::trial);
+  }
 
   [[nodiscard]] constexpr gate_word with_owner(cpu_id c) const noexcept { return with(owner_at, cpu_bits, c + 1u); }
   [[nodiscard]] constexpr gate_word with_phase(lastcpu::phase p) const noexcept {
@@ -54,9 +63,13 @@ class gate_word {
   }
   [[nodiscard]] constexpr gate_word with_pending(bool p) const noexcept { return with(pending_at, 1, p ? 1u : 0u); }
   [[nodiscard]] constexpr gate_word with_step(uint32_t s) const noexcept { return with(step_at, step_bits, s); }
-  /// This open word, held by `c`. An open word has nothing but its epoch, so there is nothing to clear.
+  /// This open word, held by `c`: there is nothing to clear, so to add is to set.
   [[nodiscard]] constexpr gate_word taken_by(cpu_id c, lastcpu::phase p) const noexcept {
-    return gate_word{bits_ | (bits_type{c} + 1) << owner_at | static_cast<bits_type>(p) << phase_at};
+    return gate_word{bits_ + static_cast<bits_type>(held(c, p))};
+  }
+  /// This trial, as the panic that it becomes.
+  [[nodiscard]] constexpr gate_word made_final() const noexcept {
+    return with_phase(lastcpu::phase::panicking).with_pending(false);
   }
   /// Nobody's, one epoch on.
   [[nodiscard]] constexpr gate_word released() const noexcept {
@@ -73,7 +86,7 @@ class gate_word {
  private:
   static constexpr unsigned owner_at = 0;
   static constexpr unsigned phase_at = owner_at + cpu_bits;
-  static constexpr unsigned pending_at = phase_at + phase_bits;
+  static constexpr unsigned pending_at = phase_at + phase_bits;  // is_trial_of(): all below and with it
   static constexpr unsigned step_at = pending_at + 1;
   static constexpr unsigned epoch_at = step_at + step_bits;
   static constexpr unsigned offered_at = epoch_at + epoch_bits;
@@ -84,6 +97,11 @@ class gate_word {
   }
   [[nodiscard]] constexpr gate_word with(unsigned at, unsigned width, bits_type value) const noexcept {
     return gate_word{(bits_ & ~(mask(width) << at)) | (value & mask(width)) << at};
+  }
+
+  // Owner and phase as they are in the word. Wide enough that no number wraps into another one's.
+  [[nodiscard]] static constexpr uint64_t held(cpu_id c, lastcpu::phase p) noexcept {
+    return uint64_t{c} + ((uint64_t{1} << owner_at) + (static_cast<uint64_t>(p) << phase_at));
   }
 
   bits_type bits_ = 0;

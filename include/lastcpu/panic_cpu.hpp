@@ -22,8 +22,8 @@ enum class hold : uint8_t {
 
 enum class claim_outcome : uint8_t {
   won,           // the caller holds the gate; if it held it on trial before, it now holds it for good
-  mine_already,  // the caller held it before and interrupted or nested itself: nothing changed hands
   other,         // another CPU holds it: stop yourself, or return if yours was a trial
+  mine_already,  // the caller held it before and interrupted or nested itself: nothing changed hands
   refused,       // this_cpu() is not below max_cpus: nothing changed
 };
 
@@ -60,26 +60,17 @@ class panic_cpu {
   /// (1) acquire on success and on failure: pairs with release (2), (3), so that the winner sees what the last holder
   /// did, and a loser what the holder published before it committed.
   claim_result claim(hold wanted) noexcept {
-    return transition_from<order::acquire>([wanted](gate_word seen, cpu_id me) noexcept {
-      const phase to = wanted == hold::final ? phase::panicking : phase::trial;
-      if (seen.is_open()) return answer{claim_outcome::won, seen.taken_by(me, to), true};
-      if (seen.owner() != me) return answer{claim_outcome::other, seen, false};
-      if (wanted == hold::final && seen.phase() == phase::trial)
-        return answer{claim_outcome::won, seen.with_phase(phase::panicking).with_pending(false), true};
-      return answer{claim_outcome::mine_already, seen, false};
-    });
+    const phase to = wanted == hold::final ? phase::panicking : phase::trial;
+    return claim_as<order::acquire>(
+        to, [this, wanted](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, wanted); });
   }
 
   /// The final claim of an NMI handler. Where the interrupted code holds the gate on trial it can't be taken from
   /// under it: the claim leaves `pending` (mine_already, word.pending()), and release() turns into the panic.
   /// acq_rel: relaxed would do, one CPU writes and reads it; acquire for the case that it wins.
   claim_result claim_from_nmi() noexcept {
-    return transition_from<order::acq_rel>([](gate_word seen, cpu_id me) noexcept {
-      if (seen.is_open()) return answer{claim_outcome::won, seen.taken_by(me, phase::panicking), true};
-      if (seen.owner() != me) return answer{claim_outcome::other, seen, false};
-      const bool mark = seen.phase() == phase::trial && !seen.pending();
-      return answer{claim_outcome::mine_already, mark ? seen.with_pending(true) : seen, mark};
-    });
+    return claim_as<order::acq_rel>(phase::panicking,
+                                    [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
   }
 
   /// Gives a trial hold back, in one exchange: what an NMI on this CPU changed meanwhile is part of the decision.
@@ -87,17 +78,13 @@ class panic_cpu {
   [[nodiscard]] release_outcome release() noexcept {
     const cpu_id me = P::this_cpu();
     uintptr_t bits = word_.load(order::relaxed);
-    for (;;) {
-      const gate_word seen{bits};
-      if (!seen.is_held_by(me)) return release_outcome::not_mine;
-      if (seen.phase() != phase::trial) return release_outcome::not_on_trial;
-      const bool pending = seen.pending();
-      const gate_word next = pending ? seen.with_phase(phase::panicking).with_pending(false) : seen.released();
-      if (!word_.compare_exchange(bits, next.bits(), order::release, order::relaxed)) continue;
+    while (gate_word{bits}.is_trial_of(me)) {
+      if (!word_.compare_exchange(bits, gate_word{bits}.released().bits(), order::release, order::relaxed)) continue;
       P::wake(word_);
-      detail::trace<P>(pending ? trace_kind::pending_taken : trace_kind::released, me, 0);
-      return pending ? release_outcome::panic_pending : release_outcome::released;
+      detail::trace<P>(trace_kind::released, me, 0);
+      return release_outcome::released;
     }
+    return stay(bits, me);
   }
 
   /// Asks every other CPU to stop for good: the phase becomes `dumping`, and that is the whole request. False when
@@ -116,7 +103,9 @@ class panic_cpu {
   [[nodiscard]] bool on_this_cpu() const noexcept { return read().is_held_by(P::this_cpu()); }
   [[nodiscard]] bool on_other_cpu() const noexcept {
     const gate_word seen = read();
-    return !seen.is_open() && seen.owner() != P::this_cpu();
+    if (seen.is_open()) [[likely]]
+      return false;
+    return !seen.is_held_by(P::this_cpu());
   }
 
   /// For a machine that starts anew (the child of a fork): open, as if never used. No other CPU may be there yet.
@@ -128,26 +117,62 @@ class panic_cpu {
   }
 
  private:
-  struct answer {
-    claim_outcome outcome;
-    gate_word next;
-    bool changes;
-  };
   enum class progress : uint8_t { made, none, not_mine };
 
-  // A plain read comes first: a loser does not pull the line away from the holder.
-  template <order Success, class Decide>
-  [[gnu::always_inline]] claim_result transition_from(Decide decide) noexcept {
+  // A plain read comes first: a loser does not pull the line away from the holder. `again` answers where this CPU is the
+  // holder.
+  template <order Success, class Again>
+  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, Again again) noexcept {
     const cpu_id me = P::this_cpu();
     uintptr_t bits = word_.load(order::acquire);
-    if (me >= P::max_cpus) return {claim_outcome::refused, gate_word{bits}};
-    for (;;) {
-      const answer a = decide(gate_word{bits}, me);
-      if (!a.changes || word_.compare_exchange(bits, a.next.bits(), Success, order::acquire)) {
-        note(a, bits, me);
-        return {a.outcome, a.next};
-      }
+    if (me >= P::max_cpus) [[unlikely]]
+      return {claim_outcome::refused, gate_word{bits}};
+    while (gate_word{bits}.is_open()) {
+      const gate_word next = gate_word{bits}.taken_by(me, to);
+      if (!word_.compare_exchange(bits, next.bits(), Success, order::acquire)) [[unlikely]]
+        continue;
+      detail::trace<P>(trace_kind::claim_won, me, static_cast<uint32_t>(to));
+      return {claim_outcome::won, next};
     }
+    if (gate_word{bits}.owner() == me) [[unlikely]]
+      return again(bits, me);
+    detail::trace<P>(trace_kind::claim_lost, me, gate_word{bits}.owner());
+    return {claim_outcome::other, gate_word{bits}};
+  }
+
+  // For the holder. Only an NMI on this CPU can change its word meanwhile: then the exchange fails, and what it saw is
+  // looked at in its turn. So in the next two.
+  claim_result claim_again(uintptr_t bits, cpu_id me, hold wanted) noexcept {
+    while (wanted == hold::final && gate_word{bits}.with_pending(false).is_trial_of(me)) {
+      const gate_word next = gate_word{bits}.made_final();
+      if (!word_.compare_exchange(bits, next.bits(), order::acquire, order::acquire)) continue;
+      detail::trace<P>(trace_kind::claim_won, me, static_cast<uint32_t>(phase::panicking));
+      return {claim_outcome::won, next};
+    }
+    return {claim_outcome::mine_already, gate_word{bits}};
+  }
+
+  claim_result leave_pending(uintptr_t bits, cpu_id me) noexcept {
+    while (gate_word{bits}.is_trial_of(me)) {
+      const gate_word next = gate_word{bits}.with_pending(true);
+      if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::acquire)) continue;
+      detail::trace<P>(trace_kind::pending_set, me, 0);
+      return {claim_outcome::mine_already, next};
+    }
+    return {claim_outcome::mine_already, gate_word{bits}};
+  }
+
+  // The release that opens nothing, out of the way of the one that does.
+  [[gnu::cold, gnu::noinline]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
+    if (!gate_word{bits}.is_held_by(me)) return release_outcome::not_mine;
+    while (gate_word{bits}.phase() == phase::trial) {
+      const gate_word next = gate_word{bits}.made_final();
+      if (!word_.compare_exchange(bits, next.bits(), order::release, order::relaxed)) continue;
+      P::wake(word_);
+      detail::trace<P>(trace_kind::pending_taken, me, 0);
+      return release_outcome::panic_pending;
+    }
+    return release_outcome::not_on_trial;
   }
 
   // (3) release: pairs with acquire (1) and read(): who sees `dumping` sees the report that was prepared before it.
@@ -170,15 +195,6 @@ class panic_cpu {
       if (number != 0) detail::trace<P>(trace_kind::step_begun, me, number);
       return progress::made;
     }
-  }
-
-  [[gnu::always_inline]] static void note(const answer& a, uintptr_t before, cpu_id me) noexcept {
-    if (a.outcome == claim_outcome::won)
-      detail::trace<P>(trace_kind::claim_won, me, static_cast<uint32_t>(a.next.phase()));
-    else if (a.outcome == claim_outcome::other)
-      detail::trace<P>(trace_kind::claim_lost, me, a.next.owner());
-    else if (a.next.bits() != before)
-      detail::trace<P>(trace_kind::pending_set, me, 0);
   }
 
   word_type word_{};

@@ -32,12 +32,29 @@ TEST(gate_word, names_every_cpu_from_zero_to_its_capacity) {
     EXPECT_TRUE(w.is_held_by(cpu));
     EXPECT_FALSE(w.is_held_by(cpu + 1));
     EXPECT_FALSE(w.is_held_by(no_cpu));
+    EXPECT_FALSE(w.is_held_by(cpu + (1u << gate_word::cpu_bits)));
+    EXPECT_FALSE(w.is_held_by(cpu + (1u << (gate_word::cpu_bits + gate_word::phase_bits))));
   }
 }
 
-TEST(gate_word, open_gate_is_held_by_nobody_whatever_the_owner_field_says) {
-  EXPECT_FALSE(gate_word{}.with_owner(2).is_held_by(2));
-  EXPECT_FALSE(gate_word{}.is_held_by(no_cpu));
+TEST(gate_word, trial_of_a_cpu_is_its_own_trial_with_nothing_pending) {
+  for (const cpu_id cpu : {cpu_id{0}, cpu_id{1}, last_cpu}) {
+    const gate_word trial = gate_word{}.released().taken_by(cpu, phase::trial);
+    EXPECT_TRUE(trial.is_trial_of(cpu));
+    EXPECT_TRUE(trial.with_step(last_step).is_trial_of(cpu));
+    EXPECT_FALSE(trial.with_pending(true).is_trial_of(cpu));
+    EXPECT_FALSE(trial.with_phase(phase::panicking).is_trial_of(cpu));
+    EXPECT_FALSE(trial.released().is_trial_of(cpu));
+    for (const cpu_id other : {cpu + 1, cpu - 1, cpu + (1u << gate_word::cpu_bits), no_cpu})
+      EXPECT_FALSE(trial.is_trial_of(other)) << other;
+  }
+}
+
+TEST(gate_word, open_gate_is_held_by_nobody) {
+  for (const cpu_id cpu : {cpu_id{0}, cpu_id{1}, last_cpu, no_cpu}) {
+    EXPECT_FALSE(gate_word{}.is_held_by(cpu)) << cpu;
+    EXPECT_FALSE(gate_word{}.taken_by(2, phase::trial).released().is_held_by(cpu)) << cpu;
+  }
 }
 
 TEST(gate_word, fields_do_not_touch_each_other) {

@@ -8,18 +8,34 @@
 
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "topology.hpp"
 
 namespace {
 
-std::string cpu_model() {
+using lastcpu_bench::topology;
+
+// The value of the first line "name : value".
+std::string cpu_info(const std::string& name) {
   std::ifstream info{"/proc/cpuinfo"};
   for (std::string line; std::getline(info, line);) {
     const auto colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+    if (line.starts_with(name) && colon != std::string::npos) return line.substr(colon + 2);
   }
   return "unknown";
+}
+
+std::string first_line(const std::string& path, const std::string& otherwise) {
+  std::ifstream file{path};
+  std::string line;
+  return std::getline(file, line) && !line.empty() ? line : otherwise;
+}
+
+// A virtual machine's CPUs may be taken away at any moment, and its clock may be changed without its knowledge.
+std::string machine() {
+  if ((" " + cpu_info("flags") + " ").find(" hypervisor ") == std::string::npos) return "no hypervisor seen";
+  return "virtual machine (" + first_line("/sys/class/dmi/id/sys_vendor", "unknown vendor") + ")";
 }
 
 std::string kernel() {
@@ -42,9 +58,18 @@ std::string compiler() {
 }
 
 void describe_the_host() {
+  const topology cpus;
   benchmark::AddCustomContext("lastcpu", lastcpu::version_string);
-  benchmark::AddCustomContext("cpu", cpu_model());
-  benchmark::AddCustomContext("cores", std::to_string(std::thread::hardware_concurrency()));
+  benchmark::AddCustomContext("cpu", cpu_info("model name"));
+  benchmark::AddCustomContext("sockets", std::to_string(cpus.sockets()));
+  benchmark::AddCustomContext("cores", std::to_string(cpus.cores()));
+  benchmark::AddCustomContext("threads_per_core", std::to_string(cpus.threads_per_core()));
+  benchmark::AddCustomContext("allowed_cpus", lastcpu_bench::to_cpu_list(cpus.allowed()));
+  benchmark::AddCustomContext("cpu_quota", first_line("/sys/fs/cgroup/cpu.max", "unknown"));
+  benchmark::AddCustomContext("machine", machine());
+  benchmark::AddCustomContext("governor",
+                              first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "unknown"));
+  benchmark::AddCustomContext("load_before", first_line("/proc/loadavg", "unknown"));
   benchmark::AddCustomContext("kernel", kernel());
   benchmark::AddCustomContext("compiler", compiler());
 }

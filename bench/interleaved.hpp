@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace lastcpu_bench {
@@ -94,5 +95,12 @@ void compare(benchmark::State& state, Ours ours, Raw raw) {
   state.counters["ratio_p25"] = quantile(ratios, 0.25);
   state.counters["ratio_p75"] = quantile(ratios, 0.75);
 }
+
+/// A benchmark by its name, `<ours>_vs_<raw>/key:value/...`.
+struct registered {
+  registered(const std::string& name, void (*run)(benchmark::State&)) {
+    benchmark::RegisterBenchmark(name.c_str(), run);
+  }
+};
 
 }  // namespace lastcpu_bench

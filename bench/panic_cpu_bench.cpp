@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the gate costs above the instructions that nobody can do without. README.md says how to read it.
 
-#include <lastcpu/archetype.hpp>
 #include <lastcpu/panic.hpp>
 #include <lastcpu/panic_cpu.hpp>
-#include <lastcpu/platform/posix.hpp>
 
 #include <benchmark/benchmark.h>
 #include <stdint.h>
 
-#include <cstdlib>
 #include <thread>
 
+#include "bare_platforms.hpp"
 #include "interleaved.hpp"
 #include "raw_word.hpp"
 
@@ -19,11 +17,12 @@ namespace {
 
 using benchmark::State;
 using lastcpu::claim_outcome;
-using lastcpu::cpu_id;
 using lastcpu::hold;
 using lastcpu::posix;
 using lastcpu::release_outcome;
+using lastcpu_bench::as_cpu;
 using lastcpu_bench::compare;
+using lastcpu_bench::constant_cpu;
 using lastcpu_bench::in_a_row;
 using lastcpu_bench::keep;
 using lastcpu_bench::locked;
@@ -31,38 +30,9 @@ using lastcpu_bench::polled;
 using lastcpu_bench::raw_compare_exchange;
 using lastcpu_bench::raw_load;
 using lastcpu_bench::raw_store;
-
-// Both sides end in a branch on the answer, as a caller's would; and a side that did something else than it is
-// measured for ends the program.
-[[gnu::always_inline]] inline void require(bool as_expected) {
-  if (!as_expected) [[unlikely]]
-    std::abort();
-}
-
-// --- Two bare platforms, where waking is nothing and a CPU knows its number for free, or by one read.
-
-struct constant_cpu : lastcpu::archetype {};
-
-constinit thread_local cpu_id tls_cpu_number __attribute__((tls_model("initial-exec"))) = 0;
-
-struct tls_cpu : lastcpu::archetype {
-  static cpu_id this_cpu() noexcept { return tls_cpu_number; }
-};
-
-// Makes this thread CPU `number` as long as it lives.
-template <class P>
-struct as_cpu {
-  explicit as_cpu(cpu_id) {}
-};
-template <>
-struct as_cpu<tls_cpu> {
-  explicit as_cpu(cpu_id number) { tls_cpu_number = number; }
-};
-template <>
-struct as_cpu<posix> {
-  explicit as_cpu(cpu_id number) : guard(number) { require(static_cast<bool>(guard)); }
-  lastcpu::cpu_guard guard;
-};
+using lastcpu_bench::registered;
+using lastcpu_bench::require;
+using lastcpu_bench::tls_cpu;
 
 // --- What is measured, each on a cache line of its own and at an address that the linker knows.
 
@@ -74,6 +44,8 @@ template <class P>
 constinit typename P::registers interrupted{};
 alignas(64) constinit uintptr_t raw{};
 
+// Laid out like the gate's word: a phase above the owner plus one.
+constexpr uintptr_t raw_owner = 0xffff;
 constexpr uintptr_t raw_me = 0x1'0001;
 constexpr uintptr_t raw_other = 0x1'0002;
 
@@ -87,7 +59,7 @@ void raw_give_back() {
 // A whole claim by hand: a look first, so that a loser leaves the line alone, then the one exchange.
 void raw_look_and_take() {
   const uintptr_t seen = raw_load(raw);
-  require((seen & 0x7'0000) == 0);
+  require((seen & raw_owner) == 0);
   require(raw_compare_exchange(raw, seen, seen + raw_me));
 }
 
@@ -191,51 +163,55 @@ void in_progress_vs_load_value(State& state) {
   gate<P>.forget();
   raw_store(raw, 0);
   compare<Kind>(
-      state, [] { keep(gate<P>.in_progress()); }, [] { keep(raw_load(raw)); });
+      state, [] { keep(gate<P>.in_progress()); }, [] { keep(raw_load(raw) != 0); });
 }
 
 template <class P, class Kind>
-void handle_nmi_vs_load_branch(State& state) {
+void handle_nmi_vs_load(State& state) {
   raw_store(raw, 0);
   compare<Kind>(
       state, [] { require(machine<P>.handle_nmi(interrupted<P>) == lastcpu::nmi_outcome::not_ours); },
       [] { require(raw_load(raw) == 0); });
 }
 
-BENCHMARK(control_locked);
-BENCHMARK_TEMPLATE(control_load, polled);
-BENCHMARK_TEMPLATE(control_load, in_a_row);
+const registered all[] = {
+    {"control_locked", control_locked},
+    {"control_load/kind:polled", control_load<polled>},
+    {"control_load/kind:in_a_row", control_load<in_a_row>},
 
-BENCHMARK_TEMPLATE(claim_release_vs_two_cmpxchg, constant_cpu);
-BENCHMARK_TEMPLATE(claim_release_vs_two_cmpxchg, tls_cpu);
-BENCHMARK_TEMPLATE(claim_release_vs_two_cmpxchg, posix);
-BENCHMARK_TEMPLATE(claim_release_vs_cmpxchg_and_store, constant_cpu);
-BENCHMARK_TEMPLATE(claim_release_vs_cmpxchg_and_store, posix);
+    {"claim_release_vs_two_cmpxchg/platform:constant_cpu", claim_release_vs_two_cmpxchg<constant_cpu>},
+    {"claim_release_vs_two_cmpxchg/platform:tls_cpu", claim_release_vs_two_cmpxchg<tls_cpu>},
+    {"claim_release_vs_two_cmpxchg/platform:posix", claim_release_vs_two_cmpxchg<posix>},
+    {"claim_release_vs_cmpxchg_and_store/platform:constant_cpu", claim_release_vs_cmpxchg_and_store<constant_cpu>},
+    {"claim_release_vs_cmpxchg_and_store/platform:posix", claim_release_vs_cmpxchg_and_store<posix>},
 
-BENCHMARK_TEMPLATE(claim_vs_cmpxchg, constant_cpu, hold::trial);
-BENCHMARK_TEMPLATE(claim_vs_cmpxchg, constant_cpu, hold::final);
-BENCHMARK_TEMPLATE(claim_vs_cmpxchg, tls_cpu, hold::trial);
-BENCHMARK_TEMPLATE(claim_vs_cmpxchg, posix, hold::trial);
-BENCHMARK_TEMPLATE(claim_vs_cmpxchg, posix, hold::final);
-BENCHMARK_TEMPLATE(claim_vs_look_and_cmpxchg, constant_cpu, hold::trial);
-BENCHMARK_TEMPLATE(claim_vs_look_and_cmpxchg, tls_cpu, hold::trial);
-BENCHMARK_TEMPLATE(claim_vs_look_and_cmpxchg, posix, hold::trial);
+    {"claim_vs_cmpxchg/platform:constant_cpu/hold:trial", claim_vs_cmpxchg<constant_cpu, hold::trial>},
+    {"claim_vs_cmpxchg/platform:constant_cpu/hold:final", claim_vs_cmpxchg<constant_cpu, hold::final>},
+    {"claim_vs_cmpxchg/platform:tls_cpu/hold:trial", claim_vs_cmpxchg<tls_cpu, hold::trial>},
+    {"claim_vs_cmpxchg/platform:posix/hold:trial", claim_vs_cmpxchg<posix, hold::trial>},
+    {"claim_vs_cmpxchg/platform:posix/hold:final", claim_vs_cmpxchg<posix, hold::final>},
+    {"claim_vs_look_and_cmpxchg/platform:constant_cpu", claim_vs_look_and_cmpxchg<constant_cpu, hold::trial>},
+    {"claim_vs_look_and_cmpxchg/platform:tls_cpu", claim_vs_look_and_cmpxchg<tls_cpu, hold::trial>},
+    {"claim_vs_look_and_cmpxchg/platform:posix", claim_vs_look_and_cmpxchg<posix, hold::trial>},
 
-BENCHMARK_TEMPLATE(lost_claim_vs_load, tls_cpu, polled);
-BENCHMARK_TEMPLATE(lost_claim_vs_load, posix, polled);
-BENCHMARK_TEMPLATE(lost_claim_vs_load, tls_cpu, in_a_row);
-BENCHMARK_TEMPLATE(lost_claim_vs_load, posix, in_a_row);
-BENCHMARK_TEMPLATE(in_progress_vs_load_branch, tls_cpu, polled);
-BENCHMARK_TEMPLATE(in_progress_vs_load_branch, posix, polled);
-BENCHMARK_TEMPLATE(in_progress_vs_load_branch, tls_cpu, in_a_row);
-BENCHMARK_TEMPLATE(in_progress_vs_load_branch, posix, in_a_row);
-BENCHMARK_TEMPLATE(in_progress_vs_load_value, tls_cpu, polled);
-BENCHMARK_TEMPLATE(in_progress_vs_load_value, posix, polled);
-BENCHMARK_TEMPLATE(in_progress_vs_load_value, tls_cpu, in_a_row);
-BENCHMARK_TEMPLATE(in_progress_vs_load_value, posix, in_a_row);
-BENCHMARK_TEMPLATE(handle_nmi_vs_load_branch, tls_cpu, polled);
-BENCHMARK_TEMPLATE(handle_nmi_vs_load_branch, posix, polled);
-BENCHMARK_TEMPLATE(handle_nmi_vs_load_branch, tls_cpu, in_a_row);
-BENCHMARK_TEMPLATE(handle_nmi_vs_load_branch, posix, in_a_row);
+    {"lost_claim_vs_load/platform:tls_cpu/kind:polled", lost_claim_vs_load<tls_cpu, polled>},
+    {"lost_claim_vs_load/platform:posix/kind:polled", lost_claim_vs_load<posix, polled>},
+    {"lost_claim_vs_load/platform:tls_cpu/kind:in_a_row", lost_claim_vs_load<tls_cpu, in_a_row>},
+    {"lost_claim_vs_load/platform:posix/kind:in_a_row", lost_claim_vs_load<posix, in_a_row>},
+
+    {"in_progress_vs_load/platform:tls_cpu/wanted:branch/kind:polled", in_progress_vs_load_branch<tls_cpu, polled>},
+    {"in_progress_vs_load/platform:posix/wanted:branch/kind:polled", in_progress_vs_load_branch<posix, polled>},
+    {"in_progress_vs_load/platform:tls_cpu/wanted:branch/kind:in_a_row", in_progress_vs_load_branch<tls_cpu, in_a_row>},
+    {"in_progress_vs_load/platform:posix/wanted:branch/kind:in_a_row", in_progress_vs_load_branch<posix, in_a_row>},
+    {"in_progress_vs_load/platform:tls_cpu/wanted:value/kind:polled", in_progress_vs_load_value<tls_cpu, polled>},
+    {"in_progress_vs_load/platform:posix/wanted:value/kind:polled", in_progress_vs_load_value<posix, polled>},
+    {"in_progress_vs_load/platform:tls_cpu/wanted:value/kind:in_a_row", in_progress_vs_load_value<tls_cpu, in_a_row>},
+    {"in_progress_vs_load/platform:posix/wanted:value/kind:in_a_row", in_progress_vs_load_value<posix, in_a_row>},
+
+    {"handle_nmi_vs_load/platform:tls_cpu/kind:polled", handle_nmi_vs_load<tls_cpu, polled>},
+    {"handle_nmi_vs_load/platform:posix/kind:polled", handle_nmi_vs_load<posix, polled>},
+    {"handle_nmi_vs_load/platform:tls_cpu/kind:in_a_row", handle_nmi_vs_load<tls_cpu, in_a_row>},
+    {"handle_nmi_vs_load/platform:posix/kind:in_a_row", handle_nmi_vs_load<posix, in_a_row>},
+};
 
 }  // namespace

@@ -14,6 +14,7 @@ needed=(
   "program:python3         python3"
   "program:gdb             gdb"
   "program:nm              binutils"
+  "program:valgrind        valgrind"
   "program:qemu-system-x86_64 qemu-system-x86"
   "program:git             git"
   "header:stdlib.h         libc6-dev"

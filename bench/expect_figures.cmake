@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # cmake -D PROGRAM=<benchmark program> -P expect_figures.cmake
 # Runs every benchmark of PROGRAM briefly. Each one it lists must report all of the figures below, above zero, and no
-# error.
+# error; or the label "skipped: <reason>", where the host has no such place. One at least must be measured.
 cmake_minimum_required(VERSION 3.25)
 set(figures ours_ns raw_ns ratio ratio_p25 ratio_p75)
 
@@ -24,12 +24,19 @@ if(NOT reported EQUAL listed)
   message(FATAL_ERROR "${PROGRAM} lists ${listed} benchmarks and reports ${reported}.")
 endif()
 math(EXPR last "${reported} - 1")
+set(measured 0)
 foreach(i RANGE ${last})
   string(JSON name GET "${json}" benchmarks ${i} name)
   string(JSON error ERROR_VARIABLE no_error GET "${json}" benchmarks ${i} error_message)
   if(NOT no_error)
     message(FATAL_ERROR "${name}: ${error}")
   endif()
+  string(JSON label ERROR_VARIABLE no_label GET "${json}" benchmarks ${i} label)
+  if(label MATCHES "^skipped: .")
+    message(STATUS "${name}: ${label}")
+    continue()
+  endif()
+  math(EXPR measured "${measured} + 1")
   foreach(figure ${figures})
     string(JSON value ERROR_VARIABLE missing GET "${json}" benchmarks ${i} ${figure})
     if(missing OR NOT value GREATER 0)
@@ -37,4 +44,7 @@ foreach(i RANGE ${last})
     endif()
   endforeach()
 endforeach()
-message(STATUS "${reported} benchmarks, each with ${figures}")
+if(measured EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} skipped all of its ${reported} benchmarks; nothing was measured.")
+endif()
+message(STATUS "${measured} of ${reported} benchmarks, each with ${figures}")

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -73,20 +74,26 @@ inline double quantile(std::vector<double>& values, double q) {
   return values[static_cast<std::size_t>(at)];
 }
 
-/// The body of a benchmark. Both operations take nothing and are idempotent: they leave everything as they found it.
-template <class Kind, class Ours, class Raw>
-void compare(benchmark::State& state, Ours ours, Raw raw) {
+/// The body of a benchmark: a round calls `ours`, `raw`, `raw`, `ours`, and each returns nanoseconds. An exception is the
+/// benchmark's error.
+template <class Ours, class Raw>
+void compare_measured(benchmark::State& state, Ours ours, Raw raw) {
   std::vector<double> ours_ns;
   std::vector<double> raw_ns;
   std::vector<double> ratios;
-  for ([[maybe_unused]] auto round : state) {
-    const double ours_first = time_batch<Kind>(ours);
-    const double raw_first = time_batch<Kind>(raw);
-    const double raw_again = time_batch<Kind>(raw);
-    const double ours_again = time_batch<Kind>(ours);
-    ours_ns.push_back((ours_first + ours_again) / 2);
-    raw_ns.push_back((raw_first + raw_again) / 2);
-    ratios.push_back(ours_ns.back() / raw_ns.back());
+  try {
+    for ([[maybe_unused]] auto round : state) {
+      const double ours_first = ours();
+      const double raw_first = raw();
+      const double raw_again = raw();
+      const double ours_again = ours();
+      ours_ns.push_back((ours_first + ours_again) / 2);
+      raw_ns.push_back((raw_first + raw_again) / 2);
+      ratios.push_back(ours_ns.back() / raw_ns.back());
+    }
+  } catch (const std::exception& e) {
+    state.SkipWithError(e.what());
+    return;
   }
   if (ratios.empty()) return;
   state.counters["ours_ns"] = quantile(ours_ns, 0.5);
@@ -96,9 +103,25 @@ void compare(benchmark::State& state, Ours ours, Raw raw) {
   state.counters["ratio_p75"] = quantile(ratios, 0.75);
 }
 
+/// The same for short operations, in batches. Both take nothing and are idempotent: they leave everything as they found
+/// it.
+template <class Kind, class Ours, class Raw>
+void compare(benchmark::State& state, Ours ours, Raw raw) {
+  compare_measured(
+      state, [ours] { return time_batch<Kind>(ours); }, [raw] { return time_batch<Kind>(raw); });
+}
+
+/// The body of a benchmark that this host can't run: its line says why, and has no figures.
+inline void skip(benchmark::State& state, const std::string& why) {
+  for ([[maybe_unused]] auto round : state) {
+  }
+  state.SetLabel("skipped: " + why);
+}
+
 /// A benchmark by its name, `<ours>_vs_<raw>/key:value/...`.
 struct registered {
-  registered(const std::string& name, void (*run)(benchmark::State&)) {
+  template <class Run>
+  registered(const std::string& name, Run run) {
     benchmark::RegisterBenchmark(name.c_str(), run);
   }
 };

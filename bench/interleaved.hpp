@@ -126,4 +126,12 @@ struct registered {
   }
 };
 
+/// One whose work is not this thread's: as many rounds as fit in real time. Google Benchmark adds `/real_time` to its name.
+struct registered_trial {
+  template <class Run>
+  registered_trial(const std::string& name, Run run) {
+    benchmark::RegisterBenchmark(name.c_str(), run)->UseRealTime();
+  }
+};
+
 }  // namespace lastcpu_bench

@@ -148,7 +148,7 @@ double time_of(const setting& s) {
 }
 
 void add(const std::string& name, const setting& s, const std::string& missing) {
-  registered(name, [s, missing](State& state) {
+  registered_trial(name, [s, missing](State& state) {
     if (!missing.empty()) return skip(state, missing);
     setting alone = s;
     alone.losers_on.clear();

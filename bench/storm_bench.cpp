@@ -57,15 +57,18 @@ struct ours {
   static inline constinit lastcpu::panic_cpu<timed_posix> gate{};
   static inline constinit lastcpu::stop_cpus<timed_posix> cpus{};
 
-  /// Before the storm, once for all: a fork leaves pages to be faulted in, and a machine that dies has none of that.
-  static void warm_up() {
+  /// On each CPU before the storm: a fork leaves pages to be faulted in, and a machine that dies has nothing of that.
+  static void warm_up(cpu_id me) {
+    if (me == 0) run_the_code();
+    gate.forget();
+    cpus.forget();
+  }
+  static void run_the_code() {
     static constinit lastcpu::panic_cpu<timed_posix> another_gate{};
     static constinit lastcpu::stop_cpus<timed_posix> other_cpus{};
     lastcpu::stop_as_loser(another_gate, other_cpus, nullptr);  // which it finds open
     (void)another_gate.claim(hold::final);
     (void)another_gate.wait_while(another_gate.read(), posix::now() + 1);
-    gate.forget();
-    cpus.forget();
   }
   static void claim(cpu_id me) {
     if (!gate.claim(hold::final).won()) lastcpu::stop_as_loser(gate, cpus, nullptr);
@@ -77,7 +80,7 @@ struct ours {
 struct raw {
   alignas(64) static inline constinit uintptr_t word = 0;
 
-  static void warm_up() {
+  static void warm_up(cpu_id) {
     sleep_while(0, 1);
     raw_store(word, 0);
   }
@@ -135,7 +138,7 @@ void storm(trial_report<storm_times>& report, const std::vector<int>& cpus) {
       report.must(pin_to(cpu), "a thread can't be pinned to its CPU");
       const lastcpu::cpu_guard guard(me);
       report.must(static_cast<bool>(guard), "a thread is not registered as a CPU");
-      if (me == 0) Side::warm_up();
+      Side::warm_up(me);
       note_time(me);
       line.wait();
       Side::claim(me);
@@ -160,7 +163,7 @@ double time_of(const std::vector<int>& cpus, double storm_times::*what) {
 }
 
 void add(const std::string& name, double storm_times::*what, const placement& where) {
-  registered(name, [what, where](State& state) {
+  registered_trial(name, [what, where](State& state) {
     if (!where.missing.empty()) return skip(state, where.missing);
     compare_measured(
         state, [&] { return time_of<ours>(where.cpus, what); }, [&] { return time_of<raw>(where.cpus, what); });

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -144,8 +145,8 @@ class topology {
     std::vector<std::pair<std::size_t, place>> order;  // which thread of its core it is
     std::map<int, std::size_t> taken;
     for (const place& p : cpus_) order.emplace_back(taken[p.core]++, p);
-    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-      return std::pair{a.first, a.second.socket} < std::pair{b.first, b.second.socket};
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+      return std::tuple{a.first, a.second.socket, a.second.cpu} < std::tuple{b.first, b.second.socket, b.second.cpu};
     });
     std::vector<int> out;
     for (std::size_t i = 0; i < n && !order.empty(); ++i) out.push_back(order[i % order.size()].second.cpu);

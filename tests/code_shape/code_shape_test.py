@@ -6,6 +6,7 @@ under callgrind. Ours may take a few instructions more than the twin. One locked
 changes hands, and nowhere else: a claim that loses has none, nor has anything that runs while nobody panics.
 """
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ OPERATIONS = (("claim, won", "claim_trial", 3, 1),
 
 
 def run(*command):
+    if shutil.which(command[0]) is None:
+        sys.exit(f"FAILED: there is no {command[0]}; tools/test installs what is missing, and lists it elsewhere")
     done = subprocess.run([str(c) for c in command], check=False, capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
         command = " ".join(map(str, command))

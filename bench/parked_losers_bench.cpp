@@ -2,7 +2,8 @@
 // What parked losers cost the winner: its memory-bound work, with a look at the gate now and then, beside losers that
 // have stopped, against the same work alone. And beside losers that spin instead, to see that the method would see it.
 //
-// Each batch of work is a forked child's, on the same CPU and the same shared pages; ours and alone take turns.
+// Each batch of work is a forked child's, on the same CPU and the same shared pages; ours and alone take turns. Alone means
+// that as many threads were there, lost, and have ended.
 
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/platform/posix.hpp>
@@ -112,6 +113,12 @@ void spin(trial_report<double>& report) {
   report.fail("a loser went on");
 }
 
+// For the work alone: what a loser does before it stops, and then its thread ends, so that both sides begin alike.
+void leave(trial_report<double>& report) {
+  report.must(!gate.claim(hold::final).won(), "a loser won");
+  cpus.acknowledge(posix::this_cpu(), lastcpu::stop_state::parked);
+}
+
 struct setting {
   work what;
   double part;  // of the memory, in one batch
@@ -151,7 +158,7 @@ void add(const std::string& name, const setting& s, const std::string& missing) 
   registered_trial(name, [s, missing](State& state) {
     if (!missing.empty()) return skip(state, missing);
     setting alone = s;
-    alone.losers_on.clear();
+    alone.lose = leave;
     compare_measured(
         state, [&] { return time_of(s); }, [&] { return time_of(alone); });
   });

@@ -185,6 +185,9 @@ void add_on_other_cpus(const named_work& w, const std::string& at, const placeme
   const int first = allowed.empty() ? 0 : allowed.front();
   for (const named_work& w : works) {
     const std::string name = w.name;
+    const placement two = host.same_socket();
+    add("control_work/work:" + name + "/losers:1/at:same_socket",
+        {w.what, w.part, leave, first, {two.cpus.empty() ? first : two.cpus.back()}}, two.missing);
     for (const placement& pair : host.pairs()) add_on_other_cpus(w, pair.name, pair);
     if (allowed.size() > 2) add_on_other_cpus(w, "all_others", {"all_others", allowed, ""});
     add("work_beside_parked_vs_alone/work:" + name + "/losers:8/at:winners_cpu",

@@ -3,10 +3,11 @@
 // How a CPU that lost the race sleeps where mwait is not to be had, in a virtual machine above all: hlt, and an interrupt
 // that wakes it. A loser that polls there takes the time of the CPU that dumps.
 //
-// Opt-in: the kernel names a `wake_vector` of the highest class (0xf0-0xfe), whose handler is handle_wake(), and says by `may_take_interrupts()` where an interrupt may come: not in the handler of an NMI or a machine check, for
-// its IRET would open their stack to the next one. The task priority keeps everything below that class out, so
-// whatever else the kernel has there runs on a loser, too: keep it to the stop request and the like. An interrupt of a
-// legacy PIC asks for no priority: a kernel that uses one does not doze.
+// Opt-in: the kernel names a `wake_vector` of the highest class (0xf0-0xfe), whose handler is handle_wake(), and says by
+// `may_take_interrupts()` where an interrupt may come: not in the handler of an NMI or a machine check, for its IRET would
+// open their stack to the next one. The task priority keeps everything below that class out, so whatever else the kernel
+// has there runs on a loser, too: keep it to the stop request and the like. An interrupt of a legacy PIC asks for no
+// priority: a kernel that uses one does not doze.
 // The commit wakes nobody: a loser that parks for good costs time just when the others are to be stopped. It has
 // acknowledged, and sleeps on; crash_shutdown() and halt() wake it, to run its self-stop hook and park.
 // Not here: a CPU that waits with a deadline, which polls.

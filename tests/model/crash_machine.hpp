@@ -22,7 +22,7 @@ struct model_policy : panic_policy {
 };
 
 template <cpu_id N, class Policy = model_policy>
-struct crash_machine {
+struct crash_machine : model::scenario {
   static constexpr cpu_id cpus = N;
   using P = model::platform<N>;
   using registers = typename P::registers;
@@ -101,12 +101,11 @@ struct crash_machine {
       const auto in = offset - at(&domain.messages());
       const char* contexts[] = {"message", "nmi message", "nested message"};
       if (in < per_cpu * (N + 1) && in % per_cpu < 60)
-        return model::text_of("%s %d", contexts[in % per_cpu / 20], static_cast<int>(in / per_cpu));
+        return contexts[in % per_cpu / 20] + (" " + std::to_string(in / per_cpu));
     } else if (offset >= at(&domain.cpus()) && offset < at(&domain.cpus()) + per_cpu * static_cast<int>(N)) {
       const auto in = offset - at(&domain.cpus());
       const char* fields[] = {"ack", "saved", "begun", "entry", "registers"};
-      return model::text_of("%s %d", fields[in % per_cpu / 4 < 4 ? in % per_cpu / 4 : 4],
-                            static_cast<int>(in / per_cpu));
+      return fields[in % per_cpu / 4 < 4 ? in % per_cpu / 4 : 4] + (" " + std::to_string(in / per_cpu));
     }
     return {};
   }
@@ -115,11 +114,9 @@ struct crash_machine {
     static constexpr const char* phases[] = {"open", "trial", "panicking", "offered", "dumping", "jumping", "?", "?"};
     const gate_word w{bits};
     if (w.is_open()) return "open";
-    return model::text_of("%s(%u)%s step %u", phases[static_cast<uint32_t>(w.phase())], w.owner(),
-                          w.pending() ? " pending" : "", w.step());
+    return std::string(phases[static_cast<uint32_t>(w.phase())]) + "(" + std::to_string(w.owner()) + ")" +
+           (w.pending() ? " pending" : "") + " step " + std::to_string(w.step());
   }
-  /// Nobody but the owner decides by the step in the gate word.
-  model::unread_bits unread() const { return {&domain.gate(), gate_word{}.with_step(63).bits()}; }
 
   static constexpr uintptr_t crash_pc = 1000;
   static constexpr uintptr_t nmi_pc = 2000;
@@ -133,7 +130,7 @@ struct crash_machine {
       require(regs != nullptr, "promise 8: the registers of the CPU that crashed are missing");
       require(!domain.cpus().acknowledged(cpu), "promise 3: the owner counts as stopped");
     } else if (state == stop_state::silent) {
-      require(model::state_of(cpu).wedged || note(may_be_silent) != 0, "promise 5: a CPU that answers is named silent");
+      require(model::state_of(cpu).deaf || note(may_be_silent) != 0, "promise 5: a CPU that answers is named silent");
     } else {
       require(domain.cpus().acknowledged(cpu), "promise 5: a CPU is named stopped and has not said so");
       require(regs != nullptr, "promise 8: the registers of a CPU that has answered are missing");

@@ -13,7 +13,7 @@ using model::ending;
 using model::require;
 
 template <cpu_id N>
-struct gate_machine {
+struct gate_machine : model::scenario {
   static constexpr cpu_id cpus = N;
   using P = model::platform<N>;
   panic_cpu<P> gate;

@@ -12,10 +12,10 @@ using namespace lastcpu::test;
 using model::ending;
 using model::require;
 
-template <cpu_id N>
-struct slot_machine {
+template <cpu_id N, class Platform = model::platform<N>>
+struct slot_machine : model::scenario {
   static constexpr cpu_id cpus = N;
-  using P = model::platform<N>;
+  using P = Platform;
   using image = typename P::image;
   crash_image<P> slot;
 
@@ -81,11 +81,16 @@ TEST(reload_vs_crash, image_is_whole_when_it_can_be_claimed) {
 }
 
 // An image that a stray write has damaged is handed back, and the next one boots.
-struct damaged_then_reloaded : slot_machine<2> {
+struct stray_write : model::platform<2> {
+  static bool image_intact(const image& i) noexcept {
+    return platform::image_intact(i) && i.id != model::note(1);  // the image with this id is not what was loaded
+  }
+};
+struct damaged_then_reloaded : slot_machine<2, stray_write> {
   P::atomic<uint32_t> refused;
   damaged_then_reloaded() { (void)slot.load({1}); }
   void run(cpu_id me) {
-    model::damage(1);
+    model::note(1) = 1;
     if (me == 0) {
       require(slot.claim() == image_outcome::corrupt, "promise 12: a damaged image is claimed");
       refused.store(1, order::release);

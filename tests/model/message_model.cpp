@@ -11,7 +11,7 @@ using namespace lastcpu;
 using namespace lastcpu::test;
 using model::require;
 
-struct kept_and_read {
+struct kept_and_read : model::scenario {
   static constexpr cpu_id cpus = 3;
   using P = model::platform<3>;
   panic_messages<P, 16> messages;
@@ -39,7 +39,7 @@ TEST(message, is_whole_once_it_is_ready) {
 }
 
 // An NMI in the middle of it has its own text.
-struct interrupted {
+struct interrupted : model::scenario {
   static constexpr cpu_id cpus = 2;
   using P = model::platform<2>;
   panic_messages<P, 16> messages;

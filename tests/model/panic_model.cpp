@@ -160,7 +160,7 @@ struct faulty_policy : model_policy {
 template <cpu_id N, cpu_id Panics, bool Image>
 struct faults_in_steps : crash_machine<N, faulty_policy> {
   faults_in_steps() {
-    faulty_policy::fault = [] { model::scenario<faults_in_steps>::get().domain.panic("fault"); };
+    faulty_policy::fault = [] { model::current<faults_in_steps>().domain.panic("fault"); };
     if (Image) this->load_image();
   }
   void run(cpu_id me) {

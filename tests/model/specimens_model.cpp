@@ -21,9 +21,9 @@ enum class role { nothing, panics, oopses };
 
 /// `Design` on two CPUs with a crash kernel or without; a machine on which nobody is left to finish the job is a loss.
 template <template <class> class Design, role First, role Second, bool Image>
-struct history {
+struct history : model::scenario {
   static constexpr cpu_id cpus = 2;
-  static constexpr bool may_sleep = true;
+  bool may_sleep() const override { return true; }
   using P = model::platform<2>;
   Design<P> design;
 
@@ -52,6 +52,17 @@ struct history {
   void finish(ending how, cpu_id) {
     require(how != ending::quiet || note(0) == 0, "nobody is left to finish the job");
     require(how == ending::quiet || how == (Image ? ending::jumped : ending::restarted), "the dump is lost");
+  }
+  // In the order of historical_machine.hpp; what a design adds comes last.
+  std::string name(const void* address) const override {
+    static constexpr const char* shared[] = {"kexec_lock", "crashing_cpu", "shootdown_sent", "stopping_cpu", "never"};
+    const auto offset = static_cast<const char*>(address) - reinterpret_cast<const char*>(&design);
+    constexpr std::ptrdiff_t first = 24, size = 16, end = first + cpus * size;
+    if (offset < 20) return shared[offset / 4];
+    if (offset >= first && offset < end)
+      return model::numbered((offset - first) % size == 0 ? "answer of CPU " : "registers of CPU ",
+                             static_cast<uint64_t>((offset - first) / size));
+    return offset < end + 12 ? "image" : "gate";
   }
 };
 

@@ -15,7 +15,7 @@ using model::require;
 using model::state_of;
 
 template <cpu_id N>
-struct stop_machine {
+struct stop_machine : model::scenario {
   static constexpr cpu_id cpus = N;
   using P = model::platform<N>;
   using registers = typename P::registers;
@@ -43,7 +43,9 @@ struct stop_machine {
   /// What a report may say of a CPU that the owner has stopped.
   void check(const report& r, cpu_id me) {
     for (cpu_id cpu = 0; cpu < N; ++cpu) {
-      if (cpu == me || r.state(cpu) == stop_state::silent) continue;
+      const stop_state state = r.state(cpu);
+      if (cpu == me || state == stop_state::silent || state == stop_state::gone || state == stop_state::absent)
+        continue;
       require(others.acknowledged(cpu), "promise 5: named stopped, and has not said so");
       const registers* regs = others.registers_of(cpu);
       require(regs != nullptr && model::uses(*regs).pc % 10 == cpu, "promise 8: registers are missing");
@@ -116,6 +118,79 @@ TEST(stop, silent_cpu_is_named_and_costs_its_budget) {
   expect_complete<wedged>("3 CPUs, 1 wedged");
 }
 
+// One leaves the machine, at any moment: it is gone, or answers, or was never there.
+template <cpu_id N>
+struct leaving : stop_machine<N> {
+  void run(cpu_id me) {
+    if (me == N - 1) model::set_online(false);
+    if (me != 0) return;
+    (void)this->claim_and_commit();
+    const auto r = this->others.stop_others(this->gate, stop_machine<N>::both);
+    require(r.status() == stop_status::stopped, "a CPU that has left is called silent");
+    this->check(r, me);
+    stop_machine<N>::P::jump({1});
+  }
+  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+};
+TEST(stop, cpu_that_leaves_is_not_called_silent) {
+  expect_complete<leaving<2>>("2 CPUs");
+  expect_complete<leaving<3>>("3 CPUs");
+}
+
+// One has left before the others are stopped: it is asked nothing and costs no time.
+struct has_left : stop_machine<3> {
+  P::atomic<uint32_t> left;
+  void run(cpu_id me) {
+    if (me == 1) {
+      model::set_online(false);
+      left.store(1, order::release);
+      P::wake(left);
+    }
+    if (me != 0) return;
+    while (left.load(order::acquire) == 0) (void)P::wait_while(left, 0u, no_deadline);
+    (void)claim_and_commit();
+    const report r = others.stop_others(gate, both);
+    require(r.state(1) == stop_state::absent && r.status() == stop_status::stopped,
+            "a CPU that has left is waited for");
+    require(state_of(0).clock == 0, "promise 6: everybody answers, and the owner waits until its deadline");
+    P::jump({1});
+  }
+  void on_trace(const trace_event& e) {
+    require(e.kind != trace_kind::stop_sent || e.value != 1, "a CPU that has left is asked to stop");
+  }
+  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+};
+TEST(stop, cpu_that_has_left_is_gone_at_once) {
+  expect_complete<has_left>("3 CPUs, 1 has left");
+}
+
+// One comes back while the others are stopped, and asks at once whether it is to stop (docs/port.md).
+struct returning : stop_machine<2> {
+  void run(cpu_id me) {
+    if (me == 1) {
+      model::set_online(false);
+      model::set_online(true);
+      (void)P::irq_save();
+      stop_if_asked(me, stop_state::by_irq);
+      return;
+    }
+    (void)claim_and_commit();
+    const report r = others.stop_others(gate, both);
+    check(r, me);
+    model::note(0) = r.state(1) == stop_state::absent || r.state(1) == stop_state::gone;
+  }
+  void finish(ending, cpu_id) {
+    require(model::note(0) == 0 || state_of(1).parked, "promise 5: a CPU came back unseen, and runs on");
+  }
+};
+TEST(stop, cpu_that_comes_back_stops_itself) {
+  expect_bounded<returning>("2 CPUs, no stale reads", {.stale = 0});
+}
+// Acquire and release alone let both miss: the one the commit, the other that somebody is there.
+TEST(stop, cpu_that_comes_back_without_a_fence_is_caught) {
+  expect_caught<returning>("2 CPUs", "came back unseen");
+}
+
 // Two want to stop everybody, and one of them twice.
 template <cpu_id N>
 struct two_arbiters : stop_machine<N> {
@@ -186,7 +261,7 @@ TEST(stop_as_loser, parks_for_good_once_another_cpu_has_committed) {
 
 // An owner that never commits: the loser sleeps, and looks at the gate no more.
 struct never_committed : stop_machine<2> {
-  static constexpr bool may_sleep = true;
+  bool may_sleep() const override { return true; }
   void run(cpu_id me) {
     const registers r{me + 10};
     if (!gate.claim(hold::final).won()) stop_as_loser(gate, others, &r);

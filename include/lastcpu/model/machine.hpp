@@ -8,48 +8,63 @@
 // Plain data of the scenario is watched: what changed between two operations was written there, and two accesses that
 // no release and acquire have ordered are an error.
 
-#include <lastcpu/model/fiber.hpp>
 #include <lastcpu/model/words.hpp>
 
-#include <cstdarg>
-#include <cstdio>
-#include <set>
+#include <boost/context/detail/fcontext.hpp>
+
 #include <string>
 #include <vector>
 
 namespace lastcpu::model {
 
-/// As printf.
-[[gnu::format(printf, 1, 2)]] inline std::string text_of(const char* format, ...) {
-  char out[512];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(out, sizeof(out), format, values);
-  va_end(values);
-  return out;
+/// The text, and the number behind it.
+[[nodiscard]] inline std::string numbered(std::string text, uint64_t number) {
+  return text += std::to_string(number);
 }
 
-enum class act : uint8_t { load, store, exchange, add, arm, sleep, wake, send, choose, finish, idle };
+/// The stack of a CPU. A suspended fiber is its stack pointer and the bytes above it, so a snapshot is a copy of those.
+/// Nothing on it is ever unwound. Stacks stay where they are, so that equal states have equal bytes.
+struct fiber_stack {
+  using context = boost::context::detail::fcontext_t;
+  using transfer = boost::context::detail::transfer_t;
+
+  [[nodiscard]] context start(void (*entry)(transfer)) noexcept {
+    std::memset(bytes, 0, sizeof(bytes));
+    return boost::context::detail::make_fcontext(bytes + sizeof(bytes), sizeof(bytes), entry);
+  }
+  [[nodiscard]] size_t used(context at) const noexcept {
+    return static_cast<size_t>(bytes + sizeof(bytes) - static_cast<unsigned char*>(at));
+  }
+  /// Forgets what calls that are over have left behind, so that what a later call finds does not depend on them.
+  static void wipe_below(context at) noexcept { std::memset(static_cast<unsigned char*>(at) - 1024, 0, 1024); }
+
+  alignas(64) unsigned char bytes[64 * 1024];
+};
+
+enum class act : uint32_t { load, store, exchange, add, wait, wake, send, choose, finish, idle };
 enum class context : uint8_t { thread, irq, nmi };
 enum class interrupt : uint8_t { none, irq, stop_nmi, injected_nmi };
 /// How a run ends: by itself, when nobody can go on, or with the machine.
 enum class ending : uint8_t { quiet, jumped, restarted, halted };
 
+/// No padding: it stands on the stack of its CPU, and what no operation has written would make equal states differ.
 struct operation {
   act what;
-  uint8_t word;
-  order success, failure;
-  uint64_t wanted;   // compared with; of a wait its deadline's word
-  uint64_t desired;  // stored
-  uint64_t at;       // a deadline
+  uint32_t word = 0;
+  order success = order::relaxed, failure = order::relaxed;
+  uint64_t wanted = 0;   // compared with; of a send its targets; of a choice how many there are
+  uint64_t desired = 0;  // stored
+  uint64_t at = 0;       // a deadline
 };
 
 struct cpu_state {
   operation pending;
   fiber_stack::context stack;
   uint64_t result, clock;
-  bool done;  // of an exchange: it stored; of a sleep: it was woken
-  bool woken, irqs_on, online, parked, wedged, nmi_latched, irq_latched;
+  bool done;    // of an exchange: it stored; of a wait: it did not end by its deadline
+  bool asleep;  // in its pending wait
+  bool woken, irqs_on, parked, nmi_latched, irq_latched;
+  bool deaf;  // takes no interrupt, no NMI either
   interrupt signal;
   context level;
   view latched;  // what was stored before the stop request
@@ -60,55 +75,55 @@ struct event {
   cpu_id cpu;
   context level;
   std::string text;
-  uint16_t from;  // the event whose store was read, or no_store
-  bool is_store;
+  uint16_t from;  // the number of the event whose store was read, or 0
 };
 
 /// Everything that changes in a run, but the scenario and the stacks. Plain data.
 struct world {
   cpu_state cpu[max_machine];
   uint64_t note[16];  // the scenario's own
-  uint64_t damaged;   // an image that is no longer what was loaded
   cpu_id urgent;      // its interrupt has just come: it goes on
   cpu_id last;
-  uint32_t nmis_left, spurious_left, switches_left, depth;
+  uint32_t nmis_left, spurious_left, switches_left;
   ending end;
   cpu_id ended_by;
   bool over;
   memory mem;
 };
 
-/// Bits of a word that no CPU decides by: it only hands them back, to be compared with the whole word. States that
-/// differ in them alone, in values that are no longer there to be read, are the same.
-struct unread_bits {
-  const void* word;
-  uint64_t bits;
-};
+/// What is explored: a test derives from it, see explore.hpp.
+class scenario {
+ public:
+  virtual void run(cpu_id) = 0;  // what a CPU does; it may return
+  virtual void nmi(cpu_id, interrupt) {}
+  virtual void irq(cpu_id) {}
+  virtual void finish(ending, cpu_id) {}  // no CPU runs any more: what must hold
+  virtual void on_trace(const trace_event&) {}
+  /// A CPU may be left waiting for ever: that is no deadlock.
+  [[nodiscard]] virtual bool may_sleep() const { return false; }
+  /// For the chart: what is at this address, and how its value reads. Empty: by offset, as a number.
+  [[nodiscard]] virtual std::string name(const void*) const { return {}; }
+  [[nodiscard]] virtual std::string value(const void*, uint64_t) const { return {}; }
 
-/// The scenario, as the machine sees it.
-struct scenario_hooks {
-  unsigned char* object;
-  size_t size;
-  cpu_id cpus;
-  void (*construct)();
-  void (*run)(cpu_id);
-  void (*interrupted)(cpu_id, interrupt);
-  void (*finish)(ending, cpu_id);
-  void (*trace)(const trace_event&);
-  std::string (*name)(const void*);
-  std::string (*value)(const void*, uint64_t);
-  bool may_sleep;
-  unread_bits (*unread)();
+ protected:
+  ~scenario() = default;
 };
 
 class machine {
  public:
-  explicit machine(const scenario_hooks& s)
-      : scenario(s), slots_(s.size / 4 + 2), plain_(s.size / 8 + 1), shadow_(s.size) {}
+  /// `make` puts a new scenario of `size` bytes at `bytes`.
+  machine(unsigned char* bytes, size_t size, cpu_id cpu_count, scenario& (*make)())
+      : object(bytes), object_size(size), cpus(cpu_count), make_(make), shadow_(size) {
+    slots_.resize(size / 4 + max_machine + 1);
+    plain_.resize(size / 8);
+  }
 
   inline static machine* running = nullptr;
 
-  const scenario_hooks scenario;
+  unsigned char* const object;
+  const size_t object_size;
+  const cpu_id cpus;
+  scenario* subject = nullptr;
   world now{};
   fiber_stack stacks[max_machine];
   bool reduce = true;
@@ -117,26 +132,24 @@ class machine {
   bool learned = false;  // this pass has found out that a word is not quiet
   bool recording = false;
   std::vector<event> events;
-  std::set<uint64_t> outcomes;
 
   // --- For the platform, on a fiber.
 
   [[nodiscard]] bool on_fiber() const noexcept { return current_ != no_cpu; }
   [[nodiscard]] cpu_id this_cpu() const noexcept { return on_fiber() ? current_ : now.ended_by; }
   [[nodiscard]] cpu_state& me() noexcept { return now.cpu[current_]; }
-  [[nodiscard]] uint8_t word_at(const void* address, uint64_t initial) noexcept;
-  /// Acts when the search says so. False: an interrupt came first, and a sleeper has to look again.
+  /// A word begins to be.
+  void add_word(const void* address, uint64_t value) noexcept;
+  [[nodiscard]] uint8_t word_at(const void* address) noexcept;
+  /// Acts when the search says so. False: an interrupt came first, and who waits has to look again.
   bool perform(const operation& o) noexcept;
   void uses(const void* address, size_t size) noexcept;
+  [[nodiscard]] bool is_online(cpu_id cpu) noexcept;
+  void set_online(bool on) noexcept;
   void fail(const std::string& why) noexcept;
-  void record(const std::string& text, uint16_t from = no_store, bool is_store = false) {
-    record_for(current_, text, from, is_store);
+  void record(cpu_id cpu, const std::string& text, uint16_t from = 0) {
+    if (recording) events.push_back({cpu, now.cpu[cpu].level, text, from});
   }
-  void record_for(cpu_id cpu, const std::string& text, uint16_t from = no_store, bool is_store = false) {
-    if (recording) events.push_back({cpu, now.cpu[cpu].level, text, from, is_store});
-  }
-  [[nodiscard]] std::string name_of(const void* address) const;
-  void outcome(uint64_t value) { outcomes.insert(value); }
   void trace(const trace_event& e);
 
   // --- For the search.
@@ -144,54 +157,63 @@ class machine {
   void start();
   void resume(cpu_id cpu) noexcept;
   void interrupt_cpu(cpu_id cpu, interrupt which) noexcept;
-  void execute(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
+  void end_wait(cpu_id cpu, bool in_time, const char* why) noexcept;
+  void execute(cpu_id cpu, uint32_t choice) noexcept { execute(cpu, now.cpu[cpu].pending, choice); }
   /// How many ways to act the pending operation has; 0 while it can't act.
   [[nodiscard]] uint32_t ways(cpu_id cpu) noexcept;
+  /// The CPUs that may still read something, as a mask.
   [[nodiscard]] uint32_t alive() const noexcept;
   [[nodiscard]] uint64_t hash() noexcept;
-  [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h, const unread_bits& unread, uint8_t w) noexcept;
+  /// The scenario's bytes as they were at the last operation.
   [[nodiscard]] unsigned char* shadow() noexcept { return shadow_.data(); }
   /// Which words need decisions, as text, and back.
-  [[nodiscard]] std::string contended() const;
-  bool contended(const std::string& text);
+  [[nodiscard]] std::string decisions() const;
+  bool decisions(const std::string& text);
 
  private:
+  enum need : uint32_t { contended = 1, slept_on = 2, nested = 4 };
   struct slot {
-    uint8_t word;  // plus one
-    bool contended, slept_on, nested;
+    uint8_t word;    // plus one
+    uint32_t needs;  // need
     uint8_t levels[max_machine];
-    uint64_t initial;
   };
   struct plain_slot {
     uint8_t written, read;  // words, plus one
   };
 
-  [[nodiscard]] slot& slot_of(uint8_t w) noexcept { return slots_[slot_of_word_[w]]; }
+  [[nodiscard]] slot& slot_of(uint32_t w) noexcept { return slots_[slot_of_word_[w]]; }
+  [[nodiscard]] bool needs(uint32_t w, uint32_t what) noexcept { return (slot_of(w).needs & what) != 0; }
+  void learn(uint32_t w, uint32_t what) noexcept {
+    learned = learned || !needs(w, what);
+    slot_of(w).needs |= what;
+  }
   [[nodiscard]] bool is_quiet(const operation& o) noexcept;
-  void contend(uint8_t w) noexcept;
-  uint8_t new_word(size_t at) noexcept;
-  uint8_t known(uint8_t w) noexcept;
-  uint8_t plain_word(uint8_t& w) noexcept;
+  [[nodiscard]] uint8_t word_of(uint8_t& number, size_t index) noexcept;
+  [[nodiscard]] uint8_t online_word(cpu_id cpu) noexcept;
   void note_plain_writes() noexcept;
   void plain_write(size_t index) noexcept;
   void take_interrupt() noexcept;
-  void exchange(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
+  void execute(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
+  void access(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
   uint16_t chosen(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
-  void wake(cpu_id cpu, uint8_t w) noexcept;
+  void wake(cpu_id cpu, uint32_t w) noexcept;
   void send(cpu_id from, uint32_t targets, bool nmi) noexcept;
-  void describe(cpu_id cpu, const operation& o, uint16_t from);
-  void yield() noexcept;
+  [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h) noexcept;
+  [[nodiscard]] std::string name_of(size_t offset) const;
+  void describe(cpu_id cpu, const operation& o, uint16_t from, const uint64_t* stored);
+  void yield() noexcept { search_ = boost::context::detail::jump_fcontext(search_, nullptr).fctx; }
   static void enter(fiber_stack::transfer from) noexcept;
 
+  scenario& (*const make_)();
   fiber_stack::context search_ = nullptr;
   cpu_id current_ = no_cpu;
   static constexpr uint32_t patience = 1'000;
   uint32_t undecided_ = 0;         // operations since the search decided last
-  std::vector<slot> slots_;        // by address / 4; the last one is for plain data
-  std::vector<plain_slot> plain_;  // by address / 8
+  std::vector<slot> slots_;        // by offset / 4; then whether each CPU is online; the last one is for plain data
+  std::vector<plain_slot> plain_;  // by offset / 8
   std::vector<unsigned char> shadow_;
   uint32_t slot_of_word_[max_words]{};
-  uint32_t words_ = 0;
+  uint8_t words_ = 0;
 };
 
 }  // namespace lastcpu::model

@@ -4,8 +4,10 @@
 //
 // Its words may only be used in a scenario (explore.hpp), as members of it.
 
-#include <lastcpu/model/operations.hpp>
+#include <lastcpu/model/machine.hpp>
 #include <lastcpu/platform.hpp>
+
+#include <type_traits>
 
 namespace lastcpu::model {
 
@@ -18,47 +20,39 @@ class atomic {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
 
  public:
-  constexpr atomic() noexcept = default;
-  constexpr explicit atomic(T value) noexcept : value_(value) {}
+  constexpr atomic() noexcept : atomic(T{}) {}
+  constexpr explicit atomic(T value) noexcept : value_(value) {
+    if (!std::is_constant_evaluated() && machine::running != nullptr) running().add_word(this, (uint64_t)value);
+  }
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
   [[nodiscard]] T load(order o) const noexcept { return act_on(act::load, o, o, 0, 0); }
-  void store(T value, order o) noexcept { (void)act_on(act::store, o, o, 0, from(value)); }
+  void store(T value, order o) noexcept { (void)act_on(act::store, o, o, 0, (uint64_t)value); }
   [[nodiscard]] bool compare_exchange(T& expected, T desired, order success, order failure) noexcept {
     const T wanted = expected;
-    expected = act_on(act::exchange, success, failure, from(wanted), from(desired));
-    return outside() ? expected == wanted : running().me().done;
+    expected = act_on(act::exchange, success, failure, (uint64_t)wanted, (uint64_t)desired);
+    return expected == wanted;
   }
-  T fetch_add(T value, order o) noexcept { return act_on(act::add, o, o, 0, from(value)); }
+  T fetch_add(T value, order o) noexcept { return act_on(act::add, o, o, 0, (uint64_t)value); }
 
-  [[nodiscard]] uint8_t word() const noexcept { return running().word_at(this, from(value_)); }
+  [[nodiscard]] uint8_t word() const noexcept { return running().word_at(this); }
 
  private:
-  [[nodiscard]] static uint64_t from(T v) noexcept {
-    uint64_t out = 0;
-    std::memcpy(&out, &v, sizeof(T));
-    return out;
-  }
-  [[nodiscard]] static T to(uint64_t v) noexcept {
-    T out{};
-    std::memcpy(&out, &v, sizeof(T));
-    return out;
-  }
-  [[nodiscard]] static bool outside() noexcept { return machine::running == nullptr || !running().on_fiber(); }
-
-  // Before the CPUs start and after they have ended a word is what it was last.
-  T act_on(act what, order success, order failure, uint64_t wanted, uint64_t desired) const noexcept {
+  // Before the CPUs start and after they have ended a word is what it was last. Inline: a frame more may keep a value
+  // that is no longer needed, and tell equal states apart.
+  [[gnu::always_inline]] T act_on(act what, order success, order failure, uint64_t wanted,
+                                  uint64_t desired) const noexcept {
     machine& m = running();
-    const uint8_t w = word();
     if (m.on_fiber()) {
-      (void)m.perform({what, w, success, failure, wanted, desired, 0});
-      return to(m.me().result);
+      m.perform({what, word(), success, failure, wanted, desired});
+      return (T)m.me().result;
     }
-    const uint64_t was = m.now.mem.word[w].value;
-    if (what == act::store || (what == act::exchange && was == wanted)) m.now.mem.word[w].value = desired;
-    if (what == act::add) m.now.mem.word[w].value = was + desired;
-    return to(was);
+    uint64_t& value = m.now.mem.word[word()].value;
+    const uint64_t was = value;
+    if (what == act::store || (what == act::exchange && was == wanted)) value = desired;
+    if (what == act::add) value += desired;
+    return (T)was;
   }
 
   T value_{};
@@ -69,7 +63,7 @@ struct platform {
   static_assert(N <= max_machine);
   static constexpr cpu_id max_cpus = N;
   static cpu_id this_cpu() noexcept { return running().this_cpu(); }
-  static bool is_online(cpu_id cpu) noexcept { return running().now.cpu[cpu].online; }
+  static bool is_online(cpu_id cpu) noexcept { return running().is_online(cpu); }
 
   template <class T>
   using atomic = model::atomic<T>;
@@ -91,25 +85,22 @@ struct platform {
   static void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
     uint64_t targets = 0;
     cpus.for_each([&targets](cpu_id cpu) { targets |= uint64_t{1} << cpu; });
-    perform(act::send, targets, how == stop_how::nmi ? 1 : 0);
+    running().perform({.what = act::send, .wanted = targets, .desired = how == stop_how::nmi});
   }
 
   template <class T>
   static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     machine& m = running();
     const uint8_t w = word.word();
-    uint64_t wanted = 0;
-    std::memcpy(&wanted, &value, sizeof(T));
+    const auto wanted = (uint64_t)value;
     for (;;) {
       if (m.me().clock >= at) return false;
-      (void)m.perform({act::arm, w, order::relaxed, order::relaxed, wanted, 0, at});
-      if (m.me().result != wanted) return true;
-      if (m.perform({act::sleep, w, order::relaxed, order::relaxed, wanted, 0, at})) return m.me().done;
+      if (m.perform({.what = act::wait, .word = w, .wanted = wanted, .at = at})) return m.me().done;
     }
   }
   template <class T>
   static void wake(const atomic<T>& word) noexcept {
-    (void)running().perform({act::wake, word.word(), order::relaxed, order::relaxed, 0, 0, 0});
+    running().perform({.what = act::wake, .word = word.word()});
   }
 
   static uint64_t now() noexcept { return running().me().clock; }
@@ -117,9 +108,9 @@ struct platform {
 
   static void make_resettable() noexcept {}
   [[noreturn]] static void park() noexcept {
-    if (!running().me().parked) running().record("parks for good");
+    if (!running().me().parked) running().record(this_cpu(), "parks for good");
     running().me().parked = true;
-    for (;;) perform(act::idle, 0, 0);
+    for (;;) running().perform({.what = act::idle});
   }
 
   struct image {
@@ -128,7 +119,7 @@ struct platform {
   static constexpr uintptr_t damaged = 0x8000;  // in an id: never whole
   static bool image_intact(const image& i) noexcept {
     running().uses(&i, sizeof(i));
-    return i.id != 0 && (i.id & damaged) == 0 && i.id != running().now.damaged;
+    return i.id != 0 && (i.id & damaged) == 0;
   }
   static void crash_shutdown(const registers& r) noexcept { running().uses(&r, sizeof(r)); }
   static void jump(const image& i) noexcept {
@@ -147,10 +138,9 @@ struct platform {
   static void trace(const trace_event& e) noexcept { running().trace(e); }
 
  private:
-  static void perform(act what, uint64_t wanted, uint64_t desired) noexcept {
-    (void)running().perform({what, 0, order::relaxed, order::relaxed, wanted, desired, 0});
+  static void end(ending how) noexcept {
+    running().perform({.what = act::finish, .desired = static_cast<uint64_t>(how)});
   }
-  static void end(ending how) noexcept { perform(act::finish, 0, static_cast<uint64_t>(how)); }
 };
 
 }  // namespace lastcpu::model

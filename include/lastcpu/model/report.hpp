@@ -1,157 +1,149 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What comes of a search: the verdict, and for a failure the choices that lead there, as short as they get.
+// What comes of a search: the verdict, and for a failure the choices that lead there, as short as they get, and a
+// sequence chart: a lane for each CPU, time goes down.
 //
-// The choices read `words:moves`. A move is the CPU that goes on, `~n` when it reads the store n before the newest one
-// it may read (of a choice: the n-th outcome); `n1` an NMI on CPU 1, `r1` a requested one, `i1` an interrupt, `t1` a
-// deadline, `s1` a wake-up for no reason; `1*5` is five times `1`. `words` are those that need decisions (s: somebody
-// sleeps on it; n: only where it may be interrupted).
+// The choices read `words:moves`: the words that need decisions, by offset / 4 (decisions.hpp), and of each decision the
+// number of what was taken.
 
 #include <lastcpu/model/search.hpp>
 
-#include <algorithm>
-#include <cstdlib>
+#include <chrono>
+#include <sstream>
 
 namespace lastcpu::model {
 
-inline std::string machine::contended() const {
-  std::string out;
-  for (size_t i = 0; i < slots_.size(); ++i)
-    if (const slot& s = slots_[i]; s.contended || s.nested)
-      out += text_of("%s%zx%s", out.empty() ? "" : "+", i, !s.contended ? "n" : s.slept_on ? "s" : "");
-  return out;
+// --- The chart
+
+inline std::string machine::name_of(size_t offset) const {
+  if (offset >= object_size) return numbered("absence of CPU ", (offset - object_size) / 4);
+  const std::string out = subject->name(object + offset);
+  return out.empty() ? numbered("word ", offset) : out;
 }
 
-inline bool machine::contended(const std::string& text) {
-  for (slot& s : slots_) {
-    s.contended = s.slept_on = s.nested = false;
-    std::memset(s.levels, 0, sizeof(s.levels));
-  }
-  for (const char* p = text.c_str(); *p != '\0' && *p != ':';) {
-    char* end = nullptr;
-    const size_t i = std::strtoul(p, &end, 16);
-    if (end == p || i >= slots_.size()) return false;
-    slots_[i].nested = *end == 'n';
-    slots_[i].contended = *end != 'n';
-    slots_[i].slept_on = *end == 's';
-    p = end + (*end == 's' || *end == 'n' ? 1 : 0);
-    if (*p == '+') ++p;
-  }
-  return true;
+inline void machine::trace(const trace_event& e) {
+  const bool number = e.kind == trace_kind::step_begun || e.kind == trace_kind::stop_sent;
+  if (on_fiber())
+    record(current_, number ? numbered(std::string(to_string(e.kind)) + " ", e.value) : to_string(e.kind));
+  const cpu_id was = std::exchange(current_, no_cpu);  // what the scenario looks at meanwhile is no operation
+  const cpu_id by = std::exchange(now.ended_by, was);  // but this_cpu() is who it was
+  subject->on_trace(e);
+  now.ended_by = by;
+  current_ = was;
+  if (!failure.empty()) fail(failure);
 }
+
+// What an access did: which store it read, and what it stored, where it did.
+inline void machine::describe(cpu_id cpu, const operation& o, uint16_t from, const uint64_t* stored) {
+  const size_t offset = size_t{slot_of_word_[o.word]} * 4;
+  const auto text = [&](uint64_t v) {
+    const std::string out = subject->value(object + offset, v);
+    return out.empty() ? std::to_string(v) : out;
+  };
+  std::string out = name_of(offset);
+  if (o.what != act::store) out += " is " + text(now.cpu[cpu].result);
+  if (from != no_store && from != now.mem.word[o.word].last) out += ", stale";
+  if (stored != nullptr) out += std::string(o.what == act::store ? " := " : ", := ") + text(*stored);
+  if (now.cpu[cpu].asleep) out += ": sleeps";
+  record(cpu, out, from != no_store ? now.mem.store[from].event : 0);
+}
+
+[[nodiscard]] inline std::string chart_text(const machine& m) {
+  constexpr size_t lane = 46;
+  std::string out(6, ' ');
+  for (cpu_id cpu = 0; cpu < m.cpus; ++cpu) out += numbered("CPU ", cpu) + std::string(lane - 5, ' ');
+  for (size_t i = 0; i < m.events.size(); ++i) {
+    const event& e = m.events[i];
+    const std::string number = std::to_string(i + 1);
+    out += "\n" + std::string(4 - number.size(), ' ') + number + "  " + std::string(lane * e.cpu, ' ');
+    out += (e.level == context::nmi ? "! " : e.level == context::irq ? "~ " : "") + e.text;
+    if (e.from != 0) out += numbered(" (", e.from) + ")";
+  }
+  return out + (m.failure.empty() ? "" : "\n=> " + m.failure) + "\n";
+}
+
+// --- The choices
 
 inline std::string search::path_text() const {
-  std::string out = m_.contended() + ":";
-  for (size_t i = 0; i < path_.size();) {
-    size_t same = 1;
-    while (i + same < path_.size() && path_[i + same] == path_[i]) ++same;
-    const move& m = path_[i];
-    static constexpr const char* letters[] = {"", "r", "n", "i", "t", "s"};
-    out += text_of("%s%s%d", i != 0 ? "." : "", letters[static_cast<uint32_t>(m.kind)], m.cpu);
-    if (m.choice != 0) out += text_of("~%d", m.choice);
-    if (same != 1) out += text_of("*%zu", same);
-    i += same;
-  }
+  std::string out = m_.decisions() + ":";
+  for (const uint32_t number : path_) out = numbered(out, number) + ".";
   return out;
 }
 
-inline void search::follow(const std::string& choices) {
-  const bool known = m_.contended(choices);
+inline result search::follow(const std::string& choices) {
+  const size_t colon = choices.find(':');
   m_.recording = true;
   m_.events.clear();
+  const bool known = m_.decisions(choices) && colon != choices.npos;
   start();
-  if (!known) return m_.fail("choices that are not of this scenario");
-  const size_t colon = choices.find(':');
-  const char* p = colon == choices.npos ? "" : choices.c_str() + colon + 1;
-  while (*p != '\0' && m_.failure.empty()) {
-    static constexpr char letters[] = "rnits";
-    const char* letter = std::strchr(letters, *p);
-    if (letter != nullptr) ++p;
+  if (!known) m_.fail("choices that are not of this scenario");
+  std::istringstream numbers(choices.substr(colon + 1));
+  for (std::string number; m_.failure.empty() && std::getline(numbers, number, '.');) {
+    list_moves();
     char* end = nullptr;
-    move m{static_cast<move_kind>(letter == nullptr ? 0 : letter - letters + 1), 0, 0};
-    m.cpu = static_cast<uint8_t>(std::strtoul(p, &end, 10));
-    if (*end == '~') m.choice = static_cast<uint8_t>(std::strtoul(end + 1, &end, 10));
-    unsigned long times = *end == '*' ? std::strtoul(end + 1, &end, 10) : 1;
-    for (; times != 0 && m_.failure.empty(); --times) {
-      moves_.clear();
-      if (!m_.now.over) list_moves();
-      if (std::find(moves_.begin(), moves_.end(), m) == moves_.end())
-        return m_.fail("choices that do not fit this scenario");
-      path_.push_back(m);
-      apply(m);
-    }
-    p = *end == '.' ? end + 1 : end;
-    if (end == p && *end != '\0') return m_.fail("choices that can't be read");
+    const unsigned long n = std::strtoul(number.c_str(), &end, 10);
+    if (end == number.c_str() || *end != '\0' || n >= moves_.size())
+      m_.fail("choices that do not fit this scenario");
+    else
+      apply(static_cast<uint32_t>(n));
   }
-  moves_.clear();
-  if (m_.failure.empty() && !m_.now.over) list_moves();
+  list_moves();
   if (moves_.empty()) leaf();
+  if (out_.failure.empty()) out_.failure = m_.failure;
+  out_.choices = choices;
+  out_.chart = chart_text(m_);
+  return out_;
 }
+
+// --- The verdict
 
 inline result search::run() {
   const auto begun = std::chrono::steady_clock::now();
-  limit_ = options_.max_states;
   if (options_.reduce && options_.random_runs == 0) random_walks(100);
   do {
-    m_.learned = false;
-    out_ = {};
-    m_.outcomes.clear();
+    states_.clear();
     if (options_.random_runs != 0)
       random_walks(options_.random_runs);
     else
-      explore(options_.max_depth);
+      explore();
+    if (options_.livelock) find_livelock();
   } while (m_.learned);
-  out_.states = states_.count();
+  out_.states = states_.size();
   out_.complete = options_.random_runs == 0 && m_.failure.empty() && !cut_ && options_.stale == ~0u;
-  if (options_.livelock && m_.failure.empty() && !cut_) find_livelock();
   if (!m_.failure.empty()) {
     out_.failure = m_.failure;
     out_.choices = path_text();
     if (options_.shorten && options_.reduce && !options_.livelock) shorten();
-    follow(out_.choices);
+    (void)follow(std::string(out_.choices));
   }
-  out_.outcomes = m_.outcomes;
   out_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return out_;
 }
 
-inline void search::shorten() {
-  const result found = out_;
-  by_depth_ = true;
-  limit_ = 300'000;
-  for (size_t depth = path_.size(); depth > 1; depth = path_.size()) {
-    do {
-      m_.learned = false;
-      explore(static_cast<uint32_t>(depth) - 1);
-    } while (m_.learned);
-    if (m_.failure.empty()) {
-      out_.shortest = states_.count() < limit_;
-      break;
-    }
-    out_.failure = m_.failure;
-    out_.choices = path_text();
-  }
-  out_.states = found.states, out_.runs = found.runs, out_.moves = found.moves, out_.depth = found.depth;
+// What leads to an end is found by exploring again, until no state has an end that was not known to have one.
+inline void search::find_livelock() {
+  while (found_an_end_ && m_.failure.empty() && !m_.learned) explore();
+  ends_are_known_ = m_.failure.empty() && !m_.learned && !cut_;
+  if (ends_are_known_) explore();
+  ends_are_known_ = false;
 }
 
-inline void search::find_livelock() {
-  std::sort(edges_.begin(), edges_.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  std::vector<bool> ends(came_from_.size());
-  std::vector<uint32_t> todo{0};
-  while (!todo.empty()) {
-    const uint32_t to = todo.back();
-    todo.pop_back();
-    auto e = std::lower_bound(edges_.begin(), edges_.end(), to, [](const auto& a, uint32_t b) { return a.second < b; });
-    for (; e != edges_.end() && e->second == to; ++e)
-      if (e->first != 0 && !ends[e->first]) ends[e->first] = true, todo.push_back(e->first);
+inline void search::shorten() {
+  result found = out_;
+  by_depth_ = true;
+  options_.max_states = std::min<uint64_t>(options_.max_states, 300'000);
+  while (path_.size() > 1) {
+    options_.max_depth = static_cast<uint32_t>(path_.size()) - 1;
+    do {
+      states_.clear();
+      explore();
+    } while (m_.learned);
+    found.shortest = m_.failure.empty() && states_.size() < options_.max_states;
+    if (m_.failure.empty()) break;
+    found.failure = m_.failure;
+    found.choices = path_text();
   }
-  for (uint32_t id = 1; id < ends.size(); ++id) {
-    if (ends[id]) continue;
-    path_.clear();
-    for (uint32_t at = id; at > 1; at = came_from_[at].first) path_.push_back(came_from_[at].second);
-    std::reverse(path_.begin(), path_.end());
-    return m_.fail("livelock: from here nobody can come to an end");
-  }
+  out_ = found;
 }
 
 }  // namespace lastcpu::model

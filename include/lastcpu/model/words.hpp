@@ -24,7 +24,7 @@ namespace lastcpu::model {
 inline constexpr uint32_t max_words = 96;
 inline constexpr uint32_t max_stores = 1024;
 inline constexpr cpu_id max_machine = 8;
-inline constexpr uint16_t no_store = 0xffff;
+inline constexpr uint16_t no_store = 0;
 
 using stamp = uint16_t;
 
@@ -42,90 +42,84 @@ struct store_record {
   uint64_t value;
   stamp at;
   uint16_t older;
-  uint16_t event;  // in a recorded run: which event made it
-  uint8_t word;
+  uint16_t event;  // in a recorded run: the number of the event that made it; 0: none
+  uint32_t word;
   view published;
 };
 
 struct word_record {
   uint64_t value;  // of the last store
   stamp at;        // how many accesses that count; the last store's stamp
-  stamp woken;     // what a CPU that arms a wait on it has to have seen
+  stamp woken;     // what a CPU that begins to wait on it has to have seen
   uint16_t last;   // store_record, or no_store while the word is quiet
 };
 
-[[nodiscard]] constexpr bool acquires(order o) noexcept {
-  return o == order::acquire || o == order::acq_rel;
-}
-[[nodiscard]] constexpr bool releases(order o) noexcept {
-  return o == order::release || o == order::acq_rel;
-}
 [[nodiscard]] constexpr uint64_t mix(uint64_t h, uint64_t x) noexcept {
   h = (h ^ x) * 0x9e37'79b9'7f4a'7c15u;
   return h ^ h >> 29;
 }
 
-/// Plain data: a snapshot copies `bytes()` of it.
+/// Plain data, nothing has happened where it is zero: a snapshot copies `bytes()` of it.
 struct memory {
   view seen_by[max_machine];
   word_record word[max_words];
-  uint32_t words;
   uint32_t stores;
-  store_record store[max_stores];
+  store_record store[max_stores];  // from 1 on
 
-  [[nodiscard]] size_t bytes() const noexcept { return offsetof(memory, store) + stores * sizeof(store_record); }
+  [[nodiscard]] size_t bytes() const noexcept { return offsetof(memory, store) + (stores + 1) * sizeof(store_record); }
 
   /// The store that is `back` before the last one, or no_store where this CPU may not read it.
-  [[nodiscard]] uint16_t readable(cpu_id cpu, uint8_t w, uint32_t back) noexcept {
+  [[nodiscard]] uint16_t readable(cpu_id cpu, uint32_t w, uint32_t back) noexcept {
     uint16_t s = history(w);
     for (; back != 0 && s != no_store; --back) s = store[s].older;
     return s != no_store && store[s].at >= seen_by[cpu].at[w] ? s : no_store;
   }
 
-  uint64_t read(cpu_id cpu, uint16_t s, order o) noexcept {
+  void read(cpu_id cpu, uint16_t s, order o) noexcept {
     const store_record& r = store[s];
     if (seen_by[cpu].at[r.word] < r.at) seen_by[cpu].at[r.word] = r.at;
-    if (acquires(o)) seen_by[cpu].join(r.published);
-    return r.value;
+    if (o == order::acquire || o == order::acq_rel) seen_by[cpu].join(r.published);
   }
 
   /// `over`: the store that a read-modify-write has read, or no_store.
-  void write(cpu_id cpu, uint8_t w, uint64_t value, order o, uint16_t over, uint16_t event) noexcept {
+  void write(cpu_id cpu, uint32_t w, uint64_t value, order o, uint16_t over, uint16_t event) noexcept {
     const uint16_t older = history(w);
     const stamp at = ++word[w].at;
     seen_by[cpu].at[w] = at;
     word[w].value = value;
-    word[w].last = static_cast<uint16_t>(stores);
-    store_record& r = store[stores++];
+    word[w].last = static_cast<uint16_t>(++stores);
+    store_record& r = store[stores];
     r = {value, at, older, event, w, {}};
     if (over != no_store) r.published = store[over].published;
-    if (releases(o)) r.published.join(seen_by[cpu]);
+    if (o == order::release || o == order::acq_rel) r.published.join(seen_by[cpu]);
     r.published.at[w] = at;
   }
 
+  [[nodiscard]] bool has_seen_all(cpu_id cpu, uint32_t w) const noexcept { return seen_by[cpu].at[w] == word[w].at; }
+
   /// An access that is the only one at its time; false when another CPU's is not ordered before it.
-  bool touch(cpu_id cpu, uint8_t w) noexcept {
-    const bool alone = seen_by[cpu].at[w] == word[w].at;
+  bool touch(cpu_id cpu, uint32_t w) noexcept {
+    const bool alone = has_seen_all(cpu, w);
     seen_by[cpu].at[w] = ++word[w].at;
     return alone;
   }
 
   /// A long time passes: no store is too young to be seen. That orders nothing.
   void catch_up(cpu_id cpu) noexcept {
-    for (uint32_t w = 0; w < words; ++w)
+    for (uint32_t w = 0; w < max_words; ++w)
       if (word[w].last != no_store) seen_by[cpu].at[w] = word[w].at;
   }
 
   /// Drops what nobody of `alive` can read any more.
   void compact(uint32_t alive) noexcept;
   /// The same for two memories exactly when no CPU of `alive` can tell them apart.
-  [[nodiscard]] uint64_t hash(uint32_t alive) noexcept;
+  [[nodiscard]] uint64_t hash(uint32_t alive) const noexcept;
 
  private:
-  uint16_t history(uint8_t w) noexcept {
+  uint16_t history(uint32_t w) noexcept {
     if (word[w].last == no_store) {
-      word[w].last = static_cast<uint16_t>(stores);
-      store[stores++] = {word[w].value, word[w].at, no_store, 0, w, {}};
+      word[w].last = static_cast<uint16_t>(++stores);
+      store[stores] = {word[w].value, word[w].at, no_store, 0, w, {}};
     }
     return word[w].last;
   }
@@ -134,9 +128,8 @@ struct memory {
     view oldest;
     for (uint32_t w = 0; w < max_words; ++w) oldest.at[w] = word[w].at;
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-      if ((alive >> cpu & 1) != 0)
-        for (uint32_t w = 0; w < max_words; ++w)
-          oldest.at[w] = oldest.at[w] < seen_by[cpu].at[w] ? oldest.at[w] : seen_by[cpu].at[w];
+      for (uint32_t w = 0; (alive >> cpu & 1) != 0 && w < max_words; ++w)
+        oldest.at[w] = oldest.at[w] < seen_by[cpu].at[w] ? oldest.at[w] : seen_by[cpu].at[w];
     return oldest;
   }
 };
@@ -144,42 +137,39 @@ struct memory {
 inline void memory::compact(uint32_t alive) noexcept {
   static store_record kept[max_stores];
   const view oldest = oldest_seen(alive);
-  uint32_t count = 0;
-  for (uint8_t w = 0; w < words; ++w) {
+  stores = 0;
+  for (uint32_t w = 0; w < max_words; ++w) {
     uint16_t* link = &word[w].last;
     for (uint16_t s = *link; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
-      *link = static_cast<uint16_t>(count);
-      kept[count] = store[s];
-      link = &kept[count++].older;
+      *link = static_cast<uint16_t>(++stores);
+      kept[stores] = store[s];
+      link = &kept[stores].older;
     }
     *link = no_store;
   }
-  stores = count;
-  std::memcpy(store, kept, count * sizeof(store_record));
+  std::memcpy(store, kept, (stores + 1) * sizeof(store_record));
 }
 
-inline uint64_t memory::hash(uint32_t alive) noexcept {
+inline uint64_t memory::hash(uint32_t alive) const noexcept {
   const view oldest = oldest_seen(alive);
-  uint8_t open[max_words];
-  uint32_t n = 0;
   uint64_t h = 0;
-  for (uint8_t w = 0; w < words; ++w) {
-    h = mix(h, word[w].value);
-    if (oldest.at[w] < word[w].at) open[n++] = w;
-  }
   // How far `seen` is behind; where only the last access counts, whether it is.
-  const auto behind = [&](uint8_t w, stamp seen) noexcept {
+  const auto behind = [&](uint32_t w, stamp seen) noexcept {
     const stamp from = seen < oldest.at[w] ? oldest.at[w] : seen;
     return static_cast<uint64_t>(word[w].last == no_store ? from != word[w].at : word[w].at - from);
   };
-  for (uint32_t i = 0; i < n; ++i) {
-    const uint8_t w = open[i];
+  uint32_t open[max_words];  // the words of which somebody has not seen all
+  uint32_t n = 0;
+  for (uint32_t w = 0; w < max_words; ++w) {
+    h = mix(h, word[w].value);
+    if (oldest.at[w] == word[w].at) continue;
+    open[n++] = w;
     h = mix(h, w);
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
       if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
     if (word[w].woken > oldest.at[w]) h = mix(h, uint64_t{1} << 32 | behind(w, word[w].woken));
   }
-  for (uint8_t w = 0; n != 0 && w < words; ++w) {
+  for (uint32_t w = 0; n != 0 && w < max_words; ++w) {
     for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
       h = mix(h, store[s].value ^ uint64_t{w} << 56);
       for (uint32_t i = 0; i < n; ++i) h = mix(h, behind(open[i], store[s].published.at[open[i]]));

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What the machine learns while it runs: on which words the search has to decide who comes first, and who has written
+// and read plain data. And what makes two of its states the same.
+
+#include <lastcpu/model/machine.hpp>
+
+#include <cstdlib>
+
+namespace lastcpu::model {
+
+// --- Words
+
+inline uint8_t machine::word_of(uint8_t& number, size_t index) noexcept {
+  if (number != 0) return static_cast<uint8_t>(number - 1);
+  if (words_ == max_words) {
+    fail("the scenario has more words than the model can hold");
+    return 0;
+  }
+  slot_of_word_[words_] = static_cast<uint32_t>(index);
+  number = ++words_;
+  return static_cast<uint8_t>(number - 1);
+}
+
+inline void machine::add_word(const void* address, uint64_t value) noexcept {
+  const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+  if (offset < object_size) now.mem.word[word_of(slots_[offset / 4].word, offset / 4)].value = value;
+}
+
+inline uint8_t machine::word_at(const void* address) noexcept {
+  const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+  if (offset < object_size && slots_[offset / 4].word != 0) return word_of(slots_[offset / 4].word, offset / 4);
+  fail("a shared word that is not a member of the scenario");
+  return 0;
+}
+
+// An NMI handler is not interrupted: what only this CPU's thread and its handlers use needs no decision there.
+inline bool machine::is_quiet(const operation& o) noexcept {
+  if (!reduce || o.what > act::wake) return false;
+  if (o.what == act::wake) return !needs(o.word, slept_on);
+  if (o.what == act::wait || ++undecided_ > patience) learn(o.word, contended);  // it may wait for who is never let in
+  uint8_t& levels = slot_of(o.word).levels[current_];
+  levels = static_cast<uint8_t>(levels | 1u << static_cast<uint32_t>(me().level));
+  if ((levels & (levels - 1)) != 0) learn(o.word, nested);
+  return !needs(o.word, contended) && (!needs(o.word, nested) || me().level == context::nmi);
+}
+
+inline std::string machine::decisions() const {
+  std::string out;
+  for (size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].needs != 0) out = numbered(numbered(out, i) + "*", slots_[i].needs) + ".";
+  return out;
+}
+
+inline bool machine::decisions(const std::string& text) {
+  for (slot& s : slots_) s = {s.word, 0, {}};
+  for (const char* p = text.c_str(); *p != '\0' && *p != ':'; p += *p == '.') {
+    char* end = nullptr;
+    const size_t i = std::strtoul(p, &end, 10);
+    if (*end != '*' || i >= slots_.size()) return false;
+    slots_[i].needs = static_cast<uint32_t>(std::strtoul(end + 1, &end, 10));
+    p = end;
+  }
+  return true;
+}
+
+// --- Which CPUs are there: words of the machine's own once somebody comes or goes, 1 while that CPU is gone
+
+inline uint8_t machine::online_word(cpu_id cpu) noexcept {
+  const size_t index = object_size / 4 + cpu;
+  return word_of(slots_[index].word, index);
+}
+
+inline bool machine::is_online(cpu_id cpu) noexcept {
+  if ((slots_[object_size / 4 + cpu].needs & contended) == 0) return true;
+  if (!on_fiber()) return now.mem.word[online_word(cpu)].value == 0;
+  perform({.what = act::load, .word = online_word(cpu)});
+  return me().result == 0;
+}
+
+inline void machine::set_online(bool on) noexcept {
+  learn(online_word(current_), contended);
+  perform({.what = act::store, .word = online_word(current_), .desired = !on});
+  me().deaf = !on;
+  me().nmi_latched = me().irq_latched = false;
+}
+
+// --- Plain data
+
+inline void machine::note_plain_writes() noexcept {
+  if (std::memcmp(object, shadow(), object_size) == 0) return;
+  for (size_t i = 0; i < object_size / 8; ++i) {
+    if (std::memcmp(object + i * 8, shadow() + i * 8, 8) == 0) continue;
+    std::memcpy(shadow() + i * 8, object + i * 8, 8);
+    plain_write(i);
+  }
+}
+
+inline void machine::plain_write(size_t index) noexcept {
+  plain_slot& p = plain_[index];
+  bool ordered = now.mem.touch(current_, word_of(p.written, slots_.size() - 1));
+  if (p.read != 0) ordered = now.mem.has_seen_all(current_, p.read - 1) && ordered;
+  if (recording) record(current_, "writes " + name_of(index * 8));
+  if (!ordered) fail("data race: " + name_of(index * 8) + " is written while another CPU uses it");
+}
+
+inline void machine::uses(const void* address, size_t size) noexcept {
+  const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+  if (!on_fiber() || offset >= object_size) return;
+  note_plain_writes();
+  for (size_t i = offset / 8; i < (offset + size + 7) / 8; ++i) {
+    plain_slot& p = plain_[i];
+    (void)now.mem.touch(current_, word_of(p.read, slots_.size() - 1));
+    if (p.written == 0) continue;
+    if (recording) record(current_, "reads " + name_of(i * 8));
+    if (!now.mem.has_seen_all(current_, p.written - 1))
+      fail("data race: " + name_of(i * 8) + " is read, and what another CPU wrote there is not ordered before");
+  }
+}
+
+// --- States
+
+inline uint32_t machine::alive() const noexcept {
+  uint32_t out = 0;
+  for (cpu_id cpu = 0; cpu < cpus; ++cpu) {
+    const cpu_state& c = now.cpu[cpu];
+    if (c.pending.what != act::idle || !(c.deaf || c.level == context::nmi)) out |= 1u << cpu;
+  }
+  return out;
+}
+
+inline uint64_t machine::hash_of(cpu_id cpu, uint64_t h) noexcept {
+  const cpu_state& c = now.cpu[cpu];
+  const operation& o = c.pending;
+  uint64_t flags = static_cast<uint64_t>(o.what) << 16 | uint64_t{o.word} << 8 | static_cast<uint64_t>(c.level);
+  for (const bool b : {c.asleep, c.woken, c.irqs_on, c.parked, c.nmi_latched, c.irq_latched, c.deaf})
+    flags = flags << 1 | b;
+  h = mix(mix(h, flags), c.clock);
+  for (uint32_t w = 0; (c.nmi_latched || c.irq_latched) && w < max_words; ++w)
+    if (c.latched.at[w] > now.mem.seen_by[cpu].at[w])
+      h = mix(h, uint64_t{w} << 32 | static_cast<uint64_t>(now.mem.word[w].at - c.latched.at[w]));
+  if (o.what == act::idle) return h;
+  const auto* from = static_cast<const uint64_t*>(c.stack);
+  for (size_t n = stacks[cpu].used(c.stack) / 8; n != 0; --n) h = mix(h, *from++);
+  return mix(mix(mix(h, o.wanted), o.desired), o.at);
+}
+
+inline uint64_t machine::hash() noexcept {
+  uint64_t h = now.mem.hash(alive());
+  for (cpu_id cpu = 0; cpu < cpus; ++cpu) h = hash_of(cpu, h);
+  const auto* from = reinterpret_cast<const uint64_t*>(object);
+  for (size_t n = object_size / 8; n != 0; --n) h = mix(h, *from++);
+  for (const uint64_t n : now.note) h = mix(h, n);
+  h = mix(mix(h, uint64_t{now.urgent} << 32 | now.last), now.switches_left);
+  return mix(h, uint64_t{now.nmis_left} << 32 | now.spurious_left);
+}
+
+}  // namespace lastcpu::model

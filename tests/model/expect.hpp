@@ -43,6 +43,7 @@ template <class S>
 model::result expect_caught(const char* what, const char* why, const model::options& o = {}) {
   const model::result r = model::explore<S>(o);
   print(what, r);
+  EXPECT_NE(r.failure, "") << what << ": nothing is found";
   EXPECT_NE(r.failure.find(why), std::string::npos) << what << ": '" << r.failure << "'\n" << r.chart;
   EXPECT_EQ(model::replay<S>(r.choices, o).failure, r.failure) << r.choices;
   return r;

@@ -72,7 +72,8 @@ struct trial_holds : gate_machine<N> {
 };
 TEST(gate, trial_hold_guards_data) {
   expect_complete<trial_holds<2, 2>>("2 CPUs, twice each");
-  expect_complete<trial_holds<3, 1>>("3 CPUs, once each");
+  expect_complete<trial_holds<3, 2>>("3 CPUs, twice each");
+  expect_complete<trial_holds<4, 1>>("4 CPUs, once each");
 }
 
 // The gate is given back under a panic that lost it: the panic takes it.
@@ -99,6 +100,7 @@ struct released_under_waiter : gate_machine<N> {
 TEST(gate, released_gate_is_taken_by_a_waiter) {
   expect_complete<released_under_waiter<2>>("2 CPUs");
   expect_complete<released_under_waiter<3>>("3 CPUs");
+  expect_complete<released_under_waiter<4>>("4 CPUs");
   expect_complete<released_under_waiter<3>>("3 CPUs, 1 spurious wake-up", {.spurious = 1});
 }
 
@@ -134,7 +136,9 @@ TEST(gate, nmi_panic_on_the_holder_is_pending_or_wins) {
   expect_complete<nmi_panics<1>>("1 CPU, 1 NMI", {.nmis = 1});
   expect_complete<nmi_panics<2>>("2 CPUs, 2 NMIs", {.nmis = 2});
   expect_complete<nmi_panics<2>>("2 CPUs, 3 NMIs", {.nmis = 3});
-  expect_complete<nmi_panics<3>>("3 CPUs, 1 NMI", {.nmis = 1});
+  expect_complete<nmi_panics<3>>("3 CPUs, 2 NMIs", {.nmis = 2});
+  expect_complete<nmi_panics<3>>("3 CPUs, 3 NMIs", {.nmis = 3});
+  expect_complete<nmi_panics<4>>("4 CPUs, 1 NMI", {.nmis = 1});
 }
 
 // Each step once, in order, whoever asks; and what a committed owner prepared is seen by those it stops.
@@ -159,7 +163,7 @@ struct steps_and_commit : gate_machine<2> {
 };
 TEST(gate, steps_run_once_and_the_commit_publishes) {
   expect_complete<steps_and_commit>("2 CPUs");
-  expect_complete<steps_and_commit>("2 CPUs, 1 NMI on the owner", {.nmis = 1, .nmi_cpus = 1});
+  expect_complete<steps_and_commit>("2 CPUs, 2 NMIs on the owner", {.nmis = 2, .nmi_cpus = 1});
 }
 
 }  // namespace

@@ -30,6 +30,12 @@ uint64_t seen(uint32_t n) {
   return out;
 }
 
+outcomes every_outcome_of_four() {
+  outcomes all;
+  for (uint64_t i = 0; i < 16; ++i) all.insert((i >> 3 & 1) * 1000 + (i >> 2 & 1) * 100 + (i >> 1 & 1) * 10 + (i & 1));
+  return all;
+}
+
 template <class S>
 void expect_exactly(const outcomes& allowed) {
   for (const bool reduce : {true, false}) {
@@ -96,9 +102,7 @@ struct independent_reads : model::scenario {
 };
 
 TEST(litmus, independent_reads_of_independent_writes_may_disagree) {
-  outcomes all;
-  for (uint64_t i = 0; i < 16; ++i) all.insert((i >> 3 & 1) * 1000 + (i >> 2 & 1) * 100 + (i >> 1 & 1) * 10 + (i & 1));
-  expect_exactly<independent_reads>(all);
+  expect_exactly<independent_reads>(every_outcome_of_four());
 }
 
 struct coherence : model::scenario {
@@ -206,6 +210,57 @@ struct cumulative : model::scenario {
 
 TEST(litmus, what_was_acquired_is_passed_on) {
   expect_exactly<cumulative>({0, 1, 11});
+}
+
+// What a CPU has acquired is part of a state, also where it forgets the value that it read, and another lags behind.
+struct forgotten_read : model::scenario {
+  static constexpr cpu_id cpus = 3;
+  word data, flag, late;
+  void run(cpu_id me) {
+    if (me == 0) {
+      data.store(1, order::relaxed);
+      flag.store(1, order::release);
+      late.store(1, order::relaxed);
+    } else if (me == 1) {
+      (void)flag.load(order::acquire);
+      saw(0, late.load(order::relaxed));
+      saw(1, data.load(order::relaxed));
+    } else {
+      saw(2, late.load(order::relaxed));
+      saw(3, data.load(order::relaxed));
+    }
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(4)); }
+};
+
+TEST(litmus, view_of_a_forgotten_read_is_kept) {
+  expect_exactly<forgotten_read>(every_outcome_of_four());
+}
+
+// So is what a store has published, also where its CPU has acquired more since: 1101 is not 1111.
+struct published_before : model::scenario {
+  static constexpr cpu_id cpus = 3;
+  word data, first, second, late;
+  void run(cpu_id me) {
+    if (me == 0) {
+      data.store(1, order::relaxed);
+      first.store(1, order::release);
+    } else if (me == 1) {
+      (void)first.load(order::acquire);
+      second.store(1, order::release);
+      saw(3, first.fetch_add(0, order::acquire));
+      late.store(1, order::relaxed);
+    } else {
+      saw(0, late.load(order::relaxed));
+      saw(1, second.load(order::acquire));
+      saw(2, data.load(order::relaxed));
+    }
+  }
+  void finish(model::ending, cpu_id) { outcome(seen(4)); }
+};
+
+TEST(litmus, view_that_a_store_has_published_is_kept) {
+  expect_exactly<published_before>(every_outcome_of_four());
 }
 
 // The limits, stated: hardware may show these outcomes, the model does not.

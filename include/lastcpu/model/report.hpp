@@ -99,6 +99,10 @@ inline result search::follow(const std::string& choices) {
 
 inline result search::run() {
   const auto begun = std::chrono::steady_clock::now();
+  if (options_.livelock && !options_.reduce) {
+    out_.failure = "model::options: livelock needs reduce";
+    return out_;
+  }
   if (options_.reduce && options_.random_runs == 0) random_walks(100);
   do {
     states_.clear();

@@ -28,7 +28,7 @@ struct last_cpu_gate : model::scenario {
     owner.store(me + 1, order::release);
     return true;
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (!claim(me)) {
       left_behind[me] = 1;
       ack[me].store(1, Bug == bug::relaxed_ack ? order::relaxed : order::release);
@@ -46,7 +46,7 @@ struct last_cpu_gate : model::scenario {
     while (ack[cpu].load(Bug == bug::no_acquire ? order::relaxed : order::acquire) == 0)
       (void)P::wait_while(ack[cpu], 0u, no_deadline);
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "nobody finished the job"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "nobody finished the job"); }
 };
 
 TEST(checker, gate_of_three_is_exhausted) {
@@ -103,7 +103,7 @@ struct crossed : model::scenario {
     w.store(0, order::release);
     P::wake(w);
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     take(word[me]);
     take(word[1 - me]);
     give(word[1 - me]);
@@ -119,7 +119,7 @@ struct sleeper : model::scenario {
   static constexpr cpu_id cpus = 2;
   using P = model::platform<2>;
   P::atomic<uint32_t> word;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       word.store(1, order::release);
       if (Wake) P::wake(word);
@@ -138,7 +138,7 @@ template <bool Stuck>
 struct pollers : model::scenario {
   static constexpr cpu_id cpus = 2;
   model::atomic<uint32_t> word[2];
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (!Stuck) word[me].store(1, order::release);
     while (word[1 - me].load(order::acquire) == 0) {
     }
@@ -154,7 +154,7 @@ TEST(checker, livelock_is_caught) {
 // A loop that can be left, but not from everywhere at once.
 struct loop_with_an_end : model::scenario {
   static constexpr cpu_id cpus = 1;
-  void run(cpu_id) {
+  void run(cpu_id) override {
     while (model::choose(2) == 0) (void)model::choose(1);
   }
 };
@@ -169,7 +169,7 @@ TEST(checker, livelocks_are_not_looked_for_one_by_one) {
 struct long_way : model::scenario {
   static constexpr cpu_id cpus = 2;
   model::atomic<uint32_t> word;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     for (uint32_t i = 0; i < 5; ++i)
       if (word.fetch_add(1, order::relaxed) == 1 && me == 1) require(false, "the second is CPU 1");
   }
@@ -196,11 +196,11 @@ TEST(checker, choices_of_something_else_are_refused) {
 struct torn : model::scenario {
   static constexpr cpu_id cpus = 1;
   model::atomic<uint32_t> first, second;
-  void run(cpu_id) {
+  void run(cpu_id) override {
     first.store(1, order::relaxed);
     second.store(1, order::relaxed);
   }
-  void nmi(cpu_id, model::interrupt) {
+  void nmi(cpu_id, model::interrupt) override {
     require(first.load(order::relaxed) == second.load(order::relaxed), "between two stores");
   }
 };

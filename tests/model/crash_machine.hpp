@@ -45,21 +45,21 @@ struct crash_machine : model::scenario {
 
   // --- Handlers.
 
-  void nmi(cpu_id me, interrupt which) {
+  void nmi(cpu_id me, interrupt which) override {
     const registers r{nmi_pc + me};
     (void)domain.handle_nmi(r);
     if (which != interrupt::injected_nmi) return;
     note(panicked) |= 1u << me;
     domain.nmi_panic("nmi", r);
   }
-  void irq(cpu_id me) {
+  void irq(cpu_id me) override {
     const registers r{nmi_pc + me};
     (void)domain.handle_stop_irq(r);
   }
 
   // --- What must hold.
 
-  void on_trace(const trace_event& e) {
+  void on_trace(const trace_event& e) override {
     const gate_word gate = domain.gate().read();
     if (e.kind == trace_kind::step_begun) {
       require(gate.owner() == e.cpu, "promise 1: a CPU runs a step and does not own the gate");
@@ -74,7 +74,7 @@ struct crash_machine : model::scenario {
               "promise 3: a CPU that has acknowledged runs on");
   }
 
-  void finish(ending how, cpu_id by) {
+  void finish(ending how, cpu_id by) override {
     const gate_word gate = domain.gate().read();
     if (how == ending::quiet) {
       require(note(panicked) == 0, "promise 2: a panic was lost");
@@ -91,7 +91,7 @@ struct crash_machine : model::scenario {
     for (cpu_id cpu = 0; cpu < N; ++cpu) check(cpu, by);
   }
 
-  std::string name(const void* address) const {
+  std::string name(const void* address) const override {
     const auto at = [this](const void* a) { return static_cast<const char*>(a) - reinterpret_cast<const char*>(this); };
     const auto offset = at(address);
     constexpr auto per_cpu = static_cast<std::ptrdiff_t>(64);
@@ -109,7 +109,7 @@ struct crash_machine : model::scenario {
     }
     return {};
   }
-  std::string value(const void* address, uint64_t bits) const {
+  std::string value(const void* address, uint64_t bits) const override {
     if (address != static_cast<const void*>(&domain.gate())) return {};
     static constexpr const char* phases[] = {"open", "trial", "panicking", "offered", "dumping", "jumping", "?", "?"};
     const gate_word w{bits};

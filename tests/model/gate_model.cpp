@@ -27,7 +27,7 @@ struct gate_machine : model::scenario {
 
 template <cpu_id N>
 struct final_claims : gate_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     const claim_result mine = this->gate.claim(hold::final);
     if (mine.won()) {
       require(model::note(0)++ == 0, "promise 1: two winners");
@@ -39,7 +39,7 @@ struct final_claims : gate_machine<N> {
       model::note(2) |= 1u << mine.holder();
     }
   }
-  void finish(ending, cpu_id) {
+  void finish(ending, cpu_id) override {
     require(model::note(0) == 1, "promise 1: nobody won");
     require((model::note(2) & ~(1u << model::note(1))) == 0, "promise 1: a loser sees another holder");
   }
@@ -53,7 +53,7 @@ TEST(gate, of_final_claims_one_wins_and_all_see_the_same_holder) {
 // What the holder of a trial does is seen by the next one, and it never overlaps.
 template <cpu_id N, uint32_t Rounds>
 struct trial_holds : gate_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     for (uint32_t i = 0; i < Rounds; ++i) {
       const claim_result mine = this->gate.claim(hold::trial);
       if (!mine.won()) continue;
@@ -63,7 +63,7 @@ struct trial_holds : gate_machine<N> {
       model::note(me)++;
     }
   }
-  void finish(ending, cpu_id) {
+  void finish(ending, cpu_id) override {
     require(this->gate.read().is_open(), "promise 14: the gate stays shut");
     uint64_t all = 0;
     for (cpu_id cpu = 0; cpu < N; ++cpu) all += model::note(cpu);
@@ -79,7 +79,7 @@ TEST(gate, trial_hold_guards_data) {
 // The gate is given back under a panic that lost it: the panic takes it.
 template <cpu_id N>
 struct released_under_waiter : gate_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       if (!this->gate.claim(hold::trial).won()) return;
       this->use_it();
@@ -95,7 +95,9 @@ struct released_under_waiter : gate_machine<N> {
     this->use_it();
     model::note(0)++;
   }
-  void finish(ending, cpu_id) { require(model::note(0) == 1, "promise 2: no panic, or two, came to hold the gate"); }
+  void finish(ending, cpu_id) override {
+    require(model::note(0) == 1, "promise 2: no panic, or two, came to hold the gate");
+  }
 };
 TEST(gate, released_gate_is_taken_by_a_waiter) {
   expect_complete<released_under_waiter<2>>("2 CPUs");
@@ -107,14 +109,14 @@ TEST(gate, released_gate_is_taken_by_a_waiter) {
 // NMIs panic at any moment, on the holder and elsewhere.
 template <cpu_id N>
 struct nmi_panics : gate_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (!this->gate.claim(hold::trial).won()) return;
     this->use_it();
     const release_outcome out = this->gate.release();
     if (out == release_outcome::panic_pending) take_over();
     require(out != release_outcome::not_mine || me >= N, "promise 1: the holder is told that it is not");
   }
-  void nmi(cpu_id me, model::interrupt) {
+  void nmi(cpu_id me, model::interrupt) override {
     const claim_result mine = this->gate.claim_from_nmi();
     if (mine.won()) return take_over();
     if (mine.outcome == claim_outcome::mine_already) {
@@ -128,7 +130,7 @@ struct nmi_panics : gate_machine<N> {
     require(model::note(0)++ == 0, "promise 1: two panics hold the gate");
     this->use_it();
   }
-  void finish(ending, cpu_id) {
+  void finish(ending, cpu_id) override {
     require(model::note(1) == 0 || model::note(0) == 1, "promise 2: a pending panic was lost");
   }
 };
@@ -144,7 +146,7 @@ TEST(gate, nmi_panic_on_the_holder_is_pending_or_wins) {
 // Each step once, in order, whoever asks; and what a committed owner prepared is seen by those it stops.
 struct steps_and_commit : gate_machine<2> {
   uint64_t prepared;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 1) {
       if (gate.read().is_committed()) require(model::uses(prepared) == 1, "promise 5: stopped before it was prepared");
       require(!gate.commit() && !gate.begin_step(1), "promise 3: a CPU that does not hold the gate commits");
@@ -157,7 +159,7 @@ struct steps_and_commit : gate_machine<2> {
     require(!gate.begin_step(1) && !gate.begin_step(2), "promise 7: a step runs twice");
     require(gate.commit(), "the holder commits again");
   }
-  void nmi(cpu_id me, model::interrupt) {
+  void nmi(cpu_id me, model::interrupt) override {
     if (me == 0) (void)gate.begin_step(1);
   }
 };

@@ -34,7 +34,7 @@ struct slot_machine : model::scenario {
 
 struct reload_vs_claim : slot_machine<3> {
   reload_vs_claim() { (void)slot.load({1}); }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       image old{0};
       const load_outcome out = slot.load({2}, &old);
@@ -52,7 +52,7 @@ TEST(reload_vs_crash, claim_gets_a_whole_image_or_busy) {
 
 struct unload_vs_claim : slot_machine<3> {
   unload_vs_claim() { (void)slot.load({1}); }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       image old{0};
       if (slot.unload(&old) == unload_outcome::unloaded)
@@ -69,7 +69,7 @@ TEST(reload_vs_crash, unload_and_load_and_claim) {
 }
 
 struct first_load : slot_machine<2> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0)
       require(slot.load({1}) == load_outcome::loaded || slot.held() == nullptr, "nobody was in the way of this load");
     else
@@ -89,7 +89,7 @@ struct stray_write : model::platform<2> {
 struct damaged_then_reloaded : slot_machine<2, stray_write> {
   P::atomic<uint32_t> refused;
   damaged_then_reloaded() { (void)slot.load({1}); }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     model::note(1) = 1;
     if (me == 0) {
       require(slot.claim() == image_outcome::corrupt, "promise 12: a damaged image is claimed");
@@ -103,19 +103,19 @@ struct damaged_then_reloaded : slot_machine<2, stray_write> {
     require(model::uses(*slot.held()).id == 2, "promise 12: the damaged image is claimed");
     P::jump(*slot.held());
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 12: nothing boots"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 12: nothing boots"); }
 };
 TEST(reload_vs_crash, damaged_image_is_handed_back_and_the_next_one_boots) {
   expect_complete<damaged_then_reloaded>("damaged, then reloaded");
 }
 
 struct two_loads : slot_machine<2> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     image old{0};
     if (slot.load({me + 1}, &old) == load_outcome::loaded)
       require(old.id != me + 1, "what was replaced is not handed out");
   }
-  void finish(ending, cpu_id) { require(slot.ready(), "promise 12: two loads leave none"); }
+  void finish(ending, cpu_id) override { require(slot.ready(), "promise 12: two loads leave none"); }
 };
 TEST(reload_vs_crash, two_loads_take_turns) {
   expect_complete<two_loads>("2 loads");
@@ -123,7 +123,7 @@ TEST(reload_vs_crash, two_loads_take_turns) {
 
 struct refused : slot_machine<2> {
   static constexpr uintptr_t bad = P::damaged | 1;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       require(slot.load({bad}) == load_outcome::refused, "promise 13: a bad image is loaded");
       require(slot.load({2}) != load_outcome::refused, "promise 13: a good image is refused");

@@ -53,11 +53,11 @@ template <order Store, order Load>
 struct store_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;
   word x, y;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     (me == 0 ? x : y).store(1, Store);
     saw(me, (me == 0 ? y : x).load(Load));
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, store_buffering_may_miss_both_stores) {
@@ -68,7 +68,7 @@ template <order Store, order Load>
 struct message_passing : model::scenario {
   static constexpr cpu_id cpus = 2;
   word data, flag;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       data.store(1, order::relaxed);
       flag.store(1, Store);
@@ -77,7 +77,7 @@ struct message_passing : model::scenario {
       saw(1, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, message_passing_with_release_and_acquire_passes_the_message) {
@@ -93,12 +93,12 @@ TEST(litmus, message_passing_with_a_relaxed_load_may_lose_it) {
 struct independent_reads : model::scenario {
   static constexpr cpu_id cpus = 4;
   word x, y;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me < 2) return (me == 0 ? x : y).store(1, order::release);
     saw(2 * me - 4, (me == 2 ? x : y).load(order::acquire));
     saw(2 * me - 3, (me == 2 ? y : x).load(order::acquire));
   }
-  void finish(model::ending, cpu_id) { outcome(seen(4)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, independent_reads_of_independent_writes_may_disagree) {
@@ -108,12 +108,12 @@ TEST(litmus, independent_reads_of_independent_writes_may_disagree) {
 struct coherence : model::scenario {
   static constexpr cpu_id cpus = 3;
   word x;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me < 2) return x.store(me + 1, order::relaxed);
     saw(0, x.load(order::relaxed));
     saw(1, x.load(order::relaxed));
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, coherence_never_reads_backwards) {
@@ -124,11 +124,11 @@ template <order Store>
 struct read_own_store : model::scenario {
   static constexpr cpu_id cpus = 2;
   word x;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     x.store(me + 1, Store);
     saw(me, x.load(order::relaxed));
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, coherence_reads_its_own_store_or_a_later_one) {
@@ -138,8 +138,8 @@ TEST(litmus, coherence_reads_its_own_store_or_a_later_one) {
 struct counting : model::scenario {
   static constexpr cpu_id cpus = 3;
   word x;
-  void run(cpu_id me) { saw(me, x.fetch_add(1, order::relaxed)); }
-  void finish(model::ending, cpu_id) { outcome(seen(3) * 10 + x.load(order::relaxed)); }
+  void run(cpu_id me) override { saw(me, x.fetch_add(1, order::relaxed)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(3) * 10 + x.load(order::relaxed)); }
 };
 
 TEST(litmus, read_modify_writes_are_atomic) {
@@ -149,11 +149,11 @@ TEST(litmus, read_modify_writes_are_atomic) {
 struct exchanging : model::scenario {
   static constexpr cpu_id cpus = 3;
   word x;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     uint32_t free = 0;
     saw(me, x.compare_exchange(free, me + 1, order::relaxed, order::relaxed) ? 9 : free);
   }
-  void finish(model::ending, cpu_id) { outcome(seen(3)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(3)); }
 };
 
 TEST(litmus, of_three_exchanges_one_wins_and_the_others_see_it) {
@@ -165,7 +165,7 @@ template <bool Exchange>
 struct release_sequence : model::scenario {
   static constexpr cpu_id cpus = 3;
   word data, flag;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       data.store(1, order::relaxed);
       flag.store(1, order::release);
@@ -180,7 +180,7 @@ struct release_sequence : model::scenario {
       saw(1, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, release_sequence_goes_through_a_relaxed_read_modify_write) {
@@ -194,7 +194,7 @@ TEST(litmus, release_sequence_ends_at_a_relaxed_store) {
 struct cumulative : model::scenario {
   static constexpr cpu_id cpus = 3;
   word data, first, second;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       data.store(1, order::relaxed);
       first.store(1, order::release);
@@ -205,7 +205,7 @@ struct cumulative : model::scenario {
       saw(1, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, what_was_acquired_is_passed_on) {
@@ -216,7 +216,7 @@ TEST(litmus, what_was_acquired_is_passed_on) {
 struct forgotten_read : model::scenario {
   static constexpr cpu_id cpus = 3;
   word data, flag, late;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       data.store(1, order::relaxed);
       flag.store(1, order::release);
@@ -230,7 +230,7 @@ struct forgotten_read : model::scenario {
       saw(3, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) { outcome(seen(4)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, view_of_a_forgotten_read_is_kept) {
@@ -241,7 +241,7 @@ TEST(litmus, view_of_a_forgotten_read_is_kept) {
 struct published_before : model::scenario {
   static constexpr cpu_id cpus = 3;
   word data, first, second, late;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) {
       data.store(1, order::relaxed);
       first.store(1, order::release);
@@ -256,7 +256,7 @@ struct published_before : model::scenario {
       saw(2, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) { outcome(seen(4)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, view_that_a_store_has_published_is_kept) {
@@ -267,11 +267,11 @@ TEST(litmus, view_that_a_store_has_published_is_kept) {
 struct load_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;
   word x, y;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     saw(me, (me == 0 ? x : y).load(order::relaxed));
     (me == 0 ? y : x).store(1, order::relaxed);
   }
-  void finish(model::ending, cpu_id) { outcome(seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, load_buffering_is_not_modelled) {
@@ -281,11 +281,11 @@ TEST(litmus, load_buffering_is_not_modelled) {
 struct two_plus_two_writes : model::scenario {
   static constexpr cpu_id cpus = 2;
   word x, y;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     (me == 0 ? x : y).store(1, order::relaxed);
     (me == 0 ? y : x).store(2, order::relaxed);
   }
-  void finish(model::ending, cpu_id) { outcome(x.load(order::relaxed) * 10 + y.load(order::relaxed)); }
+  void finish(model::ending, cpu_id) override { outcome(x.load(order::relaxed) * 10 + y.load(order::relaxed)); }
 };
 
 TEST(litmus, two_plus_two_writes_end_as_in_one_order) {

@@ -15,7 +15,7 @@ struct kept_and_read : model::scenario {
   static constexpr cpu_id cpus = 3;
   using P = model::platform<3>;
   panic_messages<P, 16> messages;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me < 2) {
       require(messages.keep(me, panic_context::normal, "first"), "promise 2: a first message is not kept");
       require(!messages.keep(me, panic_context::normal, "again"), "promise 2: a message is overwritten");
@@ -29,7 +29,7 @@ struct kept_and_read : model::scenario {
     }
   }
   static void running_uses(const char* text) { model::running().uses(text, 8); }
-  void finish(model::ending, cpu_id) {
+  void finish(model::ending, cpu_id) override {
     for (cpu_id cpu = 0; cpu < 2; ++cpu)
       require(messages.text(cpu, panic_context::normal, false)[0] == 'f', "promise 2: a message is lost");
   }
@@ -43,13 +43,13 @@ struct interrupted : model::scenario {
   static constexpr cpu_id cpus = 2;
   using P = model::platform<2>;
   panic_messages<P, 16> messages;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0) (void)messages.keep(me, panic_context::normal, "thread");
   }
-  void nmi(cpu_id me, model::interrupt) {
+  void nmi(cpu_id me, model::interrupt) override {
     require(messages.keep(me, panic_context::nmi, "nmi"), "promise 2: not kept");
   }
-  void finish(model::ending, cpu_id) {
+  void finish(model::ending, cpu_id) override {
     require(messages.text(0, panic_context::normal, false)[0] == 't', "promise 2: a message is lost");
   }
 };

@@ -15,10 +15,10 @@ struct panics : crash_machine<N> {
   panics() {
     if (Image) this->load_image();
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me < Panics) this->panic(me);
   }
-  void finish(ending how, cpu_id by) {
+  void finish(ending how, cpu_id by) override {
     require(how == (Image ? ending::jumped : ending::restarted), "promise 2: nobody finishes the job");
     crash_machine<N>::finish(how, by);
   }
@@ -42,7 +42,7 @@ struct oops_and_panic : crash_machine<N> {
   oops_and_panic() {
     if (Image) this->load_image();
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 1) this->panic(me);
     if (me != 0) return;
     note(this->living) |= 1;
@@ -50,7 +50,7 @@ struct oops_and_panic : crash_machine<N> {
     require(out == (Image ? kexec_outcome::held_by_other : out), "an oops comes back although there is an image");
     require(model::running().me().irqs_on, "promise 14: interrupts stay off");
   }
-  void finish(ending how, cpu_id by) {
+  void finish(ending how, cpu_id by) override {
     require(how == (Image ? ending::jumped : ending::restarted), "promise 2: a panic was lost");
     crash_machine<N>::finish(how, by);
   }
@@ -72,7 +72,7 @@ struct oops_with_nmi : crash_machine<N> {
   oops_with_nmi() {
     if (Image) this->load_image();
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me != 0) return;
     (void)this->oops(me);
   }
@@ -89,12 +89,12 @@ TEST(nmi_panic_pending, oops_goes_on_as_that_panic) {
 // Nobody commits: everybody goes back to normal life.
 template <cpu_id N>
 struct oopses : crash_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     const kexec_outcome out = this->oops(me);
     require(out == kexec_outcome::no_image || out == kexec_outcome::held_by_other, "an odd outcome");
     require(model::running().me().irqs_on, "promise 14: interrupts stay off");
   }
-  void finish(ending how, cpu_id by) {
+  void finish(ending how, cpu_id by) override {
     require(how == ending::quiet, "promise 14: an oops without an image ends the machine");
     crash_machine<N>::finish(how, by);
   }
@@ -108,7 +108,7 @@ TEST(oops_vs_oops, without_an_image_everybody_lives_on) {
 template <bool Panic, bool Unload>
 struct reload : crash_machine<2> {
   reload() { load_image(); }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 0 && Panic) panic(me);
     if (me == 0) (void)oops(me);
     if (me == 0) return;
@@ -117,7 +117,7 @@ struct reload : crash_machine<2> {
     (void)domain.image().load({2});
     P::irq_restore(1);
   }
-  void finish(ending how, cpu_id by) {
+  void finish(ending how, cpu_id by) override {
     if (how != ending::jumped && how != ending::quiet) return require(how == ending::restarted, "an odd end");
     if (how == ending::jumped) {
       require(domain.image().held() != nullptr, "promise 12: a jump into an image that nobody has claimed");
@@ -163,10 +163,10 @@ struct faults_in_steps : crash_machine<N, faulty_policy> {
     faulty_policy::fault = [] { model::current<faults_in_steps>().domain.panic("fault"); };
     if (Image) this->load_image();
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me < Panics) this->panic(me);
   }
-  void finish(ending how, cpu_id by) {
+  void finish(ending how, cpu_id by) override {
     require(how == (Image ? ending::jumped : ending::restarted), "promise 15: a fault keeps the machine from its end");
     crash_machine<N, faulty_policy>::finish(how, by);
   }
@@ -181,7 +181,7 @@ TEST(nested_in_step, goes_on_at_the_next_step) {
 // Nobody has to answer in time, or at all.
 template <cpu_id N>
 struct late_answers : panics<N, 2> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     note(this->may_be_silent) = 1;
     panics<N, 2>::run(me);
   }
@@ -191,7 +191,7 @@ TEST(late_ack, deadline_may_pass_at_any_moment) {
 }
 template <cpu_id N>
 struct one_wedged : panics<N, 1> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == N - 1) model::wedge();
     note(this->may_be_silent) = 1;  // the owner waits for that one
     panics<N, 1>::run(me);

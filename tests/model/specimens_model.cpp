@@ -30,7 +30,7 @@ struct history : model::scenario {
   history() {
     if (Image) design.load({1});
   }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     const P::registers r{1000 + me};
     const role mine = me == 0 ? First : Second;
     if (mine == role::panics) {
@@ -42,14 +42,14 @@ struct history : model::scenario {
       design.crash_kexec(&r);
     }
   }
-  void nmi(cpu_id me, interrupt which) {
+  void nmi(cpu_id me, interrupt which) override {
     const P::registers r{2000 + me};
     (void)design.handle_nmi(r);
     if (which != interrupt::injected_nmi) return;
     note(0) = 1;
     design.nmi_panic(r);
   }
-  void finish(ending how, cpu_id) {
+  void finish(ending how, cpu_id) override {
     require(how != ending::quiet || note(0) == 0, "nobody is left to finish the job");
     require(how == ending::quiet || how == (Image ? ending::jumped : ending::restarted), "the dump is lost");
   }
@@ -70,14 +70,14 @@ struct history : model::scenario {
 template <template <class> class Design, role Second>
 struct owners : history<Design, role::oopses, Second, false> {
   using base = history<Design, role::oopses, Second, false>;
-  void nmi(cpu_id me, interrupt which) {
+  void nmi(cpu_id me, interrupt which) override {
     base::nmi(me, which);
     require(which != interrupt::injected_nmi || this->design.holds_gate(), "a fatal NMI is forgotten");
   }
-  void on_trace(const trace_event& e) {
+  void on_trace(const trace_event& e) override {
     if (e.kind == trace_kind::stop_sent) require(this->design.holds_gate(), "a CPU goes on without owning the gate");
   }
-  void finish(ending, cpu_id) {}
+  void finish(ending, cpu_id) override {}
 };
 
 template <class S>

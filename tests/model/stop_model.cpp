@@ -26,8 +26,8 @@ struct stop_machine : model::scenario {
   panic_cpu<P> gate;
   stop_cpus<P> others;
 
-  void nmi(cpu_id me, interrupt) { stop_if_asked(me, stop_state::by_nmi); }
-  void irq(cpu_id me) { stop_if_asked(me, stop_state::by_irq); }
+  void nmi(cpu_id me, interrupt) override { stop_if_asked(me, stop_state::by_nmi); }
+  void irq(cpu_id me) override { stop_if_asked(me, stop_state::by_irq); }
   void stop_if_asked(cpu_id me, stop_state how) {
     const gate_word seen = gate.read();
     if (!seen.is_committed() || seen.owner() == me) return;
@@ -56,7 +56,7 @@ struct stop_machine : model::scenario {
 // Idle CPUs answer an NMI, and an ordinary interrupt before that.
 template <cpu_id N, bool Both>
 struct idle_ones : stop_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me != 0) return;
     (void)this->claim_and_commit();
     const auto r = Both ? this->others.stop_others(this->gate, stop_machine<N>::both)
@@ -71,7 +71,7 @@ struct idle_ones : stop_machine<N> {
     P::jump({1});
   }
   using P = typename stop_machine<N>::P;
-  void on_trace(const trace_event& e) {
+  void on_trace(const trace_event& e) override {
     if (e.kind == trace_kind::stop_sent && e.value == 1) ++model::note(0);
   }
 };
@@ -87,7 +87,7 @@ TEST(stop, idle_cpus_answer) {
 // The deadline may pass at any moment: late answers are silent or stopped, never half of both.
 template <cpu_id N>
 struct late : stop_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me != 0) return;
     (void)this->claim_and_commit();
     const auto r = this->others.stop_others(this->gate, stop_machine<N>::both);
@@ -104,7 +104,7 @@ TEST(late_ack, changes_no_report) {
 
 // One answers nobody, ever.
 struct wedged : stop_machine<3> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 1) model::wedge();
     if (me != 0) return;
     (void)claim_and_commit();
@@ -113,7 +113,7 @@ struct wedged : stop_machine<3> {
     require(r.state(2) != stop_state::silent, "promise 5: a CPU that answers is named silent");
     P::jump({1});
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
 };
 TEST(stop, silent_cpu_is_named_and_costs_its_budget) {
   expect_complete<wedged>("3 CPUs, 1 wedged");
@@ -122,7 +122,7 @@ TEST(stop, silent_cpu_is_named_and_costs_its_budget) {
 // One leaves the machine, at any moment: it is gone, or answers, or was never there.
 template <cpu_id N>
 struct leaving : stop_machine<N> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == N - 1) model::set_online(false);
     if (me != 0) return;
     (void)this->claim_and_commit();
@@ -131,7 +131,7 @@ struct leaving : stop_machine<N> {
     this->check(r, me);
     stop_machine<N>::P::jump({1});
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
 };
 TEST(stop, cpu_that_leaves_is_not_called_silent) {
   expect_complete<leaving<2>>("2 CPUs");
@@ -142,7 +142,7 @@ TEST(stop, cpu_that_leaves_is_not_called_silent) {
 // One has left before the others are stopped: it is asked nothing and costs no time.
 struct has_left : stop_machine<3> {
   P::atomic<uint32_t> left;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 1) {
       model::set_online(false);
       left.store(1, order::release);
@@ -157,10 +157,10 @@ struct has_left : stop_machine<3> {
     require(state_of(0).clock == 0, "promise 6: everybody answers, and the owner waits until its deadline");
     P::jump({1});
   }
-  void on_trace(const trace_event& e) {
+  void on_trace(const trace_event& e) override {
     require(e.kind != trace_kind::stop_sent || e.value != 1, "a CPU that has left is asked to stop");
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
 };
 TEST(stop, cpu_that_has_left_is_gone_at_once) {
   expect_complete<has_left>("3 CPUs, 1 has left");
@@ -168,7 +168,7 @@ TEST(stop, cpu_that_has_left_is_gone_at_once) {
 
 // One comes back while the others are stopped, and asks at once whether it is to stop (docs/port.md).
 struct returning : stop_machine<2> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me == 1) {
       model::set_online(false);
       model::set_online(true);
@@ -181,7 +181,7 @@ struct returning : stop_machine<2> {
     check(r, me);
     model::note(0) = r.state(1) == stop_state::absent || r.state(1) == stop_state::gone;
   }
-  void finish(ending, cpu_id) {
+  void finish(ending, cpu_id) override {
     require(model::note(0) == 0 || state_of(1).parked, "promise 5: a CPU came back unseen, and runs on");
   }
 };
@@ -197,7 +197,7 @@ TEST(stop, cpu_that_comes_back_without_a_fence_is_caught) {
 template <cpu_id N>
 struct two_arbiters : stop_machine<N> {
   using P = typename stop_machine<N>::P;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me > 1) return;
     const auto refused = this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
     require(refused.status() == stop_status::not_the_arbiter, "promise 9: who has not committed stops the others");
@@ -214,10 +214,10 @@ struct two_arbiters : stop_machine<N> {
     P::jump({1});
   }
   using registers = typename P::registers;
-  void on_trace(const trace_event& e) {
+  void on_trace(const trace_event& e) override {
     if (e.kind == trace_kind::stop_sent) require(e.cpu == this->gate.read().owner(), "promise 3: a loser sends a stop");
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 2: nobody finishes the job"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 2: nobody finishes the job"); }
 };
 TEST(concurrent_stop, one_arbiter_stops_the_other) {
   expect_complete<two_arbiters<2>>("2 CPUs");
@@ -232,7 +232,7 @@ TEST(regression, stop_nmi_between_an_answer_and_its_wake_leaves_the_owner_waitin
 
 // The same with an NMI panic of that CPU's own, which parks as a loser.
 struct loses_again_in_nmi : two_arbiters<2> {
-  void nmi(cpu_id me, interrupt which) {
+  void nmi(cpu_id me, interrupt which) override {
     if (which != interrupt::injected_nmi) return two_arbiters<2>::nmi(me, which);
     const registers r{me + 10};
     if (gate.on_other_cpu()) stop_as_loser(gate, others, &r);
@@ -244,7 +244,7 @@ TEST(regression, nmi_panic_between_an_answer_and_its_wake_leaves_the_owner_waiti
 
 // A loser sleeps until the commit, and then parks for good: its hook has run.
 struct parked_for_good : stop_machine<2> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     (void)P::irq_save();
     const registers r{me + 10};
     if (gate.claim(hold::final).won()) {
@@ -253,7 +253,7 @@ struct parked_for_good : stop_machine<2> {
     }
     stop_as_loser(gate, others, &r);
   }
-  void finish(ending, cpu_id) {
+  void finish(ending, cpu_id) override {
     require(state_of(0).parked != state_of(1).parked, "promise 3: a loser is not parked for good");
   }
 };
@@ -264,7 +264,7 @@ TEST(stop_as_loser, parks_for_good_once_another_cpu_has_committed) {
 // An owner that never commits: the loser sleeps, and looks at the gate no more.
 struct never_committed : stop_machine<2> {
   bool may_sleep() const override { return true; }
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     const registers r{me + 10};
     if (!gate.claim(hold::final).won()) stop_as_loser(gate, others, &r);
   }
@@ -277,7 +277,7 @@ TEST(stop_as_loser, sleeps_while_another_cpu_holds_the_gate) {
 template <cpu_id N>
 struct resumed : stop_machine<N> {
   using P = typename stop_machine<N>::P;
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     (void)P::irq_save();
     const typename P::registers r{me + 10};
     if (me == 0) {
@@ -293,7 +293,7 @@ struct resumed : stop_machine<N> {
     this->check(answers, me);
     P::jump({1});
   }
-  void finish(ending how, cpu_id) { require(how == ending::jumped, "promise 2: a panic was lost"); }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 2: a panic was lost"); }
 };
 TEST(released_under_waiter, parked_loser_goes_on) {
   expect_complete<resumed<2>>("2 CPUs");
@@ -302,7 +302,7 @@ TEST(released_under_waiter, parked_loser_goes_on) {
 
 // A stray NMI where nobody has committed, or on the owner, changes nothing.
 struct stray : stop_machine<2> {
-  void run(cpu_id me) {
+  void run(cpu_id me) override {
     if (me != 0) return;
     (void)claim_and_commit();
     check(others.stop_others(gate, nmi_only), me);

@@ -8,8 +8,10 @@
 
 #include <lastcpu/model/search.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <sstream>
+#include <utility>
 
 namespace lastcpu::model {
 

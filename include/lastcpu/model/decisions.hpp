@@ -13,12 +13,12 @@ namespace lastcpu::model {
 
 inline uint8_t machine::word_of(uint8_t& number, size_t index) noexcept {
   if (number != 0) return static_cast<uint8_t>(number - 1);
-  if (words_ == max_words) {
+  if (words_in_use == max_words) {
     fail("the scenario has more words than the model can hold");
     return 0;
   }
-  slot_of_word_[words_] = static_cast<uint32_t>(index);
-  number = ++words_;
+  slot_of_word_[words_in_use] = static_cast<uint32_t>(index);
+  number = static_cast<uint8_t>(++words_in_use);
   return static_cast<uint8_t>(number - 1);
 }
 
@@ -136,7 +136,7 @@ inline uint64_t machine::hash_of(cpu_id cpu, uint64_t h) noexcept {
   for (const bool b : {c.asleep, c.woken, c.irqs_on, c.parked, c.nmi_latched, c.irq_latched, c.deaf})
     flags = flags << 1 | b;
   h = mix(mix(h, flags), c.clock);
-  for (uint32_t w = 0; (c.nmi_latched || c.irq_latched) && w < max_words; ++w)
+  for (uint32_t w = 0; (c.nmi_latched || c.irq_latched) && w < words_in_use; ++w)
     if (c.latched.at[w] > now.mem.seen_by[cpu].at[w])
       h = mix(h, uint64_t{w} << 32 | static_cast<uint64_t>(now.mem.word[w].at - c.latched.at[w]));
   if (o.what == act::idle) return h;

@@ -114,6 +114,7 @@ class machine {
   /// `make` puts a new scenario of `size` bytes at `bytes`.
   machine(unsigned char* bytes, size_t size, cpu_id cpu_count, scenario& (*make)())
       : object(bytes), object_size(size), cpus(cpu_count), make_(make), shadow_(size) {
+    words_in_use = 0;
     slots_.resize(size / 4 + max_machine + 1);
     plain_.resize(size / 8);
   }
@@ -213,7 +214,6 @@ class machine {
   std::vector<plain_slot> plain_;  // by offset / 8
   std::vector<unsigned char> shadow_;
   uint32_t slot_of_word_[max_words]{};
-  uint8_t words_ = 0;
 };
 
 }  // namespace lastcpu::model

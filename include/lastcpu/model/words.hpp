@@ -26,6 +26,9 @@ inline constexpr uint32_t max_stores = 1024;
 inline constexpr cpu_id max_machine = 8;
 inline constexpr uint16_t no_store = 0;
 
+/// Of the scenario that is explored: so many words have been met.
+inline uint32_t words_in_use = 0;
+
 using stamp = uint16_t;
 
 /// For each word, the oldest store that may still be read.
@@ -33,7 +36,7 @@ struct view {
   stamp at[max_words];
 
   void join(const view& other) noexcept {
-    for (uint32_t w = 0; w < max_words; ++w) at[w] = at[w] < other.at[w] ? other.at[w] : at[w];
+    for (uint32_t w = 0; w < words_in_use; ++w) at[w] = at[w] < other.at[w] ? other.at[w] : at[w];
   }
 };
 
@@ -106,7 +109,7 @@ struct memory {
 
   /// A long time passes: no store is too young to be seen. That orders nothing.
   void catch_up(cpu_id cpu) noexcept {
-    for (uint32_t w = 0; w < max_words; ++w)
+    for (uint32_t w = 0; w < words_in_use; ++w)
       if (word[w].last != no_store) seen_by[cpu].at[w] = word[w].at;
   }
 
@@ -126,9 +129,9 @@ struct memory {
   // For each word, the oldest store that somebody may still read.
   [[nodiscard]] view oldest_seen(uint32_t alive) const noexcept {
     view oldest;
-    for (uint32_t w = 0; w < max_words; ++w) oldest.at[w] = word[w].at;
+    for (uint32_t w = 0; w < words_in_use; ++w) oldest.at[w] = word[w].at;
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-      for (uint32_t w = 0; (alive >> cpu & 1) != 0 && w < max_words; ++w)
+      for (uint32_t w = 0; (alive >> cpu & 1) != 0 && w < words_in_use; ++w)
         oldest.at[w] = oldest.at[w] < seen_by[cpu].at[w] ? oldest.at[w] : seen_by[cpu].at[w];
     return oldest;
   }
@@ -138,7 +141,7 @@ inline void memory::compact(uint32_t alive) noexcept {
   static store_record kept[max_stores];
   const view oldest = oldest_seen(alive);
   stores = 0;
-  for (uint32_t w = 0; w < max_words; ++w) {
+  for (uint32_t w = 0; w < words_in_use; ++w) {
     uint16_t* link = &word[w].last;
     for (uint16_t s = *link; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
       *link = static_cast<uint16_t>(++stores);
@@ -160,7 +163,7 @@ inline uint64_t memory::hash(uint32_t alive) const noexcept {
   };
   uint32_t open[max_words];  // the words of which somebody has not seen all
   uint32_t n = 0;
-  for (uint32_t w = 0; w < max_words; ++w) {
+  for (uint32_t w = 0; w < words_in_use; ++w) {
     h = mix(h, word[w].value);
     if (oldest.at[w] == word[w].at) continue;
     open[n++] = w;
@@ -169,7 +172,7 @@ inline uint64_t memory::hash(uint32_t alive) const noexcept {
       if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
     if (word[w].woken > oldest.at[w]) h = mix(h, uint64_t{1} << 32 | behind(w, word[w].woken));
   }
-  for (uint32_t w = 0; n != 0 && w < max_words; ++w) {
+  for (uint32_t w = 0; n != 0 && w < words_in_use; ++w) {
     for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
       h = mix(h, store[s].value ^ uint64_t{w} << 56);
       for (uint32_t i = 0; i < n; ++i) h = mix(h, behind(open[i], store[s].published.at[open[i]]));

@@ -74,33 +74,47 @@ inline double quantile(std::vector<double>& values, double q) {
   return values[static_cast<std::size_t>(at)];
 }
 
+/// What the rounds measured, and the counters that come of it.
+class comparison {
+ public:
+  void add(double ours_ns, double raw_ns) {
+    ours_ns_.push_back(ours_ns);
+    raw_ns_.push_back(raw_ns);
+    ratios_.push_back(ours_ns / raw_ns);
+  }
+  void report(benchmark::State& state) {
+    if (ratios_.empty()) return;
+    state.counters["ours_ns"] = quantile(ours_ns_, 0.5);
+    state.counters["raw_ns"] = quantile(raw_ns_, 0.5);
+    state.counters["ratio"] = quantile(ratios_, 0.5);
+    state.counters["ratio_p25"] = quantile(ratios_, 0.25);
+    state.counters["ratio_p75"] = quantile(ratios_, 0.75);
+  }
+
+ private:
+  std::vector<double> ours_ns_;
+  std::vector<double> raw_ns_;
+  std::vector<double> ratios_;
+};
+
 /// The body of a benchmark: a round calls `ours`, `raw`, `raw`, `ours`, and each returns nanoseconds. An exception is the
 /// benchmark's error.
 template <class Ours, class Raw>
 void compare_measured(benchmark::State& state, Ours ours, Raw raw) {
-  std::vector<double> ours_ns;
-  std::vector<double> raw_ns;
-  std::vector<double> ratios;
+  comparison rounds;
   try {
     for ([[maybe_unused]] auto round : state) {
       const double ours_first = ours();
       const double raw_first = raw();
       const double raw_again = raw();
       const double ours_again = ours();
-      ours_ns.push_back((ours_first + ours_again) / 2);
-      raw_ns.push_back((raw_first + raw_again) / 2);
-      ratios.push_back(ours_ns.back() / raw_ns.back());
+      rounds.add((ours_first + ours_again) / 2, (raw_first + raw_again) / 2);
     }
   } catch (const std::exception& e) {
     state.SkipWithError(e.what());
     return;
   }
-  if (ratios.empty()) return;
-  state.counters["ours_ns"] = quantile(ours_ns, 0.5);
-  state.counters["raw_ns"] = quantile(raw_ns, 0.5);
-  state.counters["ratio"] = quantile(ratios, 0.5);
-  state.counters["ratio_p25"] = quantile(ratios, 0.25);
-  state.counters["ratio_p75"] = quantile(ratios, 0.75);
+  rounds.report(state);
 }
 
 /// The same for short operations, in batches. Both take nothing and are idempotent: they leave everything as they found

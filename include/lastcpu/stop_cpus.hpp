@@ -114,7 +114,9 @@ class stop_cpus {
     missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
     P::send_stop(missing, by.how);
     const uint64_t at = detail::deadline_in<P>(by.budget_us);
-    missing.for_each([this, at](cpu_id cpu) { await(cpu, at); });
+    // The last one first: when it has answered, most of the others have, and the owner has slept once.
+    for (cpu_id cpu = detail::cpu_limit<P>(); cpu-- > 0;)
+      if (missing.contains(cpu)) await(cpu, at);
   }
 
   /// Reads every record for the last time. From here on the report stands.

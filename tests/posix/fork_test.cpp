@@ -45,7 +45,7 @@ void check_the_new_machine() {
   must(!parent.cpus().acknowledged(1), "nobody has stopped");
   must(parent.messages().state(1, panic_context::normal) == message_state::none, "nobody has said anything");
   must(!parent.image().ready() && parent.image().held() == nullptr, "the parent's image is not its image");
-  must(posix_detail::sleepers.load(order::relaxed) == 0, "nobody sleeps");
+  must(posix_detail::all_sleepers() == 0, "nobody sleeps");
 }
 
 [[nodiscard]] int fork_and_wait(void (*in_the_child)()) {

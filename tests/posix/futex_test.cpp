@@ -6,8 +6,8 @@
 namespace {
 
 using namespace posix_test;
+using posix_detail::all_sleepers;
 using posix_detail::monotonic_ns;
-using posix_detail::sleepers;
 
 constexpr uint64_t ms = 1'000'000;
 
@@ -26,11 +26,11 @@ void wait_and_be_woken(T first, T second) {
   std::thread waiter([&] {
     while (word.load(order::acquire) == first) must(posix::wait_while(word, first, no_deadline), "no deadline, no end");
   });
-  must(eventually([] { return sleepers.load(order::acquire) == 1; }), "the waiter sleeps");
+  must(eventually([] { return all_sleepers() == 1; }), "the waiter sleeps");
   word.store(second, order::release);
   posix::wake(word);
   waiter.join();
-  must(sleepers.load(order::acquire) == 0, "nobody sleeps any more");
+  must(all_sleepers() == 0, "nobody sleeps any more");
 }
 
 TEST(futex, a_wait_on_another_value_returns_at_once) {
@@ -38,7 +38,7 @@ TEST(futex, a_wait_on_another_value_returns_at_once) {
   const uint64_t before = monotonic_ns();
   EXPECT_TRUE(posix::wait_while(word, 6u, before + 10'000 * ms));
   EXPECT_LT(monotonic_ns() - before, 5'000 * ms);
-  EXPECT_EQ(sleepers.load(order::acquire), 0u);
+  EXPECT_EQ(all_sleepers(), 0u);
 }
 
 TEST(futex, a_wait_ends_when_its_word_is_changed_and_woken) {
@@ -59,7 +59,7 @@ TEST(futex, all_waiters_are_woken_not_just_one) {
       t = std::thread([] {
         while (word.load(order::acquire) == 0) (void)posix::wait_while(word, 0u, no_deadline);
       });
-    must(eventually([] { return sleepers.load(order::acquire) == 8; }), "eight sleep");
+    must(eventually([] { return all_sleepers() == 8; }), "eight sleep");
     word.store(1, order::release);
     posix::wake(word);
     for (std::thread& t : waiters) t.join();
@@ -98,10 +98,10 @@ TEST(futex, a_signal_taken_inside_makes_the_wait_compare_again) {
       std::thread waiter([] {
         while (word.load(order::acquire) == 0) (void)posix::wait_while(word, 0u, no_deadline);
       });
-      must(eventually([] { return sleepers.load(order::acquire) == 1; }), "the waiter sleeps");
+      must(eventually([] { return all_sleepers() == 1; }), "the waiter sleeps");
       pthread_kill(waiter.native_handle(), SIGUSR1);
       waiter.join();
-      must(sleepers.load(order::acquire) == 0, "sleepers is back to zero");
+      must(all_sleepers() == 0, "sleepers is back to zero");
     });
     EXPECT_TRUE(o.succeeded()) << "flags " << flags << ": " << o;
   }

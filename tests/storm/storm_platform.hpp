@@ -83,7 +83,7 @@ struct storm_platform : lastcpu::posix {
   template <class T>
   static void wake(const atomic<T>& word) noexcept {
     disturb();
-    lastcpu::posix_detail::wake(word.inner());
+    posix::wake(word.inner());
   }
 
   static void make_resettable() noexcept { disturb(); }

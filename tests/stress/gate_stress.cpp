@@ -37,7 +37,7 @@ void hammer(cpu_id cpus, unsigned each) {
   must(data.count == uint64_t{cpus} * each, "every hold counts once");
   must(gate.read().is_open(), "the gate is open in the end");
   must(gate.read().epoch() == (uint64_t{cpus} * each) % (1u << gate_word::epoch_bits), "one epoch for each release");
-  must(posix_detail::sleepers.load(order::relaxed) == 0, "nobody sleeps in the end");
+  must(posix_detail::all_sleepers() == 0, "nobody sleeps in the end");
 }
 
 TEST(gate_stress, trial_holds_exclude_each_other_on_as_many_threads_as_processors) {

@@ -26,7 +26,7 @@ void play(unsigned count) {
     }
   });
   must(plain == uint64_t{2} * count, "each had it in turn");
-  must(posix_detail::sleepers.load(order::relaxed) == 0, "nobody sleeps in the end");
+  must(posix_detail::all_sleepers() == 0, "nobody sleeps in the end");
 }
 
 TEST(wait_stress, no_wake_is_lost_between_two_threads) {

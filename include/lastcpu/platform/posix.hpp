@@ -22,6 +22,7 @@
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/futex.hpp>
 #include <lastcpu/platform/posix/last_resort.hpp>
+#include <lastcpu/platform/posix/present_memory.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 #include <lastcpu/platform/posix/signals.hpp>
 
@@ -72,9 +73,10 @@ struct posix {
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     return posix_detail::wait_while(word, value, at);
   }
+  /// Not at the commit; see posix_detail::wake_unless_committed().
   template <class T>
   static void wake(const atomic<T>& word) noexcept {
-    posix_detail::wake(word);
+    posix_detail::wake_unless_committed(word);
   }
 
   [[nodiscard]] static uint64_t now() noexcept { return posix_detail::monotonic_ns(); }
@@ -83,19 +85,14 @@ struct posix {
   static void make_resettable() noexcept {}
 
   /// Sleeps in the kernel for ever; no handler of the program runs on this thread any more.
-  [[noreturn]] static void park() noexcept {
-    const uint64_t all = ~uint64_t{0};
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
-    static constinit lastcpu::atomic<uint32_t> never{};
-    for (;;) posix_detail::futex_sleep(never.address(), 0, no_deadline);
-  }
+  [[noreturn]] static void park() noexcept { posix_detail::sleep_for_good(); }
 
   using image = capture_program;
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return posix_detail::program_intact(i); }
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept {
     posix_detail::write_note(i.notes, note);
   }
-  static void crash_shutdown(const registers&) noexcept {}
+  static void crash_shutdown(const registers&) noexcept { posix_detail::wake_losers(); }
   static void jump(const image& i) noexcept {
     const auto& o = posix_detail::machine.options;
     posix_detail::become(i, {o.irq_signal, o.nmi_signal});
@@ -131,14 +128,14 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
 
 inline void after_fork_in_child() noexcept {
   restart_table_after_fork();
-  sleepers.store(0, order::relaxed);
+  forget_sleepers();
   if (machine.forked != nullptr) machine.forked(machine.domain);
 }
 
 }  // namespace posix_detail
 
-/// Puts `domain`'s handlers in place. Once per process, in quiet times, before the first cpu_guard. Empty on success,
-/// else a sentence that names what is wrong with the options; nothing is changed then.
+/// Puts `domain`'s handlers in place and brings its memory in. Once per process, in quiet times, before the first
+/// cpu_guard. Empty on success, else a sentence that names what is wrong with the options; nothing is changed then.
 template <class Domain>
 [[nodiscard]] std::string posix_install(Domain& domain, const posix_options& options = {}) {
   const auto bad = [](int s) {
@@ -159,6 +156,8 @@ template <class Domain>
   if (posix_detail::machine.domain == nullptr &&
       pthread_atfork(nullptr, nullptr, posix_detail::after_fork_in_child) != 0)
     return "no memory for the fork handler";
+  posix_detail::make_present(&domain, sizeof domain);
+  posix_detail::make_present(posix_detail::sleepers, sizeof posix_detail::sleepers);
   posix_detail::set_vectors(domain, options);
   const char* why = posix_detail::set_handlers(options);
   return why != nullptr ? why : "";

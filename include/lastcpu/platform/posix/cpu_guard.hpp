@@ -3,6 +3,7 @@
 // A thread as a CPU, from the guard's construction to its destruction, with a signal stack of its own.
 
 #include <lastcpu/platform/posix/cpu_table.hpp>
+#include <lastcpu/platform/posix/present_memory.hpp>
 #include <lastcpu/platform/posix/signals.hpp>
 
 #include <signal.h>
@@ -68,6 +69,7 @@ class [[nodiscard]] cpu_guard {
  private:
   static constexpr size_t nested_frames = 24;  // a fault in every step of a panic, and an NMI
   static constexpr size_t work_bytes = 128 * 1024;
+  static constexpr size_t work_of_a_stop = 4 * 1024;  // with the frame of its signal, always there
 
   guard_status enter(cpu_id wanted) noexcept {
     using namespace posix_detail;
@@ -98,6 +100,7 @@ class [[nodiscard]] cpu_guard {
     if (p == MAP_FAILED) return false;
     stack_ = static_cast<char*>(p);
     mprotect(stack_, page, PROT_NONE);
+    posix_detail::make_present(stack_ + bytes_ - frame - work_of_a_stop, frame + work_of_a_stop);
     stack_t now{};
     now.ss_sp = stack_ + page;
     now.ss_size = bytes_ - page;

@@ -5,6 +5,7 @@
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
+#include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
 
 #include <linux/futex.h>
@@ -18,8 +19,21 @@ namespace lastcpu::posix_detail {
 /// A wait with a deadline looks up so often even if nobody wakes it: what it waits for may have left.
 inline constexpr uint64_t longest_bounded_sleep_ns = 10'000'000;
 
-/// Threads that are in wait_while(), those included that were stopped there for good.
-inline constinit atomic<uint32_t> sleepers{};
+/// Threads that are in wait_while(), those included that were stopped there for good. Counted apart by where their word
+/// is: the answer of one CPU asks the kernel to wake nobody who waits for another one's, or for the gate, and shares no
+/// line with it.
+struct alignas(64) sleeper_count {
+  atomic<uint32_t> threads{};
+};
+inline constexpr uint32_t sleeper_counts = 64;
+inline constinit sleeper_count sleepers[sleeper_counts]{};
+
+template <class T>
+[[nodiscard]] atomic<uint32_t>& sleepers_near(const atomic<T>& word) noexcept {
+  const uint64_t line = reinterpret_cast<uintptr_t>(word.address()) / 64;
+  return sleepers[line * 0x9e37'79b9'7f4a'7c15u >> 58].threads;  // spreads any stride
+}
+static_assert(sleeper_counts == 1u << (64 - 58), "lastcpu: the top bits of the product choose the count");
 
 [[nodiscard]] inline uint64_t monotonic_ns() noexcept {
   timespec t{};
@@ -55,19 +69,63 @@ template <class T>
     if (now >= at) return false;
     ns = at - now < longest_bounded_sleep_ns ? at - now : longest_bounded_sleep_ns;
   }
-  // (1) acq_rel, with (2): of this and the waker's exchange on the same word one is first. Either the waker sees a
+  // (1) acq_rel, with (2): of this and the waker's exchange on the same count one is first. Either the waker sees a
   // sleeper, or this thread sees what the waker changed before it.
-  sleepers.fetch_add(1, order::acq_rel);
+  atomic<uint32_t>& count = sleepers_near(word);
+  count.fetch_add(1, order::acq_rel);
   if (word.load(order::acquire) == value) futex_sleep(futex_half(word), static_cast<uint32_t>(value), ns);
-  sleepers.fetch_add(~uint32_t{0}, order::acq_rel);
+  count.fetch_add(~uint32_t{0}, order::acq_rel);
   return true;
+}
+
+inline void futex_wake(const uint32_t* word) noexcept {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fff'ffff, nullptr, nullptr, 0);
 }
 
 template <class T>
 void wake(const atomic<T>& word) noexcept {
   uint32_t nobody = 0;
-  if (sleepers.compare_exchange(nobody, 0, order::acq_rel, order::acquire)) return;  // (2) acq_rel: see (1)
-  syscall(SYS_futex, futex_half(word), FUTEX_WAKE_PRIVATE, 0x7fff'ffff, nullptr, nullptr, 0);
+  if (sleepers_near(word).compare_exchange(nobody, 0, order::acq_rel, order::acquire)) return;  // (2) acq_rel: see (1)
+  futex_wake(futex_half(word));
+}
+
+/// A gate that has been committed wakes nobody: a loser that parks for good would take time just when the others are to
+/// be stopped. It has acknowledged, and sleeps on until wake_losers().
+inline constinit atomic<uintptr_t> gate_of_sleeping_losers{};
+
+template <class T>
+void wake_unless_committed(const atomic<T>& word) noexcept {
+  if constexpr (sizeof(T) == sizeof(uintptr_t)) {
+    if (gate_word{word.load(order::acquire)}.is_committed()) {
+      gate_of_sleeping_losers.store(reinterpret_cast<uintptr_t>(&word), order::relaxed);  // the committed CPU's own
+      return;
+    }
+  }
+  wake(word);
+}
+
+/// They run their self-stop hook and park. For the CPU that has committed.
+inline void wake_losers() noexcept {
+  const uintptr_t gate = gate_of_sleeping_losers.load(order::relaxed);
+  if (gate != 0) wake(*reinterpret_cast<const atomic<uintptr_t>*>(gate));
+}
+
+[[nodiscard]] inline uint32_t all_sleepers() noexcept {
+  uint32_t n = 0;
+  for (const sleeper_count& s : sleepers) n += s.threads.load(order::acquire);
+  return n;
+}
+
+/// For the child of a fork, whose only thread does not sleep.
+inline void forget_sleepers() noexcept {
+  for (sleeper_count& s : sleepers) s.threads.store(0, order::relaxed);
+  gate_of_sleeping_losers.store(0, order::relaxed);
+}
+
+/// For good. No handler of the program runs on this thread any more: the mask and the sleep are one system call.
+[[noreturn]] inline void sleep_for_good() noexcept {
+  const uint64_t all = ~uint64_t{0};
+  for (;;) syscall(SYS_rt_sigsuspend, &all, sizeof all);
 }
 
 }  // namespace lastcpu::posix_detail

@@ -5,13 +5,16 @@
 
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
+#include <lastcpu/platform/posix/futex.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
 
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 namespace lastcpu {
@@ -48,20 +51,34 @@ inline constinit vectors machine{};
   return uint64_t{1} << (number - 1);
 }
 
+[[nodiscard]] constexpr uint64_t fault_mask() noexcept {
+  uint64_t mask = 0;
+  for (const int s : fault_signals) mask |= signal_bit(s);
+  return mask;
+}
+
 /// What "interrupts off" masks: everything but the NMI and the faults.
 [[nodiscard]] inline uint64_t irq_mask() noexcept {
-  uint64_t mask = ~uint64_t{0};
-  for (const int s : fault_signals) mask &= ~signal_bit(s);
+  uint64_t mask = ~fault_mask();
   if (machine.options.nmi_signal != 0) mask &= ~signal_bit(machine.options.nmi_signal);
   return mask;
 }
 
-/// A masked fault kills the process, whatever it was about to dump. A thread may have masked them all, and
-/// ThreadSanitizer runs handlers with every signal masked.
+/// A masked fault kills the process, whatever it was about to dump.
 inline void let_faults_in() noexcept {
-  uint64_t faults = 0;
-  for (const int s : fault_signals) faults |= signal_bit(s);
+  const uint64_t faults = fault_mask();
   syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &faults, nullptr, sizeof faults);
+}
+
+/// The same in a handler, whose own mask leaves the faults out: there is something to do only where the interrupted
+/// code had masked them, and under ThreadSanitizer, which runs handlers with every signal masked.
+inline void let_faults_in([[maybe_unused]] const void* interrupted) noexcept {
+#if !defined(LASTCPU_POSIX_UNDER_TSAN)
+  uint64_t masked = 0;
+  memcpy(&masked, &static_cast<const ucontext_t*>(interrupted)->uc_sigmask, sizeof masked);
+  if ((masked & fault_mask()) == 0) return;
+#endif
+  let_faults_in();
 }
 
 /// A thread that becomes a CPU can be reached, whatever it had masked before.
@@ -89,7 +106,7 @@ inline void stop_if_late() noexcept {
 
 extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* context) noexcept {
   const int saved_errno = errno;
-  let_faults_in();
+  let_faults_in(context);
   const bool nmi = number == machine.options.nmi_signal;
   const posix_registers regs = registers_from(context);
   if (!machine.stop(machine.domain, regs, nmi)) {
@@ -100,7 +117,7 @@ extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* cont
 }
 
 extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noexcept {
-  let_faults_in();
+  let_faults_in(context);
   if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
   if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
     cpu_table[this_thread_cpu].fault = *info;

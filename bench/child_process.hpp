@@ -3,8 +3,10 @@
 // One trial of something that is for good (a stop, a crash) in a process of its own, which ends with it.
 //
 // The child hands its figures back in shared memory, so that also one that is killed has reported what it measured by
-// then. The parent sleeps until the child is gone: it takes no processor from it. Every child has a deadline; at it
+// then, and a program that it becomes may write there too: figures_fd_here is inherited. The parent sleeps until the child is gone: it takes no processor from it. Every child has a deadline; at it
 // the child is killed, and end() says so. A child that must() something which is not so says what, and ends.
+
+#include "monotonic.hpp"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -28,15 +29,11 @@
 
 namespace lastcpu_bench {
 
-/// What one clock says in parent and child.
-inline std::uint64_t monotonic_ns() noexcept {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
-}
-
 /// In a child: where its parent reads what was not so.
 inline char (*not_so_here)[120] = nullptr;
+
+/// In a child: the file of its Figures, which begin at its offset 0.
+inline int figures_fd_here = -1;
 
 /// In a child: goes on only if `ok`; else the trial has failed, and error() says `what` was not so. Any context.
 inline void must(bool ok, const char* what) noexcept {
@@ -71,7 +68,9 @@ class child_process {
   /// Starts `body(Figures&)` in a child, which exits with 0 when it returns, and waits for its end.
   template <class Body>
   explicit child_process(Body body, std::chrono::milliseconds deadline = std::chrono::seconds{20}) {
-    void* const memory = mmap(nullptr, sizeof(page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    fd_ = memfd_create("figures", 0);
+    if (fd_ < 0 || ftruncate(fd_, sizeof(page)) != 0) abort_for("file for a child's figures");
+    void* const memory = mmap(nullptr, sizeof(page), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
     if (memory == MAP_FAILED) abort_for("memory for a child's figures");
     page_ = new (memory) page{};
     fflush(nullptr);
@@ -80,7 +79,10 @@ class child_process {
     if (pid == 0) run(body);
     wait_for(pid, deadline);
   }
-  ~child_process() { munmap(page_, sizeof(page)); }
+  ~child_process() {
+    munmap(page_, sizeof(page));
+    close(fd_);
+  }
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
 
@@ -108,6 +110,7 @@ class child_process {
     const rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     not_so_here = &page_->not_so;
+    figures_fd_here = fd_;
     body(page_->figures);
     _exit(0);
   }
@@ -124,6 +127,7 @@ class child_process {
   }
 
   page* page_;
+  int fd_;
   child_end end_;
 };
 

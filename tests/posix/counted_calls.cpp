@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "counted_calls.hpp"
+
+#include <dlfcn.h>
+#include <linux/futex.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace posix_test {
+namespace {
+
+using lastcpu::order;
+using real_syscall = long (*)(long, long, long, long, long, long, long);
+
+real_syscall find_syscall() {
+  return reinterpret_cast<real_syscall>(dlsym(RTLD_NEXT, "syscall"));
+}
+const real_syscall the_real_one = find_syscall();
+
+void count(long number, const long (&args)[6]) {
+  using namespace lastcpu::posix_detail;
+  if (this_thread_cpu < max_cpus) counted.cpu[this_thread_cpu].calls.fetch_add(1, order::relaxed);
+  if (number == SYS_futex && args[1] == FUTEX_WAKE_PRIVATE) {
+    counted.wakes.fetch_add(1, order::relaxed);
+    if (reinterpret_cast<const void*>(args[0]) == counted.gate_word) counted.gate_wakes.fetch_add(1, order::relaxed);
+  }
+  if (number == SYS_tgkill)
+    for (uint32_t cpu = 0; cpu < max_cpus; ++cpu)
+      if (static_cast<long>(cpu_table[cpu].tid.load(order::relaxed)) == args[1])
+        counted.cpu[cpu].requests.fetch_add(1, order::relaxed);
+}
+
+}  // namespace
+}  // namespace posix_test
+
+extern "C" long syscall(long number, ...) noexcept {
+  using namespace posix_test;
+  va_list list;
+  va_start(list, number);
+  long args[6];
+  for (long& a : args) a = va_arg(list, long);
+  va_end(list);
+  if (counted.on.load(order::acquire) != 0) count(number, args);
+  const real_syscall real = the_real_one != nullptr ? the_real_one : find_syscall();
+  return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}

@@ -20,7 +20,8 @@
 //   wait_while(word, value, at)   sleeps while `word` holds `value`, as cheaply as the machine can; arms first, then
 //                                 compares; may return early for no reason; an NMI taken inside makes it compare
 //                                 again. False once now() >= at (`no_deadline`: never), true otherwise
-//   wake(word)                    ends wait_while() on this word, on every CPU; empty where waiting is polling
+//   wake(word)                    ends wait_while() on this word, on every CPU; empty where waiting is polling. Losers
+//                                 on a committed gate may sleep on until crash_shutdown() or halt()
 //   now(), ticks_per_second()     monotonic
 //   make_resettable()             on a CPU that stops, after its registers are saved and before it says so: virtual-
 //                                 machine modes off, and the like. A stop NMI that interrupts it does it once more.

@@ -57,8 +57,12 @@ void start_losers(Domain& m, cpu_id first, cpu_id last) {
 constexpr cpu_id last_sleeper = 20, last_loser = 28;
 uint64_t switches_before[last_loser + 1];
 
+struct one_patient_rung : panic_policy {
+  static constexpr rung rungs[] = {{stop_how::irq, 20'000'000}};
+};
+
 void stop_sleepers_and_losers() {
-  auto& m = the_machine<>;
+  auto& m = the_machine<posix, one_patient_rung>;
   boot(m);
   static const cpu_guard cpu(owner);
   must(m.gate().claim(hold::final).won(), "CPU 0 is first");
@@ -106,19 +110,15 @@ TEST(stop_cost, losers_are_let_go_to_park_by_the_shutdown) {
   EXPECT_TRUE(o.succeeded()) << o;
 }
 
-// CPUs that answer one after the other, from the first to the last, each when the owner sleeps.
+// CPUs that answer one after the other, from the first to the last, each when the owner sleeps and has had the time to
+// sleep again where it was woken.
 struct in_turn : posix {
   static inline stop_cpus<in_turn>* stops = nullptr;
   static void make_resettable() noexcept {
     const cpu_id me = this_cpu();
-    const auto my_turn = [me] { return me == 1 || stops->acknowledged(me - 1); };
-    while (!my_turn() || posix_detail::all_sleepers() == 0) sleep_ms(1);
-  }
-  template <class T>
-  static void wake(const atomic<T>& word) noexcept {
-    posix::wake(word);
-    // Where it has the owner woken, the owner has had the time to look and to sleep again.
-    sleep_ms(1);
+    while (me != 1 && !stops->acknowledged(me - 1)) sleep_ms(1);
+    sleep_ms(2);
+    while (posix_detail::all_sleepers() == 0) sleep_ms(1);
   }
 };
 
@@ -128,16 +128,15 @@ TEST(stop_cost, an_answer_wakes_only_who_waits_for_it) {
   // one's: one in 64.
   constexpr uint32_t most_wakes = 1 + 8;
   const auto o = in_child([] {
-    auto& m = the_machine<in_turn>;
+    auto& m = the_machine<in_turn, one_patient_rung>;
     boot(m);
     in_turn::stops = &m.cpus();
     const cpu_guard cpu(owner);
     must(m.gate().claim(hold::final).won(), "CPU 0 is first");
     start_sleepers(m, 1, last);
-    constexpr rung one[] = {{stop_how::irq, 20'000'000}};
     count_calls_of([&] {
       must(m.gate().commit(), "CPU 0 commits");
-      must(m.cpus().stop_others(m.gate(), one).count(stop_state::by_irq) == last, "all answer");
+      must(m.stop_others().count(stop_state::by_irq) == last, "all answer");
     });
     const uint32_t wakes = counted.wakes.load(order::relaxed);
     printf("%u wakes for %u answers\n", wakes, last);

@@ -97,7 +97,7 @@ template <class T>
 void wake_unless_committed(const atomic<T>& word) noexcept {
   if constexpr (sizeof(T) == sizeof(uintptr_t)) {
     if (gate_word{word.load(order::acquire)}.is_committed()) {
-      gate_of_sleeping_losers.store(reinterpret_cast<uintptr_t>(&word), order::relaxed);  // the committed CPU's own
+      gate_of_sleeping_losers.store(reinterpret_cast<uintptr_t>(&word), order::relaxed);  // there is one gate
       return;
     }
   }

@@ -34,7 +34,8 @@ void count(long number, const long (&args)[6]) {
 }  // namespace
 }  // namespace posix_test
 
-extern "C" long syscall(long number, ...) noexcept {
+// Reads six arguments where there may be fewer, as the real one does.
+extern "C" __attribute__((no_sanitize("address"))) long syscall(long number, ...) noexcept {
   using namespace posix_test;
   va_list list;
   va_start(list, number);

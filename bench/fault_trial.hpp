@@ -4,6 +4,7 @@
 // by which signal, and how many reports there are.
 
 #include "child_process.hpp"
+#include "crew.hpp"
 #include "interleaved.hpp"
 
 #include <lastcpu/panic.hpp>
@@ -59,19 +60,17 @@ inline unsigned count_marks(int fd, std::string_view mark) {
 
 /// In a child: `threads` threads sleep until they all fault. Does not return.
 inline void fault_together(unsigned threads, const failure_handler& by, std::uint64_t& go_ns) {
-  static std::atomic<std::uint32_t> ready{0};
   static std::atomic<std::uint32_t> go{0};
   by.install();
-  for (unsigned i = 0; i < threads; ++i)
-    std::thread([&by] {
+  for (unsigned number = 1; number <= threads; ++number)
+    std::thread([&by, number] {
       if (by.enter_thread != nullptr) by.enter_thread();
-      ready.fetch_add(1, std::memory_order_release);
+      say_ready(number);
       while (go.load(std::memory_order_acquire) == 0)
         syscall(SYS_futex, &go, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
       fault();
     }).detach();
-  while (ready.load(std::memory_order_acquire) < threads) usleep(200);
-  usleep(1000);  // asleep, most likely
+  await_crew(1, threads, pastime::asleep);
   go_ns = monotonic_ns();
   go.store(1, std::memory_order_release);
   syscall(SYS_futex, &go, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
@@ -98,6 +97,11 @@ inline crash crash_once(unsigned threads, const failure_handler& by) {
   c.reports = count_marks(output, by.mark);
   close(output);
   return c;
+}
+
+/// As ours must: one report, and the end that the parent would have seen without us.
+inline bool ended_well(const crash& c) {
+  return !c.hung && c.signal == SIGSEGV && c.reports == 1;
 }
 
 /// What came of a handler's crashes, as shares of them.
@@ -129,7 +133,11 @@ inline void compare_crashes(benchmark::State& state, unsigned threads, const fai
                              crash_once(threads, ours)};
     for (const crash& c : crashes)
       if (!c.error.empty()) return state.SkipWithError(c.error.c_str());
-    for (const int mine : {0, 3}) ours_tally.add(crashes[mine]);
+    for (const int mine : {0, 3}) {
+      if (!ended_well(crashes[mine]))
+        return state.SkipWithError("ours hung, reported not once or died of another signal");
+      ours_tally.add(crashes[mine]);
+    }
     for (const int its : {1, 2}) raw_tally.add(crashes[its]);
     rounds.add((crashes[0].ns + crashes[3].ns) / 2, (crashes[1].ns + crashes[2].ns) / 2);
   }

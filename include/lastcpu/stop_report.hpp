@@ -20,11 +20,11 @@ template <cpu_id N>
 class stop_report {
  public:
   constexpr stop_report() noexcept {
-    for (cpu_id i = 0; i < N; ++i) {
-      if (__builtin_is_constant_evaluated())
-        entries_[i] = 0;
-      else
-        static_cast<volatile uint8_t&>(entries_[i]) = 0;  // volatile: no memset
+    if (__builtin_is_constant_evaluated()) {
+      for (uint8_t& e : entries_) e = 0;
+    } else {
+      using word [[gnu::may_alias]] = volatile uintptr_t;  // volatile: no memset
+      for (cpu_id i = 0; i < words; ++i) reinterpret_cast<word*>(entries_)[i] = 0;
     }
   }
 
@@ -51,7 +51,8 @@ class stop_report {
  private:
   static constexpr uint8_t state_mask = 0x7f;
   static constexpr uint8_t valid_bit = 0x80;
-  uint8_t entries_[N];
+  static constexpr cpu_id words = (N + sizeof(uintptr_t) - 1) / sizeof(uintptr_t);
+  alignas(uintptr_t) uint8_t entries_[words * sizeof(uintptr_t)];
   stop_status status_ = stop_status::none;
 };
 

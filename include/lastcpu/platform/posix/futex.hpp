@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // Waiting in the kernel. A loser that spun would slow the stop of sleeping threads 380 to 2240 times when there are
-// more threads than processors, so nothing here spins.
+// more threads than processors, so nothing here spins. The owner lets the others run a few times before it sleeps.
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
@@ -9,6 +9,7 @@
 #include <lastcpu/platform/posix/tsan.hpp>
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,6 +19,8 @@ namespace lastcpu::posix_detail {
 
 /// A wait with a deadline looks up so often even if nobody wakes it: what it waits for may have left.
 inline constexpr uint64_t longest_bounded_sleep_ns = 10'000'000;
+/// And before it sleeps, it lets others run so often: some ten microseconds where nobody wants to.
+inline constexpr uint32_t yields_before_a_bounded_sleep = 64;
 
 /// Threads that are in wait_while(), those included that were stopped there for good. Counted apart by where their word
 /// is: the answer of one CPU asks the kernel to wake nobody who waits for another one's, or for the gate, and shares no
@@ -60,6 +63,17 @@ inline void futex_sleep(const uint32_t* word, uint32_t value, uint64_t ns) noexc
   let_pending_handlers_run();
 }
 
+/// A wait with a deadline is for what is under way: an answer that comes while those who are to give it have this
+/// processor, or another one, costs neither side a system call for a wake-up.
+template <class T>
+[[nodiscard]] bool changes_while_others_run(const atomic<T>& word, T value) noexcept {
+  for (uint32_t i = 0; i < yields_before_a_bounded_sleep; ++i) {
+    if (word.load(order::acquire) != value) return true;
+    sched_yield();
+  }
+  return false;
+}
+
 /// Sleeps while `word` holds `value`. An interrupted sleep returns, the caller compares again.
 template <class T>
 [[nodiscard]] bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
@@ -68,6 +82,7 @@ template <class T>
     const uint64_t now = monotonic_ns();
     if (now >= at) return false;
     ns = at - now < longest_bounded_sleep_ns ? at - now : longest_bounded_sleep_ns;
+    if (changes_while_others_run(word, value)) return true;
   }
   // (1) acq_rel, with (2): of this and the waker's exchange on the same count one is first. Either the waker sees a
   // sleeper, or this thread sees what the waker changed before it.

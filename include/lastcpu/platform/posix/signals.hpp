@@ -5,7 +5,6 @@
 
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
-#include <lastcpu/platform/posix/futex.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
 

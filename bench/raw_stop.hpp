@@ -11,7 +11,6 @@
 #include "crew.hpp"
 
 #include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,7 +39,7 @@ class raw_stop {
 
   /// Stops threads 1 to `count`.
   static void stop(unsigned count) {
-    const pid_t pid = getpid();
+    const long pid = syscall(SYS_getpid);
     for (unsigned i = 1; i <= count; ++i)
       syscall(SYS_tgkill, pid, crew[i].tid.load(std::memory_order_relaxed), SIGUSR1);
     for (unsigned i = count; i >= 1; --i) await(flags[i].word);
@@ -70,7 +69,7 @@ class raw_stop {
   static void await(std::atomic<std::uint32_t>& word) {
     for (int yields = 0; yields < 64; ++yields) {
       if (word.load(std::memory_order_acquire) == set) return;
-      sched_yield();
+      syscall(SYS_sched_yield);
     }
     std::uint32_t seen = clear;
     if (!word.compare_exchange_strong(seen, awaited, std::memory_order_acq_rel)) return;

@@ -26,6 +26,7 @@
 #include <lastcpu/platform/posix/registers.hpp>
 #include <lastcpu/platform/posix/signals.hpp>
 
+#include <errno.h>
 #include <pthread.h>
 
 #include <string>
@@ -62,7 +63,7 @@ struct posix {
   static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
     const auto& o = posix_detail::machine.options;
     const int number = how == stop_how::nmi ? o.nmi_signal : o.irq_signal;
-    const pid_t pid = getpid();
+    const long pid = syscall(SYS_getpid);
     cpus.for_each([number, pid](cpu_id cpu) {
       const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::acquire);
       if (tid != 0) syscall(SYS_tgkill, pid, tid, number);
@@ -126,6 +127,13 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
   machine.domain = &domain;
 }
 
+/// The dynamic linker looks a function up when it is called first, which takes longer than the stop of a thread: what
+/// the crash path calls is called once before. The rest goes through syscall().
+inline void call_what_a_crash_calls() noexcept {
+  [[maybe_unused]] volatile int of_libc = errno;
+  [[maybe_unused]] volatile uint64_t of_the_vdso = monotonic_ns();
+}
+
 inline void after_fork_in_child() noexcept {
   restart_table_after_fork();
   forget_sleepers();
@@ -156,6 +164,7 @@ template <class Domain>
   if (posix_detail::machine.domain == nullptr &&
       pthread_atfork(nullptr, nullptr, posix_detail::after_fork_in_child) != 0)
     return "no memory for the fork handler";
+  posix_detail::call_what_a_crash_calls();
   posix_detail::make_present(&domain, sizeof domain);
   posix_detail::make_present(posix_detail::sleepers, sizeof posix_detail::sleepers);
   posix_detail::set_vectors(domain, options);

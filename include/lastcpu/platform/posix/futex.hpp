@@ -9,7 +9,6 @@
 #include <lastcpu/platform/posix/tsan.hpp>
 
 #include <linux/futex.h>
-#include <sched.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -69,7 +68,7 @@ template <class T>
 [[nodiscard]] bool changes_while_others_run(const atomic<T>& word, T value) noexcept {
   for (uint32_t i = 0; i < yields_before_a_bounded_sleep; ++i) {
     if (word.load(order::acquire) != value) return true;
-    sched_yield();
+    syscall(SYS_sched_yield);
   }
   return false;
 }

@@ -3,8 +3,9 @@
 // One trial of something that is for good (a stop, a crash) in a process of its own, which ends with it.
 //
 // The child hands its figures back in shared memory, so that also one that is killed has reported what it measured by
-// then, and a program that it becomes may write there too: figures_fd_here is inherited. The parent sleeps until the child is gone: it takes no processor from it. Every child has a deadline; at it
-// the child is killed, and end() says so. A child that must() something which is not so says what, and ends.
+// then, and a program that it becomes may write there too: figures_fd_here is inherited. The parent sleeps until the
+// child is gone: it takes no processor from it. Every child has a deadline; at it the child is killed, and end() says so.
+// A child that must() something which is not so says what, and ends.
 
 #include "monotonic.hpp"
 
@@ -24,6 +25,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 
@@ -130,5 +132,13 @@ class child_process {
   int fd_;
   child_end end_;
 };
+
+/// What such a child measured. An exception with a sentence where it did not come to its end as it should.
+template <class Figures, class Body>
+Figures figures_of_child(Body body) {
+  const child_process<Figures> child(body);
+  if (const std::string error = child.error(); !error.empty()) throw std::runtime_error(error);
+  return child.figures();
+}
 
 }  // namespace lastcpu_bench

@@ -11,16 +11,18 @@
 #include <lastcpu/stop_cpus.hpp>
 
 #include <benchmark/benchmark.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "forked_trial.hpp"
+#include "child_process.hpp"
 #include "interleaved.hpp"
 #include "topology.hpp"
 
@@ -43,14 +45,14 @@ struct alignas(64) node {
 // More than the last-level cache holds, each cache line a node of one cycle in random order.
 class memory {
  public:
-  memory() : pages_(std::clamp<std::size_t>(2 * last_level_cache(), 64 << 20, 512 << 20)) {
+  memory() : bytes_(std::clamp<std::size_t>(2 * last_level_cache(), 64 << 20, 512 << 20)), nodes_(share(bytes_)) {
     std::vector<uint32_t> order(count());
     std::iota(order.begin(), order.end(), 0u);
     std::shuffle(order.begin(), order.end(), std::minstd_rand{1});
     for (std::size_t i = 0; i < order.size(); ++i) nodes()[order[i]].next = order[(i + 1) % order.size()];
   }
-  [[nodiscard]] node* nodes() const { return static_cast<node*>(pages_.at()); }
-  [[nodiscard]] std::size_t count() const { return pages_.bytes() / sizeof(node); }
+  [[nodiscard]] node* nodes() const { return nodes_; }
+  [[nodiscard]] std::size_t count() const { return bytes_ / sizeof(node); }
 
  private:
   static std::size_t last_level_cache() {
@@ -58,7 +60,13 @@ class memory {
     for (const auto& cache : benchmark::CPUInfo::Get().caches) largest = std::max(largest, cache.size);
     return static_cast<std::size_t>(largest);
   }
-  shared_memory pages_;
+  static node* share(std::size_t bytes) {
+    void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) throw std::runtime_error("no memory to share with the children");
+    return static_cast<node*>(at);
+  }
+  std::size_t bytes_;
+  node* nodes_;
 };
 
 const memory& the_memory() {
@@ -67,91 +75,91 @@ const memory& the_memory() {
 }
 
 // The owner looks at the gate as each step of a panic does.
-void look_at_the_gate(trial_report<double>& report) {
-  report.must(gate.on_this_cpu(), "the winner lost the gate");
+void look_at_the_gate() {
+  must(gate.on_this_cpu(), "the winner lost the gate");
 }
 
 constexpr std::size_t look_each = 64;
 
 // Each touches `part` of the memory, from `from` on, and says where it came to. Latency, then bandwidth.
-uint32_t chase(trial_report<double>& report, uint32_t from, double part) {
+uint32_t chase(uint32_t from, double part) {
   const auto steps = static_cast<std::size_t>(part * static_cast<double>(the_memory().count()));
   const node* nodes = the_memory().nodes();
   for (std::size_t i = 0; i < steps; ++i) {
     from = nodes[from].next;
-    if (i % look_each == 0) look_at_the_gate(report);
+    if (i % look_each == 0) look_at_the_gate();
   }
   return from;
 }
 
-uint32_t stream(trial_report<double>& report, uint32_t from, double part) {
+uint32_t stream(uint32_t from, double part) {
   const auto steps = static_cast<std::size_t>(part * static_cast<double>(the_memory().count()));
   const node* nodes = the_memory().nodes();
   uint32_t sum = 0;
   for (std::size_t i = 0; i < steps; ++i) {
     sum += nodes[i].next + nodes[i].weight[7];
-    if (i % look_each == 0) look_at_the_gate(report);
+    if (i % look_each == 0) look_at_the_gate();
   }
   keep(sum);
   return from;
 }
 
-using work = uint32_t (*)(trial_report<double>&, uint32_t from, double part);
+using work = uint32_t (*)(uint32_t from, double part);
 
-void park(trial_report<double>& report) {
-  report.must(!gate.claim(hold::final).won(), "a loser won");
+void park() {
+  must(!gate.claim(hold::final).won(), "a loser won");
   lastcpu::stop_as_loser(gate, cpus, nullptr);
-  report.fail("a loser went on");
+  must(false, "a loser went on");
 }
 
 // What a self-stop does that only loops.
-void spin(trial_report<double>& report) {
-  report.must(!gate.claim(hold::final).won(), "a loser won");
+void spin() {
+  must(!gate.claim(hold::final).won(), "a loser won");
   cpus.acknowledge(posix::this_cpu(), lastcpu::stop_state::parked);
   while (gate.in_progress()) {
   }
-  report.fail("a loser went on");
+  must(false, "a loser went on");
 }
 
 // For the work alone: what a loser does before it stops, and then its thread ends, so that both sides begin alike.
-void leave(trial_report<double>& report) {
-  report.must(!gate.claim(hold::final).won(), "a loser won");
+void leave() {
+  must(!gate.claim(hold::final).won(), "a loser won");
   cpus.acknowledge(posix::this_cpu(), lastcpu::stop_state::parked);
 }
 
 struct setting {
   work what;
   double part;  // of the memory, in one batch
-  void (*lose)(trial_report<double>&);
+  void (*lose)();
   int winner_on;
   std::vector<int> losers_on;
 };
 
 // The child: the losers lose and stop, then the winner does some of its work to warm up, and then on the clock.
-void work_beside_losers(trial_report<double>& report, const setting& s) {
-  report.must(pin_to(s.winner_on), "the winner can't be pinned to its CPU");
+void work_beside_losers(double& ns, const setting& s) {
+  must(pin_to(s.winner_on), "the winner can't be pinned to its CPU");
   const lastcpu::cpu_guard guard(0);
-  report.must(guard && gate.claim(hold::final).won(), "the winner does not win");
+  must(guard && gate.claim(hold::final).won(), "the winner does not win");
   for (cpu_id me = 1; me <= s.losers_on.size(); ++me)
-    std::thread([me, &s, &report] {
-      report.must(pin_to(s.losers_on[me - 1]), "a loser can't be pinned to its CPU");
+    std::thread([me, &s] {
+      must(pin_to(s.losers_on[me - 1]), "a loser can't be pinned to its CPU");
       const lastcpu::cpu_guard loser(me);
-      report.must(static_cast<bool>(loser), "a loser is not registered as a CPU");
-      s.lose(report);
+      must(static_cast<bool>(loser), "a loser is not registered as a CPU");
+      s.lose();
     }).detach();
   for (cpu_id cpu = 1; cpu <= s.losers_on.size(); ++cpu)
     while (!cpus.acknowledged(cpu)) usleep(100);
-  usleep(1000);                // behind its acknowledgement a loser has some instructions to go
-  (void)stream(report, 0, 1);  // every page is there
-  const uint32_t from = s.what(report, 0, s.part / 8);
+  usleep(1000);        // behind its acknowledgement a loser has some instructions to go
+  (void)stream(0, 1);  // every page is there
+  const uint32_t from = s.what(0, s.part / 8);
   const uint64_t start = posix::now();
-  keep(s.what(report, from, s.part));
-  report.finish(static_cast<double>(posix::now() - start));
+  keep(s.what(from, s.part));
+  ns = static_cast<double>(posix::now() - start);
 }
 
 double time_of(const setting& s) {
   (void)the_memory();  // made once, by the parent
-  return in_child<double>([&s](trial_report<double>& report) { work_beside_losers(report, s); });
+  return figures_of_child<double>([&s](double& ns) { work_beside_losers(ns, s); });
 }
 
 void add(const std::string& name, const setting& s, const std::string& missing) {

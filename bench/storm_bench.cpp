@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "forked_trial.hpp"
+#include "child_process.hpp"
 #include "interleaved.hpp"
 #include "raw_word.hpp"
 #include "topology.hpp"
@@ -132,12 +132,12 @@ struct storm_times {
 
 // The child: one storm on these CPUs.
 template <class Side>
-void storm(trial_report<storm_times>& report, const std::vector<int>& cpus) {
+void storm(storm_times& times, const std::vector<int>& cpus) {
   for (cpu_id me = 0; me < cpus.size(); ++me)
-    std::thread([me, cpu = cpus[me], &report] {
-      report.must(pin_to(cpu), "a thread can't be pinned to its CPU");
+    std::thread([me, cpu = cpus[me]] {
+      must(pin_to(cpu), "a thread can't be pinned to its CPU");
       const lastcpu::cpu_guard guard(me);
-      report.must(static_cast<bool>(guard), "a thread is not registered as a CPU");
+      must(static_cast<bool>(guard), "a thread is not registered as a CPU");
       Side::warm_up(me);
       note_time(me);
       line.wait();
@@ -153,13 +153,13 @@ void storm(trial_report<storm_times>& report, const std::vector<int>& cpus) {
     while (!Side::has_stopped(cpu)) usleep(100);
     last = std::max(last, slots[cpu].at.load(std::memory_order_relaxed));
   }
-  report.finish({static_cast<double>(slots[first].at.load(std::memory_order_relaxed) - start),
-                 last == 0 ? 0 : static_cast<double>(last - start)});
+  times = {static_cast<double>(slots[first].at.load(std::memory_order_relaxed) - start),
+           last == 0 ? 0 : static_cast<double>(last - start)};
 }
 
 template <class Side>
 double time_of(const std::vector<int>& cpus, double storm_times::*what) {
-  return in_child<storm_times>([&cpus](trial_report<storm_times>& report) { storm<Side>(report, cpus); }).*what;
+  return figures_of_child<storm_times>([&cpus](storm_times& times) { storm<Side>(times, cpus); }).*what;
 }
 
 void add(const std::string& name, double storm_times::*what, const placement& where) {

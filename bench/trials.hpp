@@ -9,8 +9,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace lastcpu_bench {
 
@@ -20,18 +20,16 @@ struct trial_result {
   std::string error;
 };
 
-/// The body of a benchmark. Both take nothing and return a trial_result. Register it with UseRealTime(): this process
-/// sleeps while its children work.
+/// compare_measured() for trials that return a trial_result. Register it with UseRealTime(): this process sleeps while
+/// its children work.
 template <class Ours, class Raw>
 void compare_trials(benchmark::State& state, Ours ours, Raw raw) {
-  comparison rounds;
-  for ([[maybe_unused]] auto round : state) {
-    const trial_result trials[] = {ours(), raw(), raw(), ours()};
-    for (const trial_result& t : trials)
-      if (!t.error.empty()) return state.SkipWithError(t.error.c_str());
-    rounds.add((trials[0].ns + trials[3].ns) / 2, (trials[1].ns + trials[2].ns) / 2);
-  }
-  rounds.report(state);
+  const auto measured = [](const trial_result& t) {
+    if (!t.error.empty()) throw std::runtime_error(t.error);
+    return t.ns;
+  };
+  compare_measured(
+      state, [&] { return measured(ours()); }, [&] { return measured(raw()); });
 }
 
 }  // namespace lastcpu_bench

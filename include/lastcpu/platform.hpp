@@ -19,7 +19,8 @@
 //                                 handler that it causes (an x2APIC write needs a fence for that)
 //   wait_while(word, value, at)   sleeps while `word` holds `value`, as cheaply as the machine can; arms first, then
 //                                 compares; may return early for no reason; an NMI taken inside makes it compare
-//                                 again. False once now() >= at (`no_deadline`: never), true otherwise
+//                                 again. False once now() >= at (`no_deadline`: never), true otherwise. The
+//                                 gate is the one uintptr_t that lastcpu waits on
 //   wake(word)                    ends wait_while() on this word, on every CPU; empty where waiting is polling. Losers
 //                                 on a committed gate may sleep on until crash_shutdown() or halt()
 //   now(), ticks_per_second()     monotonic

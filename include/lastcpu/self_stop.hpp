@@ -79,7 +79,7 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
   }
 }
 
-/// Everything a stop handler does on a CPU that is asked to stop. Does not return.
+/// Everything a stop handler does on a CPU that is asked to stop. Does not return. The hook runs on losers alone.
 template <class P>
 [[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs,
                                            stop_state how) noexcept {
@@ -90,6 +90,7 @@ template <class P>
   }
   cpus.save_registers(me, &regs);
   cpus.make_resettable_once(me);
+  (void)cpus.may_run_hook(me);  // it is a loser's: a further NMI here, behind the answer, does not run it either
   detail::trace<P>(trace_kind::parked, me, 0);
   cpus.acknowledge(me, how);
   for (;;) P::park();

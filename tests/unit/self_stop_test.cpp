@@ -221,6 +221,15 @@ TEST_F(stop_as_asked, saves_registers_then_is_resettable_then_answers_then_parks
   EXPECT_EQ(saved_pc(1), stopped.pc);
 }
 
+TEST_F(self_stop_hook, does_not_run_where_nobody_lost_however_often_the_cpu_is_asked) {
+  claim_on(0, hold::final);
+  ASSERT_TRUE(gate.commit());
+  EXPECT_EQ(m.as(1, [&] { lastcpu::stop_as_asked(cpus, stopped, stop_state::by_irq); }), ending::parked);
+  EXPECT_EQ(m.as(1, [&] { lastcpu::stop_as_asked(cpus, stopped, stop_state::by_nmi); }), ending::parked);
+  EXPECT_EQ(m.count("1 runs the hook"), 0);
+  EXPECT_EQ(m.count("1 parks"), 2);
+}
+
 TEST_F(stop_as_asked, of_a_parked_loser_leaves_its_registers_and_its_answer_alone) {
   claim_on(0, hold::final);
   m.as(1, [&] { lose(); });

@@ -65,8 +65,8 @@ inline void futex_sleep(const uint32_t* word, uint32_t value, uint64_t ns) noexc
 /// A wait with a deadline is for what is under way: an answer that comes while those who are to give it have this
 /// processor, or another one, costs neither side a system call for a wake-up.
 template <class T>
-[[nodiscard]] bool changes_while_others_run(const atomic<T>& word, T value) noexcept {
-  for (uint32_t i = 0; i < yields_before_a_bounded_sleep; ++i) {
+[[nodiscard]] bool changes_while_others_run(const atomic<T>& word, T value, uint32_t yields) noexcept {
+  for (uint32_t i = 0; i < yields; ++i) {
     if (word.load(order::acquire) != value) return true;
     syscall(SYS_sched_yield);
   }
@@ -75,13 +75,14 @@ template <class T>
 
 /// Sleeps while `word` holds `value`. An interrupted sleep returns, the caller compares again.
 template <class T>
-[[nodiscard]] bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
+[[nodiscard]] bool wait_while(const atomic<T>& word, T value, uint64_t at,
+                              uint32_t yields = yields_before_a_bounded_sleep) noexcept {
   uint64_t ns = no_deadline;
   if (at != no_deadline) {
     const uint64_t now = monotonic_ns();
     if (now >= at) return false;
     ns = at - now < longest_bounded_sleep_ns ? at - now : longest_bounded_sleep_ns;
-    if (changes_while_others_run(word, value)) return true;
+    if (changes_while_others_run(word, value, yields)) return true;
   }
   // (1) acq_rel, with (2): of this and the waker's exchange on the same count one is first. Either the waker sees a
   // sleeper, or this thread sees what the waker changed before it.

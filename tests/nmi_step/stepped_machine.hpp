@@ -76,7 +76,7 @@ struct stepped : lastcpu::posix {
   [[nodiscard]] static bool wait_while(const atomic<T>& w, T value, uint64_t at) noexcept {
     anchor();
     if constexpr (sizeof(T) != sizeof(uint32_t)) has_stopped(this_cpu());  // who waits for the gate has lost it
-    return lastcpu::posix_detail::wait_while(w, value, at, 2);  // one time round the loop is as another
+    return lastcpu::posix_detail::wait_while(w, value, at, 2);             // one time round the loop is as another
   }
   template <class T>
   static void wake(const atomic<T>& w) noexcept {

@@ -52,7 +52,7 @@ class gate_word {
   [[nodiscard]] constexpr bool is_held_by(cpu_id cpu) const noexcept {
     return (bits_ & mask(cpu_bits) << owner_at) == held(cpu, lastcpu::phase::open);
   }
-  /// On trial, with no panic pending.
+  /// On trial, with no panic pending. `cpu` is below cpu_capacity.
   [[nodiscard]] constexpr bool is_trial_of(cpu_id cpu) const noexcept {
     return (bits_ & mask(pending_at + 1)) == held(cpu, lastcpu::phase::trial);
   }
@@ -99,7 +99,8 @@ class gate_word {
     return gate_word{(bits_ & ~(mask(width) << at)) | (value & mask(width)) << at};
   }
 
-  // Owner and phase as they are in the word. Wide enough that no number wraps into another one's.
+  // Owner and phase as they are in the word, for a `c` below cpu_capacity; a larger one is in the phase as well, and in
+  // more than that: it is nobody's where the owner alone is compared.
   [[nodiscard]] static constexpr uint64_t held(cpu_id c, lastcpu::phase p) noexcept {
     return uint64_t{c} + ((uint64_t{1} << owner_at) + (static_cast<uint64_t>(p) << phase_at));
   }

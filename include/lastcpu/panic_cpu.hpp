@@ -78,7 +78,7 @@ class panic_cpu {
   [[nodiscard]] release_outcome release() noexcept {
     const cpu_id me = P::this_cpu();
     uintptr_t bits = word_.load(order::relaxed);
-    while (gate_word{bits}.is_trial_of(me)) {
+    while (me < P::max_cpus && gate_word{bits}.is_trial_of(me)) {
       if (!word_.compare_exchange(bits, gate_word{bits}.released().bits(), order::release, order::relaxed)) continue;
       P::wake(word_);
       detail::trace<P>(trace_kind::released, me, 0);

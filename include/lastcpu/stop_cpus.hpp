@@ -6,8 +6,8 @@
 // it parks. The owner of the gate sends at most one request per rung to those that are still missing, waits with a
 // bound, and reads the records. A CPU that lost the race and parked counts as stopped from its acknowledgement on and
 // gets no request. There is no counter, so nothing can be counted twice, late or for somebody else.
-// The owner writes to no record but its own, and looks at none again that it has seen answered: each costs it two moves
-// of a cache line, one before the request and one for the answer.
+// The owner writes to no record but its own, and asks none again that has answered: until the report is read, each costs
+// it two moves of a cache line, one before the request and one for the answer.
 // Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
 
 #include <lastcpu/detail/optional_members.hpp>
@@ -115,7 +115,7 @@ class stop_cpus {
     P::send_stop(missing, by.how);
     const uint64_t at = detail::deadline_in<P>(by.budget_us);
     // The last one first: when it has answered, most of the others have, and the owner has slept once.
-    for (cpu_id cpu = detail::cpu_limit<P>(); cpu-- > 0;)
+    for (cpu_id cpu = P::max_cpus; cpu-- > 0;)
       if (missing.contains(cpu)) await(cpu, at);
   }
 

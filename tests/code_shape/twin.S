@@ -79,6 +79,8 @@ twin_\name:
         function release
         mov     this_cpu_number(%rip), %ecx
         mov     twin_gate(%rip), %rax
+        cmp     $max_cpus, %ecx
+        jae     3f
         add     $1 + trial, %rcx
 0:      mov     %eax, %edx
         and     $phase_mask | owner_mask | pending, %edx
@@ -107,6 +109,8 @@ twin_\name:
         cmp     $1, %edx
         sbb     %eax, %eax
         add     $3, %eax
+        ret
+3:      mov     $3, %eax
         ret
         end_of  release
 

@@ -132,6 +132,19 @@ TEST_F(panic_cpu, claim_of_an_unknown_cpu_is_refused_and_changes_nothing) {
   EXPECT_TRUE(gate.on_other_cpu());
 }
 
+TEST_F(panic_cpu, release_by_an_unknown_cpu_opens_no_gate_whatever_its_number_is) {
+  ASSERT_TRUE(claim_on(0, hold::final).won());
+  for (const bool committed : {false, true}) {
+    if (committed) {
+      m.cpu = 0;
+      ASSERT_TRUE(gate.commit());
+    }
+    for (const cpu_id high : {1u, 2u, 3u, 4u, 5u, 6u})
+      for (const unsigned owner_bits : {8u, 16u})
+        EXPECT_EQ(unchanged_by([&] { return release_on(high << owner_bits); }), release_outcome::not_mine) << high;
+  }
+}
+
 TEST_F(panic_cpu, two_claims_have_one_winner_wherever_the_second_one_comes_in) {
   at_every_moment([](fake_machine& machine, uint32_t n) {
     gate_type g;

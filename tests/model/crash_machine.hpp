@@ -21,10 +21,21 @@ struct model_policy : panic_policy {
   static constexpr rung rungs[] = {{stop_how::nmi, 1000}};
 };
 
-template <cpu_id N, class Policy = model_policy>
+/// A port that leaves losers asleep where the gate has been committed, as posix does and x86-64 with a wake vector.
+template <cpu_id N>
+struct drowsy_platform : model::platform<N> {
+  template <class T>
+  static void wake(const model::atomic<T>& word) noexcept {
+    if constexpr (sizeof(T) == sizeof(uintptr_t))
+      if (gate_word{word.load(order::acquire)}.is_committed()) return;
+    model::platform<N>::wake(word);
+  }
+};
+
+template <cpu_id N, class Policy = model_policy, class Port = model::platform<N>>
 struct crash_machine : model::scenario {
   static constexpr cpu_id cpus = N;
-  using P = model::platform<N>;
+  using P = Port;
   using registers = typename P::registers;
 
   crash_domain<P, Policy> domain;

@@ -10,8 +10,8 @@ using namespace lastcpu;
 using namespace lastcpu::test;
 using model::deadlines;
 
-template <cpu_id N, cpu_id Panics, bool Image = true>
-struct panics : crash_machine<N> {
+template <cpu_id N, cpu_id Panics, bool Image = true, class Port = model::platform<N>>
+struct panics : crash_machine<N, model_policy, Port> {
   panics() {
     if (Image) this->load_image();
   }
@@ -20,7 +20,7 @@ struct panics : crash_machine<N> {
   }
   void finish(ending how, cpu_id by) override {
     require(how == (Image ? ending::jumped : ending::restarted), "promise 2: nobody finishes the job");
-    crash_machine<N>::finish(how, by);
+    crash_machine<N, model_policy, Port>::finish(how, by);
   }
 };
 
@@ -40,8 +40,8 @@ TEST(nmi_loser, stops_there_with_its_registers) {
 }
 
 // An oops dumps while another CPU panics: one gate for both.
-template <cpu_id N, bool Image>
-struct oops_and_panic : crash_machine<N> {
+template <cpu_id N, bool Image, class Port = model::platform<N>>
+struct oops_and_panic : crash_machine<N, model_policy, Port> {
   oops_and_panic() {
     if (Image) this->load_image();
   }
@@ -55,7 +55,7 @@ struct oops_and_panic : crash_machine<N> {
   }
   void finish(ending how, cpu_id by) override {
     require(how == (Image ? ending::jumped : ending::restarted), "promise 2: a panic was lost");
-    crash_machine<N>::finish(how, by);
+    crash_machine<N, model_policy, Port>::finish(how, by);
   }
 };
 TEST(oops_vs_panic, one_of_them_dumps) {
@@ -69,6 +69,17 @@ TEST(released_under_waiter, panic_goes_on_when_the_oops_finds_no_image) {
   expect_complete<oops_and_panic<3, false>>("3 CPUs");
   expect_bounded<oops_and_panic<4, false>>("4 CPUs, no stale reads", {.stale = 0});
   expect_complete<oops_and_panic<2, false>>("2 CPUs, 1 NMI anywhere", {.nmis = 1});
+}
+
+// The commit leaves losers asleep: they have answered, and the others are stopped without them.
+TEST(drowsy_losers, sleep_through_the_commit_and_hold_nobody_up) {
+  expect_complete<panics<2, 2, true, drowsy_platform<2>>>("2 CPUs, 2 panics");
+  expect_complete<panics<2, 1, true, drowsy_platform<2>>>("2 CPUs, 1 NMI anywhere", {.nmis = 1});
+  expect_bounded<panics<3, 2, true, drowsy_platform<3>>>("3 CPUs, 2 panics, no stale reads", {.stale = 0});
+}
+TEST(drowsy_losers, take_the_gate_that_is_given_back) {
+  expect_complete<oops_and_panic<2, false, drowsy_platform<2>>>("2 CPUs");
+  expect_complete<oops_and_panic<3, false, drowsy_platform<3>>>("3 CPUs");
 }
 
 // An NMI panics on a CPU that is in crash_kexec().

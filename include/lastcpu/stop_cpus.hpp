@@ -109,13 +109,13 @@ class stop_cpus {
     if (rungs_done_.load(order::relaxed) > number) return;
     rungs_done_.store(number + 1, order::relaxed);
     cpu_set<P::max_cpus> missing;
-    find_missing(me, missing);
+    const cpu_id limit = find_missing(me, missing);
     if (missing.empty()) return;
     missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
     P::send_stop(missing, by.how);
     const uint64_t at = detail::deadline_in<P>(by.budget_us);
     // The last one first: when it has answered, most of the others have, and the owner has slept once.
-    for (cpu_id cpu = P::max_cpus; cpu-- > 0;)
+    for (cpu_id cpu = limit; cpu-- > 0;)
       if (missing.contains(cpu)) await(cpu, at);
   }
 
@@ -123,7 +123,7 @@ class stop_cpus {
   void collect(cpu_id me) noexcept {
     if (collected_.load(order::relaxed) != 0) return;
     cpu_set<P::max_cpus> missing;
-    find_missing(me, missing);
+    (void)find_missing(me, missing);
     collected_.store(missing.empty() ? 1 : 2, order::relaxed);
   }
 
@@ -238,9 +238,12 @@ class stop_cpus {
     return false;
   }
 
-  void find_missing(cpu_id me, cpu_set<P::max_cpus>& missing) noexcept {
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
+  // Every one of them is below what it returns.
+  cpu_id find_missing(cpu_id me, cpu_set<P::max_cpus>& missing) noexcept {
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
       if (!has_answered(cpu) && expect(cpu, me)) missing.add(cpu);
+    return limit;
   }
 
   void await(cpu_id cpu, uint64_t at) noexcept {

@@ -115,6 +115,55 @@ TEST(fault, inside_the_report_of_a_thread_that_masks_everything_goes_on_all_the_
   EXPECT_STREQ(room.result().record[0].nested_message, "SIGSEGV at 0x10");
 }
 
+// sigsuspend() and its like have one mask while they last and go back to another one: a handler that interrupts them sees
+// the second in its context and runs with the first.
+void take_in_sigsuspend(int number) {
+  const uint64_t one = bit(number);
+  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &one, nullptr, sizeof one);
+  syscall(SYS_tgkill, getpid(), gettid(), number);
+  sigset_t all_but_one;
+  sigfillset(&all_but_one);
+  sigdelset(&all_but_one, number);
+  sigsuspend(&all_but_one);
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &one, nullptr, sizeof one);  // ThreadSanitizer's runtime sends it again now
+  posix_detail::let_pending_handlers_run();
+}
+
+TEST(fault, inside_the_report_of_an_nmi_panic_in_sigsuspend_goes_on_all_the_same) {
+  const capture_room room;
+  shared<log_of_steps> log;
+  logging_policy::log = &log;
+  static constexpr auto panic_now = [](const posix_registers& regs) noexcept {
+    the_machine<posix, faulty_report>.nmi_panic("watchdog", regs);
+  };
+  const outcome o = in_child([] {
+    boot(the_machine<posix, faulty_report>, {.on_other_nmi = panic_now});
+    load_capture(the_machine<posix, faulty_report>);
+    const cpu_guard cpu;
+    take_in_sigsuspend(SIGUSR2);
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  EXPECT_EQ(log->reports, 1u);
+  EXPECT_STREQ(room.result().record[0].nmi_message, "watchdog");
+  EXPECT_STREQ(room.result().record[0].message, "SIGSEGV at 0x10");
+}
+
+TEST(fault, inside_the_report_of_a_fault_in_sigsuspend_goes_on_all_the_same) {
+  const capture_room room;
+  shared<log_of_steps> log;
+  logging_policy::log = &log;
+  const outcome o = in_child([] {
+    boot(the_machine<posix, faulty_report>, {.on_fault = fault_response::panic});
+    load_capture(the_machine<posix, faulty_report>);
+    const cpu_guard cpu;
+    take_in_sigsuspend(SIGABRT);
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  EXPECT_EQ(log->reports, 1u);
+  EXPECT_STREQ(room.result().record[0].message, "SIGABRT");
+  EXPECT_STREQ(room.result().record[0].nested_message, "SIGSEGV at 0x10");
+}
+
 TEST(fault, inside_the_report_ends_without_a_capture_program_in_the_first_signal) {
   shared<log_of_steps> log;
   logging_policy::log = &log;

@@ -69,9 +69,10 @@ inline void let_faults_in() noexcept {
   syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &faults, nullptr, sizeof faults);
 }
 
-/// The same in a handler, whose own mask leaves the faults out: there is something to do only where the interrupted
-/// code had masked them, and under ThreadSanitizer, which runs handlers with every signal masked.
-inline void let_faults_in([[maybe_unused]] const void* interrupted) noexcept {
+/// The same for a stop, without a system call where none is needed: a handler inherits the mask of the interrupted code,
+/// which is the one that it will go back to. Not so in sigsuspend(), ppoll() and their like: what they had masked for
+/// their duration stays masked here. ThreadSanitizer runs handlers with every signal masked.
+inline void let_faults_in_for_stop([[maybe_unused]] const void* interrupted) noexcept {
 #if !defined(LASTCPU_POSIX_UNDER_TSAN)
   uint64_t masked = 0;
   memcpy(&masked, &static_cast<const ucontext_t*>(interrupted)->uc_sigmask, sizeof masked);
@@ -105,18 +106,21 @@ inline void stop_if_late() noexcept {
 
 extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* context) noexcept {
   const int saved_errno = errno;
-  let_faults_in(context);
+  let_faults_in_for_stop(context);
   const bool nmi = number == machine.options.nmi_signal;
   const posix_registers regs = registers_from(context);
   if (!machine.stop(machine.domain, regs, nmi)) {
     const auto other = nmi ? machine.options.on_other_nmi : machine.options.on_other_irq;
-    if (other != nullptr) other(regs);
+    if (other != nullptr) {
+      let_faults_in();  // it may panic, and a fault in a step of that goes on at the next
+      other(regs);
+    }
   }
   errno = saved_errno;
 }
 
+/// Further faults are let in by what it calls: crash_kexec() and panic() begin with irq_save().
 extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noexcept {
-  let_faults_in(context);
   if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
   if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
     cpu_table[this_thread_cpu].fault = *info;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "counted_calls.hpp"
 
+#include <lastcpu/platform/posix/futex.hpp>
+
 #include <dlfcn.h>
 #include <linux/futex.h>
 #include <stdarg.h>
@@ -20,8 +22,10 @@ const real_syscall the_real_one = find_syscall();
 
 void count(long number, const long (&args)[6]) {
   using namespace lastcpu::posix_detail;
-  if (this_thread_cpu < max_cpus) counted.cpu[this_thread_cpu].calls.fetch_add(1, order::relaxed);
+  const bool is_cpu = this_thread_cpu < max_cpus;
+  if (is_cpu) counted.cpu[this_thread_cpu].calls.fetch_add(1, order::relaxed);
   if (number == SYS_futex && args[1] == FUTEX_WAKE_PRIVATE) {
+    if (is_cpu) counted.cpu[this_thread_cpu].wakes.fetch_add(1, order::relaxed);
     counted.wakes.fetch_add(1, order::relaxed);
     if (reinterpret_cast<const void*>(args[0]) == counted.gate_word) counted.gate_wakes.fetch_add(1, order::relaxed);
   }
@@ -29,6 +33,16 @@ void count(long number, const long (&args)[6]) {
     for (uint32_t cpu = 0; cpu < max_cpus; ++cpu)
       if (static_cast<long>(cpu_table[cpu].tid.load(order::relaxed)) == args[1])
         counted.cpu[cpu].requests.fetch_add(1, order::relaxed);
+}
+
+// One that comes back so late has not just found nobody else who wants to run.
+constexpr uint64_t slice_ns = lastcpu::posix_detail::longest_yielding_ns;
+
+void note_yield_since(uint64_t before) {
+  const uint64_t ns = lastcpu::posix_detail::monotonic_ns() - before;
+  if (ns < slice_ns) return;
+  counted.slices.fetch_add(1, order::relaxed);
+  if (ns > counted.longest_slice_ns.load(order::relaxed)) counted.longest_slice_ns.store(ns, order::relaxed);
 }
 
 }  // namespace
@@ -42,7 +56,11 @@ extern "C" __attribute__((no_sanitize("address"))) long syscall(long number, ...
   long args[6];
   for (long& a : args) a = va_arg(list, long);
   va_end(list);
-  if (counted.on.load(order::acquire) != 0) count(number, args);
+  const bool on = counted.on.load(order::acquire) != 0;
+  if (on) count(number, args);
   const real_syscall real = the_real_one != nullptr ? the_real_one : find_syscall();
-  return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+  const uint64_t before = on ? lastcpu::posix_detail::monotonic_ns() : 0;
+  const long result = real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+  if (on && number == SYS_sched_yield) note_yield_since(before);
+  return result;
 }

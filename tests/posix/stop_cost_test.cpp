@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 
 #include <fstream>
 #include <vector>
@@ -21,6 +22,7 @@ constexpr cpu_id owner = 0;
   std::ifstream status("/proc/self/task/" + std::to_string(tid_of(cpu)) + "/status");
   for (std::string line; std::getline(status, line);)
     if (line.rfind(what, 0) == 0) return strtoull(line.c_str() + strlen(what), nullptr, base);
+  must(false, what);  // no such line, or no such thread
   return 0;
 }
 
@@ -146,18 +148,56 @@ TEST(stop_cost, an_answer_wakes_only_who_waits_for_it) {
   EXPECT_TRUE(o.succeeded()) << o;
 }
 
-// It parks by one call. The wake before it is counted above.
-TEST(stop_cost, a_stopped_cpu_makes_one_system_call) {
+// It parks by one call. How many wake the owner before that is counted above.
+TEST(stop_cost, a_stopped_cpu_makes_one_system_call_and_at_most_one_wake) {
   const auto o = in_child([] {
     stop_sleepers_and_losers();
-    const auto calls = [](cpu_id c) { return counted.cpu[c].calls.load(order::relaxed); };
     counted.on.store(1, order::release);  // the last to answer may still be on their way
     for (cpu_id c = 1; c <= last_sleeper; ++c)
       must(eventually([=] { return (status_of(c, "SigBlk:", 16) & bit(SIGUSR2)) != 0; }), "it parks");
     counted.on.store(0, order::release);
-    uint32_t all = 0;
-    for (cpu_id c = 1; c <= last_sleeper; ++c) all += calls(c);
-    must(all <= last_sleeper + counted.wakes.load(order::relaxed), "one each, and the wakes");
+    for (cpu_id c = 1; c <= last_sleeper; ++c) {
+      const uint32_t wakes = counted.cpu[c].wakes.load(order::relaxed);
+      must(wakes <= 1, "one answer, one wake");
+      must(counted.cpu[c].calls.load(order::relaxed) <= 1 + wakes, "one other call");
+    }
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+/// From now on this thread shares its processor with a process that never sleeps, if there is one to share.
+[[nodiscard]] pid_t start_hog_beside_me() {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  CPU_SET(sched_getcpu(), &mine);
+  must(sched_setaffinity(0, sizeof mine, &mine) == 0, "a processor of one's own choice");
+  const pid_t hog = fork();
+  must(hog >= 0, "a hog");
+  if (hog != 0) return hog;
+  become_a_test_child();
+  be_busy_for_ever();
+  _exit(0);
+}
+
+// Each of its yields may give away a slice of milliseconds, past any deadline.
+TEST(stop_cost, a_bounded_wait_gives_its_processor_away_once_and_then_looks_at_its_deadline) {
+  constexpr uint64_t patience_ns = 1'000'000;
+  const auto o = in_child([] {
+    const pid_t hog = start_hog_beside_me();
+    uint64_t all = 0;
+    for (int wait = 0; wait < 50; ++wait) {
+      static atomic<uint32_t> never{};
+      bool more = true;
+      counted.slices.store(0, order::relaxed);
+      counted.longest_slice_ns.store(0, order::relaxed);
+      count_calls_of([&] { more = posix::wait_while(never, 0u, posix::now() + patience_ns); });
+      const uint64_t slices = counted.slices.load(order::relaxed);
+      must(slices <= 1, "one slice");
+      must(!more || counted.longest_slice_ns.load(order::relaxed) < patience_ns, "it does not sleep over its deadline");
+      all += slices;
+    }
+    kill(hog, SIGKILL);
+    must(all > 0, "the hog was given something");
   });
   EXPECT_TRUE(o.succeeded()) << o;
 }

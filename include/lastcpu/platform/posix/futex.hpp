@@ -18,12 +18,14 @@ namespace lastcpu::posix_detail {
 
 /// A wait with a deadline looks up so often even if nobody wakes it: what it waits for may have left.
 inline constexpr uint64_t longest_bounded_sleep_ns = 10'000'000;
-/// And before it sleeps, it lets others run so often: some ten microseconds where nobody wants to.
+/// And before it sleeps, it lets others run so often, some ten microseconds where nobody wants to, and so long: who is
+/// given the processor may keep it for milliseconds, and is given it once.
 inline constexpr uint32_t yields_before_a_bounded_sleep = 64;
+inline constexpr uint64_t longest_yielding_ns = 50'000;
 
 /// Threads that are in wait_while(), those included that were stopped there for good. Counted apart by where their word
-/// is: the answer of one CPU asks the kernel to wake nobody who waits for another one's, or for the gate, and shares no
-/// line with it.
+/// is: the answer of one CPU asks the kernel to wake nobody where others wait for another one's, or for the gate, but when
+/// the two words fall on one count: about one in 64.
 struct alignas(64) sleeper_count {
   atomic<uint32_t> threads{};
 };
@@ -63,14 +65,16 @@ inline void futex_sleep(const uint32_t* word, uint32_t value, uint64_t ns) noexc
 }
 
 /// A wait with a deadline is for what is under way: an answer that comes while those who are to give it have this
-/// processor, or another one, costs neither side a system call for a wake-up.
+/// processor, or another one, costs neither side a system call for a wake-up. What the clock says in the end.
 template <class T>
-[[nodiscard]] bool changes_while_others_run(const atomic<T>& word, T value, uint32_t yields) noexcept {
-  for (uint32_t i = 0; i < yields; ++i) {
-    if (word.load(order::acquire) != value) return true;
+[[nodiscard]] uint64_t let_others_run(const atomic<T>& word, T value, uint64_t now, uint64_t at,
+                                      uint32_t yields) noexcept {
+  const uint64_t until = at - now < longest_yielding_ns ? at : now + longest_yielding_ns;
+  for (; yields != 0 && now < until && word.load(order::acquire) == value; --yields) {
     syscall(SYS_sched_yield);
+    now = monotonic_ns();
   }
-  return false;
+  return now;
 }
 
 /// Sleeps while `word` holds `value`. An interrupted sleep returns, the caller compares again.
@@ -79,10 +83,12 @@ template <class T>
                               uint32_t yields = yields_before_a_bounded_sleep) noexcept {
   uint64_t ns = no_deadline;
   if (at != no_deadline) {
-    const uint64_t now = monotonic_ns();
+    uint64_t now = monotonic_ns();
+    if (now >= at) return false;
+    now = let_others_run(word, value, now, at, yields);
+    if (word.load(order::acquire) != value) return true;
     if (now >= at) return false;
     ns = at - now < longest_bounded_sleep_ns ? at - now : longest_bounded_sleep_ns;
-    if (changes_while_others_run(word, value, yields)) return true;
   }
   // (1) acq_rel, with (2): of this and the waker's exchange on the same count one is first. Either the waker sees a
   // sleeper, or this thread sees what the waker changed before it.

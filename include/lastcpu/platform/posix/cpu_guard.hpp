@@ -78,6 +78,7 @@ class [[nodiscard]] cpu_guard {
     if (!make_stack()) return guard_status::no_stack;
     if (wanted == no_cpu ? take_any_cpu() < max_cpus : take_cpu(wanted)) {
       cpu_ = this_thread_cpu;
+      make_present(&cpu_table[cpu_], sizeof cpu_table[cpu_]);  // a fault is kept there
       let_stops_in();
       stop_if_late();
       return guard_status::registered;

@@ -2,7 +2,7 @@
 #pragma once
 // Memory that is there before it is needed: a page that the crash path is the first to touch would be a request to the
 // kernel, which takes longer than the stop of a thread, and which a process that has used up its memory does not
-// survive.
+// survive. A fork undoes that: parent and child share every page from then on, and who writes to one first gets a copy.
 
 #include <stddef.h>
 #include <stdint.h>

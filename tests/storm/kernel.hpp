@@ -100,6 +100,9 @@ struct kernel {
   /// Each trial has a process of its own; none is inherited.
   bool forget(lastcpu::capture_program&) noexcept { return false; }
 
+  [[nodiscard]] const auto& gate() const noexcept requires requires(const D& d) { d.gate(); }
+  { return design.gate(); }
+
   D design{};
 };
 

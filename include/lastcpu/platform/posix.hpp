@@ -30,6 +30,7 @@
 #include <pthread.h>
 
 #include <string>
+#include <type_traits>
 
 namespace lastcpu {
 
@@ -107,6 +108,19 @@ static_assert(platform_checked<posix>);
 
 namespace posix_detail {
 
+/// The address of the gate's one word: of a crash_domain's, and of whatever else says where its gate is.
+template <class Domain>
+[[nodiscard]] const atomic<uintptr_t>* gate_of([[maybe_unused]] const Domain& domain) noexcept {
+  if constexpr (requires { domain.gate(); }) {
+    using gate = std::remove_cvref_t<decltype(domain.gate())>;
+    static_assert(std::is_standard_layout_v<gate> && sizeof(gate) == sizeof(atomic<uintptr_t>),
+                  "lastcpu: the gate is its word and nothing else, at the same address");
+    return reinterpret_cast<const atomic<uintptr_t>*>(&domain.gate());
+  } else {
+    return nullptr;
+  }
+}
+
 template <class Domain>
 void set_vectors(Domain& domain, const posix_options& options) noexcept {
   machine.stop = [](void* d, const posix_registers& regs, bool nmi) noexcept {
@@ -125,11 +139,13 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
   };
   machine.options = options;
   machine.domain = &domain;
+  machine_gate = gate_of(domain);
 }
 
-/// The dynamic linker looks a function up when it is called first, which takes longer than the stop of a thread: what
-/// the crash path calls is called once before. The rest goes through syscall().
-inline void call_what_a_crash_calls() noexcept {
+/// The dynamic linker looks a function up when it is called first, which takes longer than the stop of a thread: what a
+/// stop calls is called once before, or is syscall(). What comes behind it (the notes, the start of the capture program)
+/// has no such hurry.
+inline void call_what_a_stop_calls() noexcept {
   [[maybe_unused]] volatile int of_libc = errno;
   [[maybe_unused]] volatile uint64_t of_the_vdso = monotonic_ns();
 }
@@ -164,7 +180,7 @@ template <class Domain>
   if (posix_detail::machine.domain == nullptr &&
       pthread_atfork(nullptr, nullptr, posix_detail::after_fork_in_child) != 0)
     return "no memory for the fork handler";
-  posix_detail::call_what_a_crash_calls();
+  posix_detail::call_what_a_stop_calls();
   posix_detail::make_present(&domain, sizeof domain);
   posix_detail::make_present(posix_detail::sleepers, sizeof posix_detail::sleepers);
   posix_detail::set_vectors(domain, options);

@@ -110,25 +110,23 @@ void wake(const atomic<T>& word) noexcept {
   futex_wake(futex_half(word));
 }
 
-/// A gate that has been committed wakes nobody: a loser that parks for good would take time just when the others are to
-/// be stopped. It has acknowledged, and sleeps on until wake_losers().
-inline constinit atomic<uintptr_t> gate_of_sleeping_losers{};
+/// The machine's gate. Written by posix_install(), in quiet times; null without it.
+inline constinit const atomic<uintptr_t>* machine_gate = nullptr;
 
+/// The machine's gate, once committed, wakes nobody: a loser that parks for good would take time just when the others
+/// are to be stopped. It has acknowledged, and sleeps on until wake_losers().
 template <class T>
 void wake_unless_committed(const atomic<T>& word) noexcept {
   if constexpr (sizeof(T) == sizeof(uintptr_t)) {
-    if (gate_word{word.load(order::acquire)}.is_committed()) {
-      gate_of_sleeping_losers.store(reinterpret_cast<uintptr_t>(&word), order::relaxed);  // there is one gate
-      return;
-    }
+    const bool is_gate = static_cast<const void*>(&word) == machine_gate;
+    if (is_gate && gate_word{machine_gate->load(order::acquire)}.is_committed()) return;
   }
   wake(word);
 }
 
 /// They run their self-stop hook and park. For the CPU that has committed.
 inline void wake_losers() noexcept {
-  const uintptr_t gate = gate_of_sleeping_losers.load(order::relaxed);
-  if (gate != 0) wake(*reinterpret_cast<const atomic<uintptr_t>*>(gate));
+  if (machine_gate != nullptr) wake(*machine_gate);
 }
 
 [[nodiscard]] inline uint32_t all_sleepers() noexcept {
@@ -140,7 +138,6 @@ inline void wake_losers() noexcept {
 /// For the child of a fork, whose only thread does not sleep.
 inline void forget_sleepers() noexcept {
   for (sleeper_count& s : sleepers) s.threads.store(0, order::relaxed);
-  gate_of_sleeping_losers.store(0, order::relaxed);
 }
 
 /// For good. No handler of the program runs on this thread any more: the mask and the sleep are one system call.

@@ -2,12 +2,9 @@
 // A synchronous fault becomes a crash, with a capture program and without.
 #include "faults.hpp"
 #include "machine.hpp"
+#include "sandbox.hpp"
 
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-
-#include <cstddef>
 
 namespace {
 
@@ -26,12 +23,7 @@ void* memory_without_a_file() {
 }
 
 void call_what_seccomp_traps() {
-  sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<__u32>(offsetof(seccomp_data, nr))),
-                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  sock_fprog program{4, filter};
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "seccomp filters must be allowed here");
+  answer_call_with(SYS_getppid, SECCOMP_RET_TRAP);
   syscall(SYS_getppid);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // What runs, or does not, on a stopped thread and on the owner; after everybody has stopped, the notifiers look.
 #include "machine.hpp"
+#include "sandbox.hpp"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -123,6 +125,27 @@ TEST(stopped, a_parked_thread_uses_no_processor_time) {
   seen = &s;
   const outcome o = in_child([] { panic_with_handlers(the_machine<posix, measure_the_parked>, sleep_for_ever); });
   EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+  EXPECT_GT(s->wall_ns, 0u);
+  EXPECT_LT(s->cpu_ns, s->wall_ns / 4);
+}
+
+// A sandbox may refuse the call that parks a thread.
+TEST(stopped, a_thread_that_may_not_call_sigsuspend_parks_all_the_same) {
+  shared<after_the_stop> s;
+  seen = &s;
+  const auto refuse_sigsuspend = [] { answer_call_with(SYS_rt_sigsuspend, SECCOMP_RET_ERRNO | EPERM); };
+  const outcome poked = in_child([=] {
+    refuse_sigsuspend();
+    panic_with_handlers(the_machine<posix, poke_the_parked>, sleep_for_ever);
+  });
+  EXPECT_TRUE(poked.died_of(SIGABRT)) << poked;
+  EXPECT_EQ(s->saw_parked, 4u) << "all signals stay pending on the stopped thread";
+  EXPECT_EQ(s->handler_ran, 0u);
+  const outcome measured = in_child([=] {
+    refuse_sigsuspend();
+    panic_with_handlers(the_machine<posix, measure_the_parked>, sleep_for_ever);
+  });
+  EXPECT_TRUE(measured.died_of(SIGABRT)) << measured;
   EXPECT_GT(s->wall_ns, 0u);
   EXPECT_LT(s->cpu_ns, s->wall_ns / 4);
 }

@@ -8,7 +8,9 @@
 #include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
 
+#include <errno.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -140,10 +142,15 @@ inline void forget_sleepers() noexcept {
   for (sleeper_count& s : sleepers) s.threads.store(0, order::relaxed);
 }
 
-/// For good. No handler of the program runs on this thread any more: the mask and the sleep are one system call.
+/// For good. No handler of the program runs on this thread any more: the mask and the sleep are one system call, or two
+/// where a sandbox refuses that one.
 [[noreturn]] inline void sleep_for_good() noexcept {
   const uint64_t all = ~uint64_t{0};
-  for (;;) syscall(SYS_rt_sigsuspend, &all, sizeof all);
+  do syscall(SYS_rt_sigsuspend, &all, sizeof all);
+  while (errno == EINTR);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+  const uint32_t never = 0;
+  for (;;) futex_sleep(&never, 0, no_deadline);
 }
 
 }  // namespace lastcpu::posix_detail

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// A process that may not make every system call.
+
+#include "child.hpp"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#include <cstddef>
+
+namespace posix_test {
+
+/// From now on this thread, and every one that it starts, gets `answer` (SECCOMP_RET_...) for system call `number`.
+inline void answer_call_with(uint32_t number, uint32_t answer) {
+  sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<__u32>(offsetof(seccomp_data, nr))),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, answer),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  sock_fprog program{4, filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "seccomp filters must be allowed here");
+}
+
+}  // namespace posix_test

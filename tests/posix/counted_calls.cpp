@@ -35,14 +35,10 @@ void count(long number, const long (&args)[6]) {
         counted.cpu[cpu].requests.fetch_add(1, order::relaxed);
 }
 
-// One that comes back so late has not just found nobody else who wants to run.
-constexpr uint64_t slice_ns = lastcpu::posix_detail::longest_yielding_ns;
-
 void note_yield_since(uint64_t before) {
   const uint64_t ns = lastcpu::posix_detail::monotonic_ns() - before;
-  if (ns < slice_ns) return;
-  counted.slices.fetch_add(1, order::relaxed);
-  if (ns > counted.longest_slice_ns.load(order::relaxed)) counted.longest_slice_ns.store(ns, order::relaxed);
+  counted.yields_ns.fetch_add(ns, order::relaxed);
+  counted.last_yield_ns.store(ns, order::relaxed);
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ struct counted_calls {
   lastcpu::atomic<uint32_t> wakes{};       // FUTEX_WAKE, by anybody
   lastcpu::atomic<uint32_t> gate_wakes{};  // of those, the ones on gate_word
   const void* gate_word = nullptr;
-  lastcpu::atomic<uint64_t> slices{};  // sched_yield() that gave the processor away, by anybody
-  lastcpu::atomic<uint64_t> longest_slice_ns{};
+  lastcpu::atomic<uint64_t> yields_ns{};  // in sched_yield(), by anybody
+  lastcpu::atomic<uint64_t> last_yield_ns{};
   struct of_cpu {
     lastcpu::atomic<uint32_t> calls{};     // that it has made
     lastcpu::atomic<uint32_t> wakes{};     // of those, FUTEX_WAKE

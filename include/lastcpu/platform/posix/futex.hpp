@@ -23,7 +23,7 @@ inline constexpr uint64_t longest_bounded_sleep_ns = 10'000'000;
 /// And before it sleeps, it lets others run so often, some ten microseconds where nobody wants to, and so long: who is
 /// given the processor may keep it for milliseconds, and is given it once.
 inline constexpr uint32_t yields_before_a_bounded_sleep = 64;
-inline constexpr uint64_t longest_yielding_ns = 50'000;
+inline constexpr uint64_t longest_yielding_ns = 1'000'000;
 
 /// Threads that are in wait_while(), those included that were stopped there for good. Counted apart by where their word
 /// is: the answer of one CPU asks the kernel to wake nobody where others wait for another one's, or for the gate, but when

@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <initializer_list>
+#include <set>
 #include <thread>
 
 #include "raw_stop.hpp"
@@ -57,6 +58,15 @@ void stop_with_losers_vs_without(State& state) {
   state.counters["goal"] = static_cast<double>(others - losers) / others + 0.10;
 }
 
+// What is left to do when the losers have stopped, against the same by hand where there are no others.
+void stop_beside_losers_vs_tgkill_alone(State& state) {
+  const auto left = static_cast<unsigned>(state.range(0));
+  const auto losers = static_cast<unsigned>(state.range(1));
+  compare_trials(
+      state, [=] { return stop_by_lastcpu(left + losers, pastime::asleep, losers); },
+      [=] { return stop_by_hand(left, pastime::asleep); });
+}
+
 constexpr std::initializer_list<std::int64_t> sizes{2, 8, 32, 128, 512};
 
 void every_size(benchmark::internal::Benchmark* b) {
@@ -75,12 +85,22 @@ void sizes_with_losers(benchmark::internal::Benchmark* b) {
   b->ArgNames({"cpus", "losers"})->UseRealTime();
   for (const std::int64_t n : sizes)
     if (n > 2)
-      for (const std::int64_t losers : {std::int64_t{0}, n / 4, n / 2, 3 * n / 4, n - 2}) b->Args({n, losers});
+      for (const std::int64_t losers : std::set{std::int64_t{0}, n / 4, n / 2, 3 * n / 4, n - 2}) b->Args({n, losers});
+}
+void left_beside_losers(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"left", "beside"})
+      ->UseRealTime()
+      ->Args({1, 6})
+      ->Args({3, 4})
+      ->Args({1, 30})
+      ->Args({15, 16})
+      ->Args({1, 126});
 }
 
 BENCHMARK(control_stop_by_tgkill)->Apply(every_size);
 BENCHMARK(stop_sleeping_vs_tgkill)->Apply(every_size);
 BENCHMARK(stop_spinning_vs_tgkill)->Apply(sizes_that_can_spin);
 BENCHMARK(stop_with_losers_vs_without)->Apply(sizes_with_losers);
+BENCHMARK(stop_beside_losers_vs_tgkill_alone)->Apply(left_beside_losers);
 
 }  // namespace

@@ -206,7 +206,7 @@ TEST(stop_cost, a_bounded_wait_gives_its_processor_away_once_and_then_looks_at_i
     const pid_t hog = start_hog_beside_me();
     uint32_t given_away = 0;
     for (int wait = 0; wait < 500 && given_away < 20; ++wait)
-      for (const uint64_t patience_ns : {300'000, 4'000'000})
+      for (const uint64_t patience_ns : {uint64_t{300'000}, uint64_t{4'000'000}})
         if (yield_in_a_wait_of(patience_ns) >= part_of_a_slice_ns) ++given_away;
     kill(hog, SIGKILL);
     must(given_away > 0, "the hog was given something");

@@ -82,11 +82,21 @@ class comparison {
     raw_ns_.push_back(raw_ns);
     ratios_.push_back(ours_ns / raw_ns);
   }
+  /// The same as a round: `ours`, `raw`, `raw`, `ours`.
+  template <class Ours, class Raw>
+  void add_round(Ours ours, Raw raw) {
+    const double ours_first = ours();
+    const double raw_first = raw();
+    const double raw_again = raw();
+    const double ours_again = ours();
+    add((ours_first + ours_again) / 2, (raw_first + raw_again) / 2);
+  }
+  [[nodiscard]] double ratio() { return quantile(ratios_, 0.5); }
   void report(benchmark::State& state) {
     if (ratios_.empty()) return;
     state.counters["ours_ns"] = quantile(ours_ns_, 0.5);
     state.counters["raw_ns"] = quantile(raw_ns_, 0.5);
-    state.counters["ratio"] = quantile(ratios_, 0.5);
+    state.counters["ratio"] = ratio();
     state.counters["ratio_p25"] = quantile(ratios_, 0.25);
     state.counters["ratio_p75"] = quantile(ratios_, 0.75);
   }
@@ -97,24 +107,23 @@ class comparison {
   std::vector<double> ratios_;
 };
 
-/// The body of a benchmark: a round calls `ours`, `raw`, `raw`, `ours`, and each returns nanoseconds. An exception is the
-/// benchmark's error.
+/// Calls `round` as often as the benchmark wants it. False when that threw; the exception is the benchmark's error.
+template <class Round>
+[[nodiscard]] bool run_rounds(benchmark::State& state, Round round) {
+  try {
+    for ([[maybe_unused]] auto each : state) round();
+  } catch (const std::exception& e) {
+    state.SkipWithError(e.what());
+    return false;
+  }
+  return true;
+}
+
+/// The body of a benchmark; `ours` and `raw` return nanoseconds.
 template <class Ours, class Raw>
 void compare_measured(benchmark::State& state, Ours ours, Raw raw) {
   comparison rounds;
-  try {
-    for ([[maybe_unused]] auto round : state) {
-      const double ours_first = ours();
-      const double raw_first = raw();
-      const double raw_again = raw();
-      const double ours_again = ours();
-      rounds.add((ours_first + ours_again) / 2, (raw_first + raw_again) / 2);
-    }
-  } catch (const std::exception& e) {
-    state.SkipWithError(e.what());
-    return;
-  }
-  rounds.report(state);
+  if (run_rounds(state, [&] { rounds.add_round(ours, raw); })) rounds.report(state);
 }
 
 /// The same for short operations, in batches. Both take nothing and are idempotent: they leave everything as they found

@@ -28,7 +28,7 @@ struct as_gc_thread {
 };
 
 trial_result stop_by_boehm(unsigned others, pastime how) {
-  return timed_trial([=] {
+  return timed_trial(processors::any, [=] {
     GC_INIT();
     GC_allow_register_threads();
     start_crew(others, how, [](unsigned) { return as_gc_thread(); });

@@ -4,28 +4,47 @@
 
 #include "child_process.hpp"
 #include "crew.hpp"
+#include "topology.hpp"
 #include "trials.hpp"
 
 #include <lastcpu/panic.hpp>
 #include <lastcpu/platform/posix.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <thread>
 
 namespace lastcpu_bench {
 
+/// Where the threads of a trial run.
+enum class processors {
+  any,  // where the scheduler puts them: what sleeps is woken on a processor that sleeps, too
+  one,  // all on one, the owner's: nothing waits for a processor to wake up
+};
+
 /// Runs `body` in a child; it returns the nanoseconds of what it timed.
 template <class Body>
-trial_result timed_trial(Body body) {
+trial_result timed_trial(processors on, Body body) {
   struct timing {
     std::uint64_t ns;
   };
-  const child_process<timing> child{[&body](timing& out) { out.ns = body(); }};
+  const child_process<timing> child{[on, &body](timing& out) {
+    if (on == processors::one) must(pin_to(allowed_cpus().front()), "the process is on one processor");
+    out.ns = body();
+  }};
   return {static_cast<double>(child.figures().ns), child.error()};
+}
+
+/// A page of the stack that this process has inherited is copied when it is first written: a cost of the trial's fork,
+/// which nothing that is timed shall pay.
+[[gnu::noinline]] inline void have_a_stack() noexcept {
+  volatile char room[16 * 1024];
+  for (std::size_t i = 0; i < sizeof room; i += 1024) room[i] = 0;
 }
 
 template <class Action>
 std::uint64_t time_once(Action action) {
+  have_a_stack();
   const std::uint64_t start = monotonic_ns();
   action();
   return monotonic_ns() - start;
@@ -49,8 +68,9 @@ inline void start_loser(unsigned number) {
 }
 
 /// CPU 0 stops `others`, of which the last `losers` have panicked too late and wait.
-inline trial_result stop_by_lastcpu(unsigned others, pastime how, unsigned losers = 0) {
-  return timed_trial([=] {
+inline trial_result stop_by_lastcpu(unsigned others, pastime how, unsigned losers = 0,
+                                    processors on = processors::any) {
+  return timed_trial(on, [=] {
     must(lastcpu::posix_install(machine).empty(), "the handlers are in place");
     const as_cpu me(0);
     must(machine.gate().claim(lastcpu::hold::final).won(), "CPU 0 panics first");

@@ -20,16 +20,20 @@ struct trial_result {
   std::string error;
 };
 
-/// compare_measured() for trials that return a trial_result. Register it with UseRealTime(): this process sleeps while
-/// its children work.
-template <class Ours, class Raw>
-void compare_trials(benchmark::State& state, Ours ours, Raw raw) {
-  const auto measured = [](const trial_result& t) {
+/// A trial that returns a trial_result as an operation that returns nanoseconds, or throws why it failed.
+template <class Trial>
+auto measured(Trial trial) {
+  return [trial] {
+    const trial_result t = trial();
     if (!t.error.empty()) throw std::runtime_error(t.error);
     return t.ns;
   };
-  compare_measured(
-      state, [&] { return measured(ours()); }, [&] { return measured(raw()); });
+}
+
+/// compare_measured() for such trials. Register it with UseRealTime(): this process sleeps while its children work.
+template <class Ours, class Raw>
+void compare_trials(benchmark::State& state, Ours ours, Raw raw) {
+  compare_measured(state, measured(ours), measured(raw));
 }
 
 }  // namespace lastcpu_bench

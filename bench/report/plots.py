@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gnuplot import LINES, WIDTH, colour, draw, head, quoted
 from goals import share_parked, with_parked
-from results import CPUS, quartiles
+from results import CPUS, PARKED, quartiles
 
 UNITS = [(1, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s")]
 
@@ -189,8 +189,8 @@ def sides(benchmark):
 
 
 def others(benchmark):
-    """What a picture over the CPUs holds still: "asleep, place:near"."""
-    fixed = [benchmark.variant] + [f"{k} {v}" for k, v in benchmark.parameters.items() if k not in CPUS]
+    """What a picture over the CPUs, or over those that are parked, holds still: "asleep, place:near"."""
+    fixed = [benchmark.variant] + [f"{k} {v}" for k, v in benchmark.parameters.items() if k not in CPUS + PARKED]
     return ", ".join(f for f in fixed if f)
 
 
@@ -243,17 +243,20 @@ def merged(points):
 
 def parked_losers(results):
     """The time to stop all, over the share of them that is parked already, beside what is left to do."""
-    groups = defaultdict(list)
+    groups = defaultdict(lambda: defaultdict(list))
     for b in with_parked(results):
-        groups[(b.program, b.family, b.cpus)].append(
+        groups[b.program, b.family, others(b)][b.cpus].append(
             (share_parked(b), b.median("ratio"), *b.ratio_quartiles()))
-    if not groups:
-        return []
-    program, family, _ = next(iter(groups))
-    name = file_name(family)
-    script = head(name, "Stopping all when some are parked already", 360)
-    script += "".join(data_block(f"n{cpus}", sorted(points)) for (_, _, cpus), points in groups.items())
-    high = max(1.15, *(p[3] * 1.03 for points in groups.values() for p in points))
+    return [stop_beside_parked(*where, sizes) for where, sizes in groups.items()]
+
+
+def stop_beside_parked(program, family, fixed, sizes):
+    """A picture of parked_losers(): a line for each number of CPUs."""
+    name = file_name(family, fixed)
+    title = "Stopping all when some are parked already" + (f" ({fixed})" if fixed else "")
+    script = head(name, title, 360)
+    script += "".join(data_block(f"n{cpus}", sorted(points)) for cpus, points in sizes.items())
+    high = max(1.15, *(p[3] * 1.03 for points in sizes.values() for p in points))
     script += f"""set xrange [-0.02:1.02]
 set yrange [0:{high:g}]
 set xtics ("none" 0, "1/4" 0.25, "half" 0.5, "3/4" 0.75, "all" 1)
@@ -266,10 +269,10 @@ plot 1-x+0.1 with lines linecolor {colour('goal')} dashtype 2 linewidth 1 title 
 """ + ", \\\n".join(
         f" $n{cpus} using 1:2:3:4 with yerrorlines linecolor {colour(tone)} linewidth 1.6 pointtype 7 pointsize 0.5 "
         f"title {quoted(f'{cpus} CPUs')}"
-        for tone, (_, _, cpus) in zip(["ours", "third", "fourth", "fifth", "raw", "ink"] * 9, groups)) + "\n"
+        for tone, cpus in zip(["ours", "third", "fourth", "fifth", "raw", "ink"] * 9, sizes)) + "\n"
     caption = ("A loser that is parked counts as stopped and is sent nothing, so that only what is left takes time. "
                "Bars: quartiles.")
-    return [Picture(name, program, caption, draw(name, script))]
+    return Picture(name, program, caption, draw(name, script))
 
 
 def pictures(results, judged):

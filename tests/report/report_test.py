@@ -145,6 +145,12 @@ class Pictures(Report):
         self.assert_said(words(picture), "what is left", "goal", "9 CPUs", "half")
         self.assertEqual(marks(picture, "ours"), 5)
 
+    def test_parked_losers_of_two_places_are_two_pictures(self):
+        found = self.pictures(*(figures.pair(f"stop_with_losers_vs_all/cpus:9/losers:{k}/at:{where}", 1 - k / 8)
+                                for k in (0, 4) for where in ("here", "there")))
+        self.assertEqual(sorted(found), ["stop_with_losers_vs_all_at_here", "stop_with_losers_vs_all_at_there"])
+        self.assert_said(words(found["stop_with_losers_vs_all_at_here"]), "(at here)")
+
     def test_a_bar_is_as_wide_as_the_repetitions_differ_or_the_rounds(self):
         rows = figures.pair("a_vs_b", 1.0, noise=0)
         quartiles = self.results(rows).benchmarks[0].ratio_quartiles()

@@ -252,12 +252,11 @@ class stop_cpus {
       if (!P::wait_while(r.ack, uint32_t{0}, at)) return;
   }
 
+  // The owner's, together, and apart from the gate and the records: writing one takes no line away from another CPU.
+  alignas(64) atomic<uint32_t> rungs_done_{};
+  atomic<uint32_t> collected_{};             // 0 not yet, 1 all answered, 2 some are silent
+  atomic<uint32_t> entries_[P::max_cpus]{};  // the report's lines, each a stop_state
   record records_[P::max_cpus]{};
-  // The owner's: the report's lines, each a stop_state. Apart from the records, so that writing one takes no record's
-  // line away from its CPU.
-  atomic<uint32_t> entries_[P::max_cpus]{};
-  atomic<uint32_t> rungs_done_{};  // the owner's, as is the next
-  atomic<uint32_t> collected_{};   // 0 not yet, 1 all answered, 2 some are silent
 };
 
 }  // namespace lastcpu

@@ -18,7 +18,6 @@
 // handlers may only depend on what they read.
 
 #include <lastcpu/model/decisions.hpp>
-#include <lastcpu/model/exploring.hpp>
 #include <lastcpu/model/operations.hpp>
 #include <lastcpu/model/platform.hpp>
 #include <lastcpu/model/report.hpp>

@@ -7,41 +7,12 @@
 // putting the bytes back. Also: every order without that (`reduce` off), a bound on context switches, random runs.
 
 #include <lastcpu/model/machine.hpp>
+#include <lastcpu/model/options.hpp>
 
+#include <random>
 #include <unordered_map>
 
 namespace lastcpu::model {
-
-enum class deadlines : uint8_t {
-  when_stuck,  // time passes only where nobody can go on without: who can answer, answers
-  any_time,    // a deadline may pass at any moment, or not
-};
-
-struct options {
-  uint32_t nmis = 0;        // injected at any moment, so many in a run
-  uint32_t nmi_cpus = ~0u;  // as a mask: on these CPUs
-  uint32_t spurious = 0;    // so many waits end for no reason
-  deadlines time = deadlines::when_stuck;
-  uint32_t stale = ~0u;      // a load sees at most so many stores back
-  uint32_t switches = ~0u;   // at most so many switches away from a CPU that could go on
-  uint64_t random_runs = 0;  // not exhaustive: so many runs, by seed
-  uint64_t seed = 1;
-  uint64_t max_states = 30'000'000;
-  uint32_t max_depth = 5'000;  // operations in one run
-  bool reduce = true;          // false: no quiet words, no state left out: every order, one by one
-  bool livelock = false;       // finds states from which nobody can come to an end; needs `reduce`
-  bool shorten = true;         // looks for a shorter way to a failure
-};
-
-struct result {
-  std::string failure;    // empty: every run is as it should be
-  std::string choices;    // leads there again: replay()
-  std::string chart;      // the run that fails; tools/chart draws it
-  bool complete = false;  // no run was left out
-  bool shortest = false;  // no run fails in fewer operations
-  uint64_t states = 0, runs = 0, moves = 0;
-  double seconds = 0;
-};
 
 /// A CPU takes a step, or something comes to it. The interrupts are model::interrupt.
 enum class move_kind : uint8_t { step, irq, stop_nmi, injected_nmi, timeout, spurious };
@@ -66,18 +37,174 @@ class search {
     bool can_end;    // some run from here comes to an end
   };
 
-  void start();
-  void explore();
-  bool visit();
-  [[nodiscard]] bool is_known(state& s) const noexcept;
-  void random_walks(uint64_t runs);
-  void leaf();
-  void list_moves();
-  void list_moves_of(cpu_id cpu);
+  // --- What can happen next
+
   void add(move_kind kind, cpu_id cpu, uint32_t choice = 0) { moves_.push_back({kind, cpu, choice}); }
-  void apply(uint32_t number);
-  void save();
-  void restore(size_t at);
+
+  void list_moves() {
+    moves_.clear();
+    world& w = m_.now;
+    if (w.over) return;
+    if (w.urgent != no_cpu) {
+      for (uint32_t i = 0, n = m_.ways(w.urgent); i < n; ++i) add(move_kind::step, w.urgent, i);
+      if (!moves_.empty()) return;
+      w.urgent = no_cpu;
+    }
+    const bool bounded = w.switches_left == 0 && w.last != no_cpu && m_.ways(w.last) != 0;
+    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) {
+      if (bounded && cpu != w.last)
+        cut_ = true;
+      else
+        list_moves_of(cpu);
+    }
+    if (!moves_.empty()) return;
+    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
+      if (w.cpu[cpu].asleep && w.cpu[cpu].pending.at != no_deadline) add(move_kind::timeout, cpu);
+  }
+
+  void list_moves_of(cpu_id cpu) {
+    const cpu_state& c = m_.now.cpu[cpu];
+    for (uint32_t i = 0, n = m_.ways(cpu); i < n; ++i) add(move_kind::step, cpu, i);
+    if (c.asleep && !c.woken) {
+      if (options_.time == deadlines::any_time && c.pending.at != no_deadline) add(move_kind::timeout, cpu);
+      if (m_.now.spurious_left != 0) add(move_kind::spurious, cpu);
+    }
+    if (c.deaf || c.level == context::nmi) return;
+    if (c.nmi_latched) add(move_kind::stop_nmi, cpu);
+    if (m_.now.nmis_left != 0 && (options_.nmi_cpus >> cpu & 1) != 0) add(move_kind::injected_nmi, cpu);
+    if (c.irq_latched && c.irqs_on && c.level == context::thread) add(move_kind::irq, cpu);
+  }
+
+  void apply(uint32_t number) {
+    world& w = m_.now;
+    const move mv = moves_[number];
+    path_.push_back(number);
+    ++out_.moves;
+    if (w.mem.stores > max_stores / 2) w.mem.compact(m_.alive());
+    if (options_.switches != ~0u) {
+      if (w.last != no_cpu && w.last != mv.cpu && w.switches_left != 0 && m_.ways(w.last) != 0) --w.switches_left;
+      w.last = mv.cpu;
+    }
+    w.urgent = no_cpu;
+    if (mv.kind == move_kind::step) {
+      m_.execute(mv.cpu, mv.choice);
+    } else if (mv.kind == move_kind::timeout) {
+      if (options_.time == deadlines::when_stuck) w.mem.catch_up(mv.cpu);
+      m_.end_wait(mv.cpu, false, "waits no longer: the deadline passes");
+    } else if (mv.kind == move_kind::spurious) {
+      --w.spurious_left;
+      m_.end_wait(mv.cpu, true, "wakes up for no reason");
+    } else {
+      m_.interrupt_cpu(mv.cpu, static_cast<interrupt>(mv.kind));
+    }
+    m_.resume(mv.cpu);
+  }
+
+  // --- In every order
+
+  void start() {
+    m_.start();
+    m_.now.nmis_left = options_.nmis;
+    m_.now.spurious_left = options_.spurious;
+    m_.now.switches_left = options_.switches;
+    path_.clear();
+    snapshots_.clear();
+  }
+
+  void explore() {
+    m_.learned = cut_ = found_an_end_ = false;
+    out_ = {};
+    ++pass_;
+    start();
+    (void)visit();
+  }
+
+  // Depth first. Whether some run from here comes to an end, as far as is known yet.
+  bool visit() {
+    list_moves();
+    if (moves_.empty()) {
+      leaf();
+      return true;
+    }
+    state unknown{};
+    state& s = options_.reduce ? states_[m_.hash()] : unknown;
+    const auto depth = static_cast<uint32_t>(path_.size());
+    if (s.pass == pass_ && !(by_depth_ && depth < s.depth)) return s.can_end;
+    s.pass = pass_;
+    s.depth = depth;
+    if (ends_are_known_ && !s.can_end) m_.fail("livelock: from here nobody can come to an end");
+    const bool too_many = depth >= options_.max_depth || states_.size() >= options_.max_states;
+    cut_ = cut_ || too_many;
+    const std::vector<move> moves = moves_;
+    const size_t snapshot = snapshots_.size();
+    if (moves.size() > 1) save();
+    for (uint32_t i = 0; i < moves.size() && !too_many && m_.failure.empty() && !m_.learned; ++i) {
+      if (i != 0) restore(snapshot);
+      moves_ = moves;
+      path_.resize(depth);
+      apply(i);
+      if (visit() && !s.can_end) s.can_end = found_an_end_ = true;
+    }
+    snapshots_.resize(snapshot);
+    return s.can_end;
+  }
+
+  void leaf() {
+    if (!m_.failure.empty()) return;
+    ++out_.runs;
+    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
+      if (!m_.now.over && m_.now.cpu[cpu].asleep && !m_.subject->may_sleep())
+        m_.fail(numbered("deadlock: CPU ", cpu) + " waits for ever, and nobody else can go on");
+    if (m_.failure.empty()) m_.subject->finish(m_.now.end, m_.now.ended_by);
+  }
+
+  void random_walks(uint64_t runs) {
+    std::mt19937_64 dice(options_.seed);
+    m_.learned = false;
+    out_ = {};
+    start();
+    save();
+    for (uint64_t i = 0; i < runs && m_.failure.empty(); ++i) {
+      restore(0);
+      path_.clear();
+      for (list_moves(); !moves_.empty() && path_.size() < options_.max_depth; list_moves())
+        apply(static_cast<uint32_t>(dice() % moves_.size()));
+      leaf();
+      if (path_.size() >= options_.max_depth) m_.fail("livelock: a run does not come to an end");
+    }
+  }
+
+  // --- Snapshots
+
+  // What one is made of. The first part says how long the others are.
+  template <class Copy>
+  void each_part(Copy copy) {
+    world& w = m_.now;
+    copy(&w, offsetof(world, mem.store));
+    copy(w.mem.store, (w.mem.stores + 1) * sizeof(store_record));
+    copy(m_.object, m_.object_size);
+    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) copy(w.cpu[cpu].stack, m_.stacks[cpu].used(w.cpu[cpu].stack));
+  }
+
+  void save() {
+    m_.now.mem.compact(m_.alive());
+    each_part([this](const void* part, size_t n) {
+      const auto* bytes = static_cast<const unsigned char*>(part);
+      snapshots_.insert(snapshots_.end(), bytes, bytes + n);
+    });
+  }
+
+  void restore(size_t at) {
+    each_part([this, &at](void* part, size_t n) {
+      std::memcpy(part, snapshots_.data() + at, n);
+      at += n;
+    });
+    std::memcpy(m_.shadow(), m_.object, m_.object_size);
+    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) fiber_stack::wipe_below(m_.now.cpu[cpu].stack);
+  }
+
+  // --- The verdict (report.hpp)
+
   void find_livelock();
   void shorten();
   [[nodiscard]] std::string path_text() const;

@@ -62,14 +62,12 @@ struct word_record {
   return h ^ h >> 29;
 }
 
-/// Plain data, nothing has happened where it is zero: a snapshot copies `bytes()` of it.
+/// Plain data, nothing has happened where it is zero. A snapshot leaves out what is behind the last store.
 struct memory {
   view seen_by[max_machine];
   word_record word[max_words];
   uint32_t stores;
   store_record store[max_stores];  // from 1 on
-
-  [[nodiscard]] size_t bytes() const noexcept { return offsetof(memory, store) + (stores + 1) * sizeof(store_record); }
 
   /// The store that is `back` before the last one, or no_store where this CPU may not read it.
   [[nodiscard]] uint16_t readable(cpu_id cpu, uint32_t w, uint32_t back) noexcept {

@@ -60,8 +60,8 @@ struct history : model::scenario {
     constexpr std::ptrdiff_t first = 24, size = 16, end = first + cpus * size;
     if (offset < 20) return shared[offset / 4];
     if (offset >= first && offset < end)
-      return model::numbered((offset - first) % size == 0 ? "answer of CPU " : "registers of CPU ",
-                             static_cast<uint64_t>((offset - first) / size));
+      return ((offset - first) % size == 0 ? "answer of CPU " : "registers of CPU ") +
+             std::to_string((offset - first) / size);
     return offset < end + 12 ? "image" : "gate";
   }
 };

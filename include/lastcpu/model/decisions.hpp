@@ -5,7 +5,7 @@
 
 #include <lastcpu/model/machine.hpp>
 
-#include <cstdlib>
+#include <istream>
 
 namespace lastcpu::model {
 
@@ -48,19 +48,21 @@ inline bool machine::is_quiet(const operation& o) noexcept {
 inline std::string machine::decisions() const {
   std::string out;
   for (size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i].needs != 0) out = numbered(numbered(out, i) + "*", slots_[i].needs) + ".";
+    if (slots_[i].needs != 0) out += std::to_string(i) + "*" + std::to_string(slots_[i].needs) + ".";
   return out;
 }
 
-inline bool machine::decisions(const std::string& text) {
+inline bool machine::decisions(std::istream& text) {
   for (slot& s : slots_) s = {s.word, 0, {}};
-  for (const char* p = text.c_str(); *p != '\0' && *p != ':'; p += *p == '.') {
-    char* end = nullptr;
-    const size_t i = std::strtoul(p, &end, 10);
-    if (*end != '*' || i >= slots_.size()) return false;
-    slots_[i].needs = static_cast<uint32_t>(std::strtoul(end + 1, &end, 10));
-    p = end;
+  while (text.peek() != ':') {
+    size_t i = 0;
+    char star = 0;
+    uint32_t needs = 0;
+    if (!(text >> i >> star >> needs) || star != '*' || i >= slots_.size()) return false;
+    slots_[i].needs = needs;
+    if (text.peek() == '.') text.get();
   }
+  text.get();
   return true;
 }
 

@@ -17,11 +17,6 @@
 
 namespace lastcpu::model {
 
-/// The text, and the number behind it.
-[[nodiscard]] inline std::string numbered(std::string text, uint64_t number) {
-  return text += std::to_string(number);
-}
-
 /// The stack of a CPU. A suspended fiber is its stack pointer and the bytes above it, so a snapshot is a copy of those.
 /// Nothing on it is ever unwound. Stacks stay where they are, so that equal states have equal bytes.
 struct fiber_stack {
@@ -169,7 +164,7 @@ class machine {
   [[nodiscard]] unsigned char* shadow() noexcept { return shadow_.data(); }
   /// Which words need decisions, as text, and back.
   [[nodiscard]] std::string decisions() const;
-  bool decisions(const std::string& text);
+  bool decisions(std::istream& text);
 
  private:
   enum need : uint32_t { contended = 1, slept_on = 2, nested = 4 };

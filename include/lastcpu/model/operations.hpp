@@ -132,7 +132,7 @@ inline void machine::execute(cpu_id cpu, const operation& o, uint32_t choice) no
     send(cpu, static_cast<uint32_t>(o.wanted), o.desired != 0);
   } else if (o.what == act::choose) {
     c.result = choice;
-    record(cpu, numbered("chooses ", choice));
+    record(cpu, "chooses " + std::to_string(choice));
   } else if (o.what == act::finish) {
     static constexpr const char* ends[] = {"", "JUMPS", "RESTARTS", "HALTS"};
     record(cpu, ends[o.desired]);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <sstream>
 #include <utility>
 
@@ -18,15 +19,14 @@ namespace lastcpu::model {
 // --- The chart
 
 inline std::string machine::name_of(size_t offset) const {
-  if (offset >= object_size) return numbered("absence of CPU ", (offset - object_size) / 4);
+  if (offset >= object_size) return "absence of CPU " + std::to_string((offset - object_size) / 4);
   const std::string out = subject->name(object + offset);
-  return out.empty() ? numbered("word ", offset) : out;
+  return out.empty() ? "word " + std::to_string(offset) : out;
 }
 
 inline void machine::trace(const trace_event& e) {
   const bool number = e.kind == trace_kind::step_begun || e.kind == trace_kind::stop_sent;
-  if (on_fiber())
-    record(current_, number ? numbered(std::string(to_string(e.kind)) + " ", e.value) : to_string(e.kind));
+  if (on_fiber()) record(current_, to_string(e.kind) + (number ? " " + std::to_string(e.value) : std::string()));
   const cpu_id was = std::exchange(current_, no_cpu);  // what the scenario looks at meanwhile is no operation
   const cpu_id by = std::exchange(now.ended_by, was);  // but this_cpu() is who it was
   subject->on_trace(e);
@@ -53,13 +53,13 @@ inline void machine::describe(cpu_id cpu, const operation& o, uint16_t from, con
 [[nodiscard]] inline std::string chart_text(const machine& m) {
   constexpr size_t lane = 46;
   std::string out(6, ' ');
-  for (cpu_id cpu = 0; cpu < m.cpus; ++cpu) out += numbered("CPU ", cpu) + std::string(lane - 5, ' ');
+  for (cpu_id cpu = 0; cpu < m.cpus; ++cpu) out += "CPU " + std::to_string(cpu) + std::string(lane - 5, ' ');
   for (size_t i = 0; i < m.events.size(); ++i) {
     const event& e = m.events[i];
     const std::string number = std::to_string(i + 1);
     out += "\n" + std::string(4 - number.size(), ' ') + number + "  " + std::string(lane * e.cpu, ' ');
     out += (e.level == context::nmi ? "! " : e.level == context::irq ? "~ " : "") + e.text;
-    if (e.from != 0) out += numbered(" (", e.from) + ")";
+    if (e.from != 0) out += " (" + std::to_string(e.from) + ")";
   }
   return out + (m.failure.empty() ? "" : "\n=> " + m.failure) + "\n";
 }
@@ -68,31 +68,29 @@ inline void machine::describe(cpu_id cpu, const operation& o, uint16_t from, con
 
 inline std::string search::path_text() const {
   std::string out = m_.decisions() + ":";
-  for (const uint32_t number : path_) out = numbered(out, number) + ".";
+  for (const uint32_t number : path_) out += std::to_string(number) + ".";
   return out;
 }
 
-inline result search::follow(const std::string& choices) {
-  const size_t colon = choices.find(':');
+inline result search::follow(std::string choices) {
+  std::istringstream text(choices);
   m_.recording = true;
   m_.events.clear();
-  const bool known = m_.decisions(choices) && colon != choices.npos;
+  const bool known = m_.decisions(text);
   start();
   if (!known) m_.fail("choices that are not of this scenario");
-  std::istringstream numbers(choices.substr(colon + 1));
-  for (std::string number; m_.failure.empty() && std::getline(numbers, number, '.');) {
+  while (m_.failure.empty() && text.peek() != EOF) {
     list_moves();
-    char* end = nullptr;
-    const unsigned long n = std::strtoul(number.c_str(), &end, 10);
-    if (end == number.c_str() || *end != '\0' || n >= moves_.size())
-      m_.fail("choices that do not fit this scenario");
+    uint32_t n = 0;
+    if (text >> n && text.get() == '.' && n < moves_.size())
+      apply(n);
     else
-      apply(static_cast<uint32_t>(n));
+      m_.fail("choices that do not fit this scenario");
   }
   list_moves();
   if (moves_.empty()) leaf();
   if (out_.failure.empty()) out_.failure = m_.failure;
-  out_.choices = choices;
+  out_.choices = std::move(choices);
   out_.chart = chart_text(m_);
   return out_;
 }
@@ -105,33 +103,23 @@ inline result search::run() {
     out_.failure = "model::options: livelock needs reduce";
     return out_;
   }
-  if (options_.reduce && options_.random_runs == 0) random_walks(100);
-  do {
-    states_.clear();
-    if (options_.random_runs != 0)
-      random_walks(options_.random_runs);
-    else
-      explore();
-    if (options_.livelock) find_livelock();
-  } while (m_.learned);
+  if (options_.random_runs == 0) {
+    if (options_.reduce) random_walks(100);  // they learn most of what there is
+    explore();
+  } else {
+    do random_walks(options_.random_runs);
+    while (m_.learned);
+  }
   out_.states = states_.size();
   out_.complete = options_.random_runs == 0 && m_.failure.empty() && !cut_ && options_.stale == ~0u;
   if (!m_.failure.empty()) {
     out_.failure = m_.failure;
     out_.choices = path_text();
     if (options_.shorten && options_.reduce && !options_.livelock) shorten();
-    (void)follow(std::string(out_.choices));
+    (void)follow(out_.choices);
   }
   out_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return out_;
-}
-
-// What leads to an end is found by exploring again, until no state has an end that was not known to have one.
-inline void search::find_livelock() {
-  while (found_an_end_ && m_.failure.empty() && !m_.learned) explore();
-  ends_are_known_ = m_.failure.empty() && !m_.learned && !cut_;
-  if (ends_are_known_) explore();
-  ends_are_known_ = false;
 }
 
 inline void search::shorten() {
@@ -140,10 +128,7 @@ inline void search::shorten() {
   options_.max_states = std::min<uint64_t>(options_.max_states, 300'000);
   while (path_.size() > 1) {
     options_.max_depth = static_cast<uint32_t>(path_.size()) - 1;
-    do {
-      states_.clear();
-      explore();
-    } while (m_.learned);
+    explore();
     found.shortest = m_.failure.empty() && states_.size() < options_.max_states;
     if (m_.failure.empty()) break;
     found.failure = m_.failure;

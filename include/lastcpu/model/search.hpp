@@ -28,7 +28,7 @@ class search {
 
   result run();
   /// One run along `choices`, with its events recorded.
-  result follow(const std::string& choices);
+  result follow(std::string choices);
 
  private:
   struct state {
@@ -112,6 +112,22 @@ class search {
   }
 
   void explore() {
+    do {
+      states_.clear();
+      pass();
+      if (options_.livelock) find_livelock();
+    } while (m_.learned);
+  }
+
+  // What leads to an end is found by exploring again, until no state has an end that was not known to have one.
+  void find_livelock() {
+    while (found_an_end_ && m_.failure.empty() && !m_.learned) pass();
+    ends_are_known_ = m_.failure.empty() && !m_.learned && !cut_;
+    if (ends_are_known_) pass();
+    ends_are_known_ = false;
+  }
+
+  void pass() {
     m_.learned = cut_ = found_an_end_ = false;
     out_ = {};
     ++pass_;
@@ -154,7 +170,7 @@ class search {
     ++out_.runs;
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
       if (!m_.now.over && m_.now.cpu[cpu].asleep && !m_.subject->may_sleep())
-        m_.fail(numbered("deadlock: CPU ", cpu) + " waits for ever, and nobody else can go on");
+        m_.fail("deadlock: CPU " + std::to_string(cpu) + " waits for ever, and nobody else can go on");
     if (m_.failure.empty()) m_.subject->finish(m_.now.end, m_.now.ended_by);
   }
 
@@ -205,7 +221,6 @@ class search {
 
   // --- The verdict (report.hpp)
 
-  void find_livelock();
   void shorten();
   [[nodiscard]] std::string path_text() const;
 

@@ -11,25 +11,26 @@ namespace lastcpu::model {
 
 // --- Words
 
-inline uint8_t machine::word_of(uint8_t& number, size_t index) noexcept {
-  if (number != 0) return static_cast<uint8_t>(number - 1);
-  if (words_in_use == max_words) {
+inline uint8_t machine::word_of(size_t place) noexcept {
+  if (number_[place] == 0 && words_in_use == max_words) {
     fail("the scenario has more words than the model can hold");
     return 0;
   }
-  slot_of_word_[words_in_use] = static_cast<uint32_t>(index);
-  number = static_cast<uint8_t>(++words_in_use);
-  return static_cast<uint8_t>(number - 1);
+  if (number_[place] == 0) {
+    known_[words_in_use].place = place;
+    number_[place] = static_cast<uint8_t>(++words_in_use);
+  }
+  return static_cast<uint8_t>(number_[place] - 1);
 }
 
 inline void machine::add_word(const void* address, uint64_t value) noexcept {
   const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
-  if (offset < object_size) now.mem.word[word_of(slots_[offset / 4].word, offset / 4)].value = value;
+  if (offset < object_size) now.mem.word[word_of(offset / 4)].value = value;
 }
 
 inline uint8_t machine::word_at(const void* address) noexcept {
   const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
-  if (offset < object_size && slots_[offset / 4].word != 0) return word_of(slots_[offset / 4].word, offset / 4);
+  if (offset < object_size && number_[offset / 4] != 0) return word_of(offset / 4);
   fail("a shared word that is not a member of the scenario");
   return 0;
 }
@@ -39,7 +40,7 @@ inline bool machine::is_quiet(const operation& o) noexcept {
   if (!reduce || o.what > act::wake) return false;
   if (o.what == act::wake) return !needs(o.word, slept_on);
   if (o.what == act::wait || ++undecided_ > patience) learn(o.word, contended);  // it may wait for who is never let in
-  uint8_t& levels = slot_of(o.word).levels[current_];
+  uint8_t& levels = known_[o.word].levels[current_];
   levels = static_cast<uint8_t>(levels | 1u << static_cast<uint32_t>(me().level));
   if ((levels & (levels - 1)) != 0) learn(o.word, nested);
   return !needs(o.word, contended) && (!needs(o.word, nested) || me().level == context::nmi);
@@ -47,19 +48,19 @@ inline bool machine::is_quiet(const operation& o) noexcept {
 
 inline std::string machine::decisions() const {
   std::string out;
-  for (size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i].needs != 0) out += std::to_string(i) + "*" + std::to_string(slots_[i].needs) + ".";
+  for (uint32_t w = 0; w < words_in_use; ++w)
+    if (known_[w].needs != 0) out += std::to_string(known_[w].place) + "*" + std::to_string(known_[w].needs) + ".";
   return out;
 }
 
 inline bool machine::decisions(std::istream& text) {
-  for (slot& s : slots_) s = {s.word, 0, {}};
+  for (known_word& k : known_) k = {k.place, 0, {}};
   while (text.peek() != ':') {
-    size_t i = 0;
+    size_t place = 0;
     char star = 0;
     uint32_t needs = 0;
-    if (!(text >> i >> star >> needs) || star != '*' || i >= slots_.size()) return false;
-    slots_[i].needs = needs;
+    if (!(text >> place >> star >> needs) || star != '*' || place >= written_) return false;
+    known_[word_of(place)].needs = needs;
     if (text.peek() == '.') text.get();
   }
   text.get();
@@ -68,21 +69,18 @@ inline bool machine::decisions(std::istream& text) {
 
 // --- Which CPUs are there: words of the machine's own once somebody comes or goes, 1 while that CPU is gone
 
-inline uint8_t machine::online_word(cpu_id cpu) noexcept {
-  const size_t index = object_size / 4 + cpu;
-  return word_of(slots_[index].word, index);
-}
-
 inline bool machine::is_online(cpu_id cpu) noexcept {
-  if ((slots_[object_size / 4 + cpu].needs & contended) == 0) return true;
-  if (!on_fiber()) return now.mem.word[online_word(cpu)].value == 0;
-  perform({.what = act::load, .word = online_word(cpu)});
+  if (number_[away_ + cpu] == 0) return true;
+  const uint8_t w = word_of(away_ + cpu);
+  if (!on_fiber()) return now.mem.word[w].value == 0;
+  perform({.what = act::load, .word = w});
   return me().result == 0;
 }
 
 inline void machine::set_online(bool on) noexcept {
-  learn(online_word(current_), contended);
-  perform({.what = act::store, .word = online_word(current_), .desired = !on});
+  const uint8_t w = word_of(away_ + current_);
+  learn(w, contended);
+  perform({.what = act::store, .word = w, .desired = !on});
   me().deaf = !on;
   me().nmi_latched = me().irq_latched = false;
 }
@@ -99,11 +97,10 @@ inline void machine::note_plain_writes() noexcept {
 }
 
 inline void machine::plain_write(size_t index) noexcept {
-  plain_slot& p = plain_[index];
-  bool ordered = now.mem.touch(current_, word_of(p.written, slots_.size() - 1));
-  if (p.read != 0) ordered = now.mem.has_seen_all(current_, p.read - 1) && ordered;
-  if (recording) record(current_, "writes " + name_of(index * 8));
-  if (!ordered) fail("data race: " + name_of(index * 8) + " is written while another CPU uses it");
+  bool ordered = now.mem.touch(current_, word_of(written_ + index));
+  if (number_[read_ + index] != 0) ordered = now.mem.has_seen_all(current_, word_of(read_ + index)) && ordered;
+  if (recording) record(current_, "writes " + name_of(index * 2));
+  if (!ordered) fail("data race: " + name_of(index * 2) + " is written while another CPU uses it");
 }
 
 inline void machine::uses(const void* address, size_t size) noexcept {
@@ -111,12 +108,11 @@ inline void machine::uses(const void* address, size_t size) noexcept {
   if (!on_fiber() || offset >= object_size) return;
   note_plain_writes();
   for (size_t i = offset / 8; i < (offset + size + 7) / 8; ++i) {
-    plain_slot& p = plain_[i];
-    (void)now.mem.touch(current_, word_of(p.read, slots_.size() - 1));
-    if (p.written == 0) continue;
-    if (recording) record(current_, "reads " + name_of(i * 8));
-    if (!now.mem.has_seen_all(current_, p.written - 1))
-      fail("data race: " + name_of(i * 8) + " is read, and what another CPU wrote there is not ordered before");
+    (void)now.mem.touch(current_, word_of(read_ + i));
+    if (number_[written_ + i] == 0) continue;
+    if (recording) record(current_, "reads " + name_of(i * 2));
+    if (!now.mem.has_seen_all(current_, word_of(written_ + i)))
+      fail("data race: " + name_of(i * 2) + " is read, and what another CPU wrote there is not ordered before");
   }
 }
 

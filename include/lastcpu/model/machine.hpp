@@ -108,10 +108,8 @@ class machine {
  public:
   /// `make` puts a new scenario of `size` bytes at `bytes`.
   machine(unsigned char* bytes, size_t size, cpu_id cpu_count, scenario& (*make)())
-      : object(bytes), object_size(size), cpus(cpu_count), make_(make), shadow_(size) {
+      : object(bytes), object_size(size), cpus(cpu_count), make_(make), shadow_(size), number_(read_ + size / 8) {
     words_in_use = 0;
-    slots_.resize(size / 4 + max_machine + 1);
-    plain_.resize(size / 8);
   }
 
   inline static machine* running = nullptr;
@@ -168,24 +166,20 @@ class machine {
 
  private:
   enum need : uint32_t { contended = 1, slept_on = 2, nested = 4 };
-  struct slot {
-    uint8_t word;    // plus one
-    uint32_t needs;  // need
-    uint8_t levels[max_machine];
-  };
-  struct plain_slot {
-    uint8_t written, read;  // words, plus one
+  struct known_word {
+    size_t place;
+    uint32_t needs;               // need
+    uint8_t levels[max_machine];  // of each CPU: the contexts in which it has used the word, as a mask
   };
 
-  [[nodiscard]] slot& slot_of(uint32_t w) noexcept { return slots_[slot_of_word_[w]]; }
-  [[nodiscard]] bool needs(uint32_t w, uint32_t what) noexcept { return (slot_of(w).needs & what) != 0; }
+  [[nodiscard]] bool needs(uint32_t w, uint32_t what) const noexcept { return (known_[w].needs & what) != 0; }
+  [[nodiscard]] bool has_one_value(uint32_t w) const noexcept { return reduce && !needs(w, contended); }
   void learn(uint32_t w, uint32_t what) noexcept {
     learned = learned || !needs(w, what);
-    slot_of(w).needs |= what;
+    known_[w].needs |= what;
   }
   [[nodiscard]] bool is_quiet(const operation& o) noexcept;
-  [[nodiscard]] uint8_t word_of(uint8_t& number, size_t index) noexcept;
-  [[nodiscard]] uint8_t online_word(cpu_id cpu) noexcept;
+  [[nodiscard]] uint8_t word_of(size_t place) noexcept;
   void note_plain_writes() noexcept;
   void plain_write(size_t index) noexcept;
   void take_interrupt() noexcept;
@@ -195,7 +189,7 @@ class machine {
   void wake(cpu_id cpu, uint32_t w) noexcept;
   void send(cpu_id from, uint32_t targets, bool nmi) noexcept;
   [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h) noexcept;
-  [[nodiscard]] std::string name_of(size_t offset) const;
+  [[nodiscard]] std::string name_of(size_t place) const;
   void describe(cpu_id cpu, const operation& o, uint16_t from, const uint64_t* stored);
   void yield() noexcept { search_ = boost::context::detail::jump_fcontext(search_, nullptr).fctx; }
   static void enter(fiber_stack::transfer from) noexcept;
@@ -204,11 +198,12 @@ class machine {
   fiber_stack::context search_ = nullptr;
   cpu_id current_ = no_cpu;
   static constexpr uint32_t patience = 1'000;
-  uint32_t undecided_ = 0;         // operations since the search decided last
-  std::vector<slot> slots_;        // by offset / 4; then whether each CPU is online; the last one is for plain data
-  std::vector<plain_slot> plain_;  // by offset / 8
+  uint32_t undecided_ = 0;  // operations since the search decided last
   std::vector<unsigned char> shadow_;
-  uint32_t slot_of_word_[max_words]{};
+  // Places of words: offset / 4; then whether each CPU is away; then of plain data the writes and the reads, by offset / 8.
+  const size_t away_ = object_size / 4, written_ = away_ + max_machine, read_ = written_ + object_size / 8;
+  std::vector<uint8_t> number_;  // by place: the word, plus one, or 0
+  known_word known_[max_words]{};
 };
 
 }  // namespace lastcpu::model

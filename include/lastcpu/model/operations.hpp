@@ -83,7 +83,7 @@ inline uint32_t machine::ways(cpu_id cpu) noexcept {
   if (c.asleep) return c.woken ? 1 : 0;
   if (o.what == act::idle) return 0;
   if (o.what != act::load && o.what != act::wait && o.what != act::exchange) return 1;
-  if (reduce && !needs(o.word, contended)) return 1;
+  if (has_one_value(o.word)) return 1;
   uint32_t n = 1;
   while (n < 255 && chosen(cpu, o, n) != no_store) ++n;
   return n;
@@ -103,8 +103,8 @@ inline uint16_t machine::chosen(cpu_id cpu, const operation& o, uint32_t choice)
 inline void machine::access(cpu_id cpu, const operation& o, uint32_t choice) noexcept {
   cpu_state& c = now.cpu[cpu];
   memory& mem = now.mem;
-  if (reduce && !needs(o.word, contended) && !mem.touch(cpu, o.word)) learn(o.word, contended);
-  const bool quiet = reduce && !needs(o.word, contended);
+  if (has_one_value(o.word) && !mem.touch(cpu, o.word)) learn(o.word, contended);
+  const bool quiet = has_one_value(o.word);
   const uint16_t from = quiet || o.what == act::store ? no_store : chosen(cpu, o, choice);
   c.result = o.what == act::store ? 0 : quiet ? mem.word[o.word].value : mem.store[from].value;
   const bool same = c.result == o.wanted;
@@ -155,7 +155,7 @@ inline void machine::end_wait(cpu_id cpu, bool in_time, const char* why) noexcep
 }
 
 inline void machine::wake(cpu_id cpu, uint32_t w) noexcept {
-  if (recording) record(cpu, "wakes who sleeps on " + name_of(size_t{slot_of_word_[w]} * 4));
+  if (recording) record(cpu, "wakes who sleeps on " + name_of(known_[w].place));
   word_record& r = now.mem.word[w];
   if (r.woken < now.mem.seen_by[cpu].at[w]) r.woken = now.mem.seen_by[cpu].at[w];
   for (cpu_id other = 0; other < cpus; ++other) {

@@ -18,10 +18,10 @@ namespace lastcpu::model {
 
 // --- The chart
 
-inline std::string machine::name_of(size_t offset) const {
-  if (offset >= object_size) return "absence of CPU " + std::to_string((offset - object_size) / 4);
-  const std::string out = subject->name(object + offset);
-  return out.empty() ? "word " + std::to_string(offset) : out;
+inline std::string machine::name_of(size_t place) const {
+  if (place >= away_) return "absence of CPU " + std::to_string(place - away_);
+  const std::string out = subject->name(object + place * 4);
+  return out.empty() ? "word " + std::to_string(place * 4) : out;
 }
 
 inline void machine::trace(const trace_event& e) {
@@ -37,12 +37,12 @@ inline void machine::trace(const trace_event& e) {
 
 // What an access did: which store it read, and what it stored, where it did.
 inline void machine::describe(cpu_id cpu, const operation& o, uint16_t from, const uint64_t* stored) {
-  const size_t offset = size_t{slot_of_word_[o.word]} * 4;
+  const size_t place = known_[o.word].place;
   const auto text = [&](uint64_t v) {
-    const std::string out = subject->value(object + offset, v);
+    const std::string out = subject->value(object + place * 4, v);
     return out.empty() ? std::to_string(v) : out;
   };
-  std::string out = name_of(offset);
+  std::string out = name_of(place);
   if (o.what != act::store) out += " is " + text(now.cpu[cpu].result);
   if (from != no_store && from != now.mem.word[o.word].last) out += ", stale";
   if (stored != nullptr) out += std::string(o.what == act::store ? " := " : ", := ") + text(*stored);

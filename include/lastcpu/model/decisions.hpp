@@ -23,11 +23,6 @@ inline uint8_t machine::word_of(size_t place) noexcept {
   return static_cast<uint8_t>(number_[place] - 1);
 }
 
-inline void machine::add_word(const void* address, uint64_t value) noexcept {
-  const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
-  if (offset < object_size) now.mem.word[word_of(offset / 4)].value = value;
-}
-
 inline uint8_t machine::word_at(const void* address) noexcept {
   const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
   if (offset < object_size && number_[offset / 4] != 0) return word_of(offset / 4);
@@ -65,24 +60,6 @@ inline bool machine::decisions(std::istream& text) {
   }
   text.get();
   return true;
-}
-
-// --- Which CPUs are there: words of the machine's own once somebody comes or goes, 1 while that CPU is gone
-
-inline bool machine::is_online(cpu_id cpu) noexcept {
-  if (number_[away_ + cpu] == 0) return true;
-  const uint8_t w = word_of(away_ + cpu);
-  if (!on_fiber()) return now.mem.word[w].value == 0;
-  perform({.what = act::load, .word = w});
-  return me().result == 0;
-}
-
-inline void machine::set_online(bool on) noexcept {
-  const uint8_t w = word_of(away_ + current_);
-  learn(w, contended);
-  perform({.what = act::store, .word = w, .desired = !on});
-  me().deaf = !on;
-  me().nmi_latched = me().irq_latched = false;
 }
 
 // --- Plain data

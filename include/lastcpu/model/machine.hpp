@@ -133,13 +133,29 @@ class machine {
   [[nodiscard]] cpu_id this_cpu() const noexcept { return on_fiber() ? current_ : now.ended_by; }
   [[nodiscard]] cpu_state& me() noexcept { return now.cpu[current_]; }
   /// A word begins to be.
-  void add_word(const void* address, uint64_t value) noexcept;
+  void add_word(const void* address, uint64_t value) noexcept {
+    const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+    if (offset < object_size) now.mem.word[word_of(offset / 4)].value = value;
+  }
   [[nodiscard]] uint8_t word_at(const void* address) noexcept;
   /// Acts when the search says so. False: an interrupt came first, and who waits has to look again.
   bool perform(const operation& o) noexcept;
   void uses(const void* address, size_t size) noexcept;
-  [[nodiscard]] bool is_online(cpu_id cpu) noexcept;
-  void set_online(bool on) noexcept;
+  /// Once a CPU has come or gone there is a word for that: 1 while it is away.
+  [[nodiscard]] bool is_online(cpu_id cpu) noexcept {
+    if (number_[away_ + cpu] == 0) return true;
+    const uint8_t w = word_of(away_ + cpu);
+    if (!on_fiber()) return now.mem.word[w].value == 0;
+    perform({.what = act::load, .word = w});
+    return me().result == 0;
+  }
+  void set_online(bool on) noexcept {
+    const uint8_t w = word_of(away_ + current_);
+    learn(w, contended);
+    perform({.what = act::store, .word = w, .desired = !on});
+    me().deaf = !on;
+    me().nmi_latched = me().irq_latched = false;
+  }
   void fail(const std::string& why) noexcept;
   void record(cpu_id cpu, const std::string& text, uint16_t from = 0) {
     if (recording) events.push_back({cpu, now.cpu[cpu].level, text, from});
@@ -151,8 +167,15 @@ class machine {
   void start();
   void resume(cpu_id cpu) noexcept;
   void interrupt_cpu(cpu_id cpu, interrupt which) noexcept;
-  void end_wait(cpu_id cpu, bool in_time, const char* why) noexcept;
-  void execute(cpu_id cpu, uint32_t choice) noexcept { execute(cpu, now.cpu[cpu].pending, choice); }
+  void end_wait(cpu_id cpu, bool in_time, const char* why) noexcept {
+    cpu_state& c = now.cpu[cpu];
+    record(cpu, why);
+    if (!in_time) c.clock = c.pending.at;
+    c.done = in_time;
+    c.asleep = c.woken = false;
+  }
+  /// The pending operation acts.
+  void execute(cpu_id cpu, uint32_t choice) noexcept;
   /// How many ways to act the pending operation has; 0 while it can't act.
   [[nodiscard]] uint32_t ways(cpu_id cpu) noexcept;
   /// The CPUs that may still read something, as a mask.
@@ -183,16 +206,19 @@ class machine {
   void note_plain_writes() noexcept;
   void plain_write(size_t index) noexcept;
   void take_interrupt() noexcept;
-  void execute(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
-  void access(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
-  uint16_t chosen(cpu_id cpu, const operation& o, uint32_t choice) noexcept;
+  void access(cpu_id cpu, uint32_t choice) noexcept;
+  uint16_t chosen(cpu_id cpu, uint32_t choice) noexcept;
   void wake(cpu_id cpu, uint32_t w) noexcept;
   void send(cpu_id from, uint32_t targets, bool nmi) noexcept;
   [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h) noexcept;
   [[nodiscard]] std::string name_of(size_t place) const;
-  void describe(cpu_id cpu, const operation& o, uint16_t from, const uint64_t* stored);
+  void describe(cpu_id cpu, uint16_t from, const uint64_t* stored);
   void yield() noexcept { search_ = boost::context::detail::jump_fcontext(search_, nullptr).fctx; }
-  static void enter(fiber_stack::transfer from) noexcept;
+  static void enter(fiber_stack::transfer from) noexcept {
+    running->search_ = from.fctx;
+    running->subject->run(running->current_);
+    for (;;) running->perform({.what = act::idle});
+  }
 
   scenario& (*const make_)();
   fiber_stack::context search_ = nullptr;

@@ -10,16 +10,17 @@ namespace lastcpu::model {
 
 inline bool machine::perform(const operation& o) noexcept {
   note_plain_writes();
+  me().pending = o;
   if (is_quiet(o)) {
-    execute(current_, o, 0);
+    execute(current_, 0);
     return true;
   }
   for (;;) {
-    me().pending = o;
     yield();
     if (me().signal == interrupt::none) return true;
     take_interrupt();
     if (o.what == act::wait) return false;
+    me().pending = o;
   }
 }
 
@@ -33,12 +34,6 @@ inline void machine::take_interrupt() noexcept {
   note_plain_writes();
   record(current_, "returns from it");
   c.level = before;
-}
-
-inline void machine::enter(fiber_stack::transfer from) noexcept {
-  running->search_ = from.fctx;
-  running->subject->run(running->current_);
-  for (;;) running->perform({.what = act::idle});
 }
 
 inline void machine::fail(const std::string& why) noexcept {
@@ -85,12 +80,13 @@ inline uint32_t machine::ways(cpu_id cpu) noexcept {
   if (o.what != act::load && o.what != act::wait && o.what != act::exchange) return 1;
   if (has_one_value(o.word)) return 1;
   uint32_t n = 1;
-  while (n < 255 && chosen(cpu, o, n) != no_store) ++n;
+  while (n < 255 && chosen(cpu, n) != no_store) ++n;
   return n;
 }
 
 // The store that is read: of an exchange that succeeds the newest, of a wait what it was woken for or a later one.
-inline uint16_t machine::chosen(cpu_id cpu, const operation& o, uint32_t choice) noexcept {
+inline uint16_t machine::chosen(cpu_id cpu, uint32_t choice) noexcept {
+  const operation& o = now.cpu[cpu].pending;
   const stamp floor = o.what == act::wait ? now.mem.word[o.word].woken : stamp{0};
   for (uint32_t back = 0;; ++back) {
     const uint16_t s = now.mem.readable(cpu, o.word, back);
@@ -100,12 +96,13 @@ inline uint16_t machine::chosen(cpu_id cpu, const operation& o, uint32_t choice)
   }
 }
 
-inline void machine::access(cpu_id cpu, const operation& o, uint32_t choice) noexcept {
+inline void machine::access(cpu_id cpu, uint32_t choice) noexcept {
   cpu_state& c = now.cpu[cpu];
+  const operation& o = c.pending;
   memory& mem = now.mem;
   if (has_one_value(o.word) && !mem.touch(cpu, o.word)) learn(o.word, contended);
   const bool quiet = has_one_value(o.word);
-  const uint16_t from = quiet || o.what == act::store ? no_store : chosen(cpu, o, choice);
+  const uint16_t from = quiet || o.what == act::store ? no_store : chosen(cpu, choice);
   c.result = o.what == act::store ? 0 : quiet ? mem.word[o.word].value : mem.store[from].value;
   const bool same = c.result == o.wanted;
   const bool writes = o.what == act::store || o.what == act::add || (o.what == act::exchange && same);
@@ -116,7 +113,7 @@ inline void machine::access(cpu_id cpu, const operation& o, uint32_t choice) noe
     learn(o.word, slept_on);
     c.asleep = same;
   }
-  if (recording) describe(cpu, o, from, writes ? &value : nullptr);
+  if (recording) describe(cpu, from, writes ? &value : nullptr);
   if (!writes) return;
   if (quiet)
     mem.word[o.word].value = value;
@@ -124,8 +121,9 @@ inline void machine::access(cpu_id cpu, const operation& o, uint32_t choice) noe
     mem.write(cpu, o.word, value, o.success, from, static_cast<uint16_t>(events.size()));
 }
 
-inline void machine::execute(cpu_id cpu, const operation& o, uint32_t choice) noexcept {
+inline void machine::execute(cpu_id cpu, uint32_t choice) noexcept {
   cpu_state& c = now.cpu[cpu];
+  const operation& o = c.pending;
   if (o.what == act::wake) {
     wake(cpu, o.word);
   } else if (o.what == act::send) {
@@ -142,16 +140,8 @@ inline void machine::execute(cpu_id cpu, const operation& o, uint32_t choice) no
   } else if (c.asleep) {
     end_wait(cpu, true, "is woken");
   } else {
-    access(cpu, o, choice);
+    access(cpu, choice);
   }
-}
-
-inline void machine::end_wait(cpu_id cpu, bool in_time, const char* why) noexcept {
-  cpu_state& c = now.cpu[cpu];
-  record(cpu, why);
-  if (!in_time) c.clock = c.pending.at;
-  c.done = in_time;
-  c.asleep = c.woken = false;
 }
 
 inline void machine::wake(cpu_id cpu, uint32_t w) noexcept {

@@ -36,7 +36,8 @@ inline void machine::trace(const trace_event& e) {
 }
 
 // What an access did: which store it read, and what it stored, where it did.
-inline void machine::describe(cpu_id cpu, const operation& o, uint16_t from, const uint64_t* stored) {
+inline void machine::describe(cpu_id cpu, uint16_t from, const uint64_t* stored) {
+  const operation& o = now.cpu[cpu].pending;
   const size_t place = known_[o.word].place;
   const auto text = [&](uint64_t v) {
     const std::string out = subject->value(object + place * 4, v);

@@ -17,8 +17,6 @@
 // plain data, on which two accesses without an order are a failure (reads are seen where uses() says so). run() and the
 // handlers may only depend on what they read.
 
-#include <lastcpu/model/decisions.hpp>
-#include <lastcpu/model/operations.hpp>
 #include <lastcpu/model/platform.hpp>
 #include <lastcpu/model/report.hpp>
 
@@ -66,18 +64,16 @@ template <class S>
   return static_cast<S&>(*running().subject);
 }
 
-template <class S, class Find>
-[[nodiscard]] result with_search_of(const options& o, Find find) {
+template <class S>
+[[nodiscard]] result run_in_model(const options& o, const std::string* choices) {
   static_assert(std::is_trivially_destructible_v<S>, "lastcpu model: a scenario is put back byte by byte");
   static constexpr size_t size = (sizeof(S) + 7) / 8 * 8;
   alignas(64) static unsigned char bytes[size];
-  const auto m = std::make_unique<machine>(bytes, size, S::cpus, []() -> scenario& {
-    std::memset(bytes, 0, size);
-    return *new (bytes) S();
-  });
+  const auto make = []() -> scenario& { return *new (std::memset(bytes, 0, size)) S(); };
+  const auto m = std::make_unique<machine>(bytes, size, S::cpus, make, o);
   machine::running = m.get();
-  search s(*m, o);
-  const result out = find(s);
+  search s(*m);
+  const result out = choices == nullptr ? s.run() : s.follow(*choices);
   machine::running = nullptr;
   return out;
 }
@@ -85,13 +81,13 @@ template <class S, class Find>
 /// Runs `S` in every way that `o` asks for.
 template <class S>
 [[nodiscard]] result explore(const options& o = {}) {
-  return with_search_of<S>(o, [](search& s) { return s.run(); });
+  return run_in_model<S>(o, nullptr);
 }
 
 /// The run that a result's `choices` lead to, with its chart; the options must be those of that result.
 template <class S>
 [[nodiscard]] result replay(const std::string& choices, const options& o = {}) {
-  return with_search_of<S>(o, [&](search& s) { return s.follow(choices); });
+  return run_in_model<S>(o, &choices);
 }
 
 }  // namespace lastcpu::model

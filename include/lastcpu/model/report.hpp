@@ -18,39 +18,6 @@ namespace lastcpu::model {
 
 // --- The chart
 
-inline std::string machine::name_of(size_t place) const {
-  if (place >= away_) return "absence of CPU " + std::to_string(place - away_);
-  const std::string out = subject->name(object + place * 4);
-  return out.empty() ? "word " + std::to_string(place * 4) : out;
-}
-
-inline void machine::trace(const trace_event& e) {
-  const bool number = e.kind == trace_kind::step_begun || e.kind == trace_kind::stop_sent;
-  if (on_fiber()) record(current_, to_string(e.kind) + (number ? " " + std::to_string(e.value) : std::string()));
-  const cpu_id was = std::exchange(current_, no_cpu);  // what the scenario looks at meanwhile is no operation
-  const cpu_id by = std::exchange(now.ended_by, was);  // but this_cpu() is who it was
-  subject->on_trace(e);
-  now.ended_by = by;
-  current_ = was;
-  if (!failure.empty()) fail(failure);
-}
-
-// What an access did: which store it read, and what it stored, where it did.
-inline void machine::describe(cpu_id cpu, uint16_t from, const uint64_t* stored) {
-  const operation& o = now.cpu[cpu].pending;
-  const size_t place = known_[o.word].place;
-  const auto text = [&](uint64_t v) {
-    const std::string out = subject->value(object + place * 4, v);
-    return out.empty() ? std::to_string(v) : out;
-  };
-  std::string out = name_of(place);
-  if (o.what != act::store) out += " is " + text(now.cpu[cpu].result);
-  if (from != no_store && from != now.mem.word[o.word].last) out += ", stale";
-  if (stored != nullptr) out += std::string(o.what == act::store ? " := " : ", := ") + text(*stored);
-  if (now.cpu[cpu].asleep) out += ": sleeps";
-  record(cpu, out, from != no_store ? now.mem.store[from].event : 0);
-}
-
 [[nodiscard]] inline std::string chart_text(const machine& m) {
   constexpr size_t lane = 46;
   std::string out(6, ' ');

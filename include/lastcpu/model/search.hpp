@@ -7,7 +7,6 @@
 // putting the bytes back. Also: every order without that (`reduce` off), a bound on context switches, random runs.
 
 #include <lastcpu/model/machine.hpp>
-#include <lastcpu/model/options.hpp>
 
 #include <random>
 #include <unordered_map>
@@ -24,7 +23,7 @@ struct move {
 
 class search {
  public:
-  search(machine& m, const options& o) : m_(m), options_(o) { m.reduce = o.reduce, m.stale = o.stale; }
+  explicit search(machine& m) : m_(m), options_(m.asked) {}
 
   result run();
   /// One run along `choices`, with its events recorded.
@@ -104,9 +103,6 @@ class search {
 
   void start() {
     m_.start();
-    m_.now.nmis_left = options_.nmis;
-    m_.now.spurious_left = options_.spurious;
-    m_.now.switches_left = options_.switches;
     path_.clear();
     snapshots_.clear();
   }
@@ -215,7 +211,7 @@ class search {
       std::memcpy(part, snapshots_.data() + at, n);
       at += n;
     });
-    std::memcpy(m_.shadow(), m_.object, m_.object_size);
+    m_.forget_writes();
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) fiber_stack::wipe_below(m_.now.cpu[cpu].stack);
   }
 

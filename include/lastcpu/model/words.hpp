@@ -16,6 +16,7 @@
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -36,7 +37,7 @@ struct view {
   stamp at[max_words];
 
   void join(const view& other) noexcept {
-    for (uint32_t w = 0; w < words_in_use; ++w) at[w] = at[w] < other.at[w] ? other.at[w] : at[w];
+    for (uint32_t w = 0; w < words_in_use; ++w) at[w] = std::max(at[w], other.at[w]);
   }
 };
 
@@ -46,7 +47,6 @@ struct store_record {
   stamp at;
   uint16_t older;
   uint16_t event;  // in a recorded run: the number of the event that made it; 0: none
-  uint32_t word;
   view published;
 };
 
@@ -62,6 +62,16 @@ struct word_record {
   return h ^ h >> 29;
 }
 
+/// Of memory without padding, in words of 8 bytes.
+[[nodiscard]] inline uint64_t mix(uint64_t h, const void* data, size_t bytes) noexcept {
+  for (const auto* from = static_cast<const unsigned char*>(data); bytes >= 8; from += 8, bytes -= 8) {
+    uint64_t x = 0;
+    std::memcpy(&x, from, 8);
+    h = mix(h, x);
+  }
+  return h;
+}
+
 /// Plain data, nothing has happened where it is zero. A snapshot leaves out what is behind the last store.
 struct memory {
   view seen_by[max_machine];
@@ -69,28 +79,30 @@ struct memory {
   uint32_t stores;
   store_record store[max_stores];  // from 1 on
 
-  /// The store that is `back` before the last one, or no_store where this CPU may not read it.
-  [[nodiscard]] uint16_t readable(cpu_id cpu, uint32_t w, uint32_t back) noexcept {
-    uint16_t s = history(w);
-    for (; back != 0 && s != no_store; --back) s = store[s].older;
-    return s != no_store && store[s].at >= seen_by[cpu].at[w] ? s : no_store;
+  /// The last store, from which older ones are found; not quiet any more.
+  [[nodiscard]] uint16_t newest(uint32_t w) noexcept {
+    if (word[w].last == no_store) {
+      word[w].last = static_cast<uint16_t>(++stores);
+      store[stores] = {word[w].value, word[w].at, no_store, 0, {}};
+    }
+    return word[w].last;
   }
 
-  void read(cpu_id cpu, uint16_t s, order o) noexcept {
+  void read(cpu_id cpu, uint32_t w, uint16_t s, order o) noexcept {
     const store_record& r = store[s];
-    if (seen_by[cpu].at[r.word] < r.at) seen_by[cpu].at[r.word] = r.at;
+    seen_by[cpu].at[w] = std::max(seen_by[cpu].at[w], r.at);
     if (o == order::acquire || o == order::acq_rel) seen_by[cpu].join(r.published);
   }
 
   /// `over`: the store that a read-modify-write has read, or no_store.
   void write(cpu_id cpu, uint32_t w, uint64_t value, order o, uint16_t over, uint16_t event) noexcept {
-    const uint16_t older = history(w);
+    const uint16_t older = newest(w);
     const stamp at = ++word[w].at;
     seen_by[cpu].at[w] = at;
     word[w].value = value;
     word[w].last = static_cast<uint16_t>(++stores);
     store_record& r = store[stores];
-    r = {value, at, older, event, w, {}};
+    r = {value, at, older, event, {}};
     if (over != no_store) r.published = store[over].published;
     if (o == order::release || o == order::acq_rel) r.published.join(seen_by[cpu]);
     r.published.at[w] = at;
@@ -112,71 +124,61 @@ struct memory {
   }
 
   /// Drops what nobody of `alive` can read any more.
-  void compact(uint32_t alive) noexcept;
+  void compact(uint32_t alive) noexcept {
+    static store_record kept[max_stores];
+    const view oldest = oldest_seen(alive);
+    stores = 0;
+    for (uint32_t w = 0; w < words_in_use; ++w) {
+      uint16_t* link = &word[w].last;
+      for (uint16_t s = *link; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
+        *link = static_cast<uint16_t>(++stores);
+        kept[stores] = store[s];
+        link = &kept[stores].older;
+      }
+      *link = no_store;
+    }
+    std::memcpy(store, kept, (stores + 1) * sizeof(store_record));
+  }
+
   /// The same for two memories exactly when no CPU of `alive` can tell them apart.
-  [[nodiscard]] uint64_t hash(uint32_t alive) const noexcept;
+  [[nodiscard]] uint64_t hash(uint32_t alive) const noexcept {
+    const view oldest = oldest_seen(alive);
+    uint64_t h = 0;
+    // How far `seen` is behind; where only the last access counts, whether it is.
+    const auto behind = [&](uint32_t w, stamp seen) noexcept {
+      const stamp from = std::max(seen, oldest.at[w]);
+      return static_cast<uint64_t>(word[w].last == no_store ? from != word[w].at : word[w].at - from);
+    };
+    uint32_t open[max_words];  // the words of which somebody has not seen all
+    uint32_t n = 0;
+    for (uint32_t w = 0; w < words_in_use; ++w) {
+      h = mix(h, word[w].value);
+      if (oldest.at[w] == word[w].at) continue;
+      open[n++] = w;
+      h = mix(h, w);
+      for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
+        if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
+      if (word[w].woken > oldest.at[w]) h = mix(h, uint64_t{1} << 32 | behind(w, word[w].woken));
+    }
+    for (uint32_t w = 0; n != 0 && w < words_in_use; ++w) {
+      for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
+        h = mix(h, store[s].value ^ uint64_t{w} << 56);
+        for (uint32_t i = 0; i < n; ++i) h = mix(h, behind(open[i], store[s].published.at[open[i]]));
+      }
+    }
+    return h;
+  }
 
  private:
-  uint16_t history(uint32_t w) noexcept {
-    if (word[w].last == no_store) {
-      word[w].last = static_cast<uint16_t>(++stores);
-      store[stores] = {word[w].value, word[w].at, no_store, 0, w, {}};
-    }
-    return word[w].last;
-  }
   // For each word, the oldest store that somebody may still read.
   [[nodiscard]] view oldest_seen(uint32_t alive) const noexcept {
     view oldest;
     for (uint32_t w = 0; w < words_in_use; ++w) oldest.at[w] = word[w].at;
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
       for (uint32_t w = 0; (alive >> cpu & 1) != 0 && w < words_in_use; ++w)
-        oldest.at[w] = oldest.at[w] < seen_by[cpu].at[w] ? oldest.at[w] : seen_by[cpu].at[w];
+        oldest.at[w] = std::min(oldest.at[w], seen_by[cpu].at[w]);
     return oldest;
   }
 };
-
-inline void memory::compact(uint32_t alive) noexcept {
-  static store_record kept[max_stores];
-  const view oldest = oldest_seen(alive);
-  stores = 0;
-  for (uint32_t w = 0; w < words_in_use; ++w) {
-    uint16_t* link = &word[w].last;
-    for (uint16_t s = *link; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
-      *link = static_cast<uint16_t>(++stores);
-      kept[stores] = store[s];
-      link = &kept[stores].older;
-    }
-    *link = no_store;
-  }
-  std::memcpy(store, kept, (stores + 1) * sizeof(store_record));
-}
-
-inline uint64_t memory::hash(uint32_t alive) const noexcept {
-  const view oldest = oldest_seen(alive);
-  uint64_t h = 0;
-  // How far `seen` is behind; where only the last access counts, whether it is.
-  const auto behind = [&](uint32_t w, stamp seen) noexcept {
-    const stamp from = seen < oldest.at[w] ? oldest.at[w] : seen;
-    return static_cast<uint64_t>(word[w].last == no_store ? from != word[w].at : word[w].at - from);
-  };
-  uint32_t open[max_words];  // the words of which somebody has not seen all
-  uint32_t n = 0;
-  for (uint32_t w = 0; w < words_in_use; ++w) {
-    h = mix(h, word[w].value);
-    if (oldest.at[w] == word[w].at) continue;
-    open[n++] = w;
-    h = mix(h, w);
-    for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-      if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
-    if (word[w].woken > oldest.at[w]) h = mix(h, uint64_t{1} << 32 | behind(w, word[w].woken));
-  }
-  for (uint32_t w = 0; n != 0 && w < words_in_use; ++w) {
-    for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
-      h = mix(h, store[s].value ^ uint64_t{w} << 56);
-      for (uint32_t i = 0; i < n; ++i) h = mix(h, behind(open[i], store[s].published.at[open[i]]));
-    }
-  }
-  return h;
-}
 
 }  // namespace lastcpu::model

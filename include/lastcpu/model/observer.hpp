@@ -26,7 +26,7 @@ class observer {
         make_(make),
         shadow_(size),
         number_(read_ + size / 8) {
-    words_in_use = 0;
+    words_in_use = 1;
   }
 
   unsigned char* const object;
@@ -78,7 +78,7 @@ class observer {
     const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
     if (offset < object_size && is_word(offset / 4)) return word_of(offset / 4);
     fail("a shared word that is not a member of the scenario");
-    return 0;
+    return no_word;
   }
 
   /// Which words need decisions, as text, and back.
@@ -150,17 +150,15 @@ class observer {
 
   void yield() noexcept { search_ = boost::context::detail::jump_fcontext(search_, nullptr).fctx; }
 
-  [[nodiscard]] bool is_word(size_t place) const noexcept { return number_[place] != 0; }
+  [[nodiscard]] bool is_word(size_t place) const noexcept { return number_[place] != no_word; }
   [[nodiscard]] uint8_t word_of(size_t place) noexcept {
-    if (number_[place] == 0 && words_in_use == max_words) {
+    if (!is_word(place) && words_in_use == max_words) {
       fail("the scenario has more words than the model can hold");
-      return 0;
-    }
-    if (number_[place] == 0) {
+    } else if (!is_word(place)) {
       known_[words_in_use].place = place;
-      number_[place] = static_cast<uint8_t>(++words_in_use);
+      number_[place] = static_cast<uint8_t>(words_in_use++);
     }
-    return static_cast<uint8_t>(number_[place] - 1);
+    return number_[place];
   }
 
   [[nodiscard]] bool needs(uint32_t w, uint32_t what) const noexcept { return (known_[w].needs & what) != 0; }
@@ -242,7 +240,7 @@ class observer {
   }
 
   std::vector<unsigned char> shadow_;  // the scenario's bytes as they were at the last operation
-  std::vector<uint8_t> number_;        // by place: the word, plus one, or 0
+  std::vector<uint8_t> number_;        // of the word at each place, or no_word
 };
 
 }  // namespace lastcpu::model

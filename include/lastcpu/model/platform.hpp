@@ -8,6 +8,7 @@
 #include <lastcpu/platform.hpp>
 
 #include <type_traits>
+#include <utility>
 
 namespace lastcpu::model {
 
@@ -75,11 +76,7 @@ struct platform {
   static void capture_registers(registers& r) noexcept { r.pc = captured + this_cpu(); }
 
   using irq_state = uint32_t;
-  static irq_state irq_save() noexcept {
-    const irq_state was = running().me().irqs_on ? 1 : 0;
-    running().me().irqs_on = false;
-    return was;
-  }
+  static irq_state irq_save() noexcept { return std::exchange(running().me().irqs_on, false); }
   static void irq_restore(irq_state s) noexcept { running().me().irqs_on = s != 0; }
 
   static void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
@@ -93,10 +90,9 @@ struct platform {
     machine& m = running();
     const uint8_t w = word.word();
     const auto wanted = (uint64_t)value;
-    for (;;) {
-      if (m.me().clock >= at) return false;
+    while (m.me().clock < at)
       if (m.perform({.what = act::wait, .word = w, .wanted = wanted, .at = at})) return m.me().done;
-    }
+    return false;
   }
   template <class T>
   static void wake(const atomic<T>& word) noexcept {

@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Explores every interleaving of a scenario: what its CPUs do, and what must hold.
-//
-//     struct two_panics : lastcpu::model::scenario {
-//       static constexpr lastcpu::cpu_id cpus = 2;
-//       lastcpu::crash_domain<lastcpu::model::platform<cpus>> machine;
-//
-//       void run(lastcpu::cpu_id) override { machine.panic("dead"); }
-//       void nmi(lastcpu::cpu_id, lastcpu::model::interrupt) override { ... }
-//       void finish(lastcpu::model::ending how, lastcpu::cpu_id) override { require(how == ending::restarted, "..."); }
-//     };
-//     const auto found = lastcpu::model::explore<two_panics>({.nmis = 1});
-//     EXPECT_EQ(found.failure, "") << found.chart;
+// Explores every interleaving of a scenario: what its CPUs do, and what must hold. docs/check-your-port.md shows one.
 //
 // A scenario has no destructor, and all that its CPUs share is a member: words as model::atomic, anything else is
 // plain data, on which two accesses without an order are a failure (reads are seen where uses() says so). run() and the

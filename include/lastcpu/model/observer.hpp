@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What is seen of a run: on which words the search has to decide who comes first, who has written and read plain data,
-// and what happened, for the chart. And what makes two states of the machine the same.
+// What is seen of a run, for the search and for the chart. And what makes two states of the machine the same.
 //
 // A word on which no two accesses have ever been unordered needs no decision: it is `quiet`, its operations act at once.
 // That is learned while exploring; whoever learns that a word is not quiet after all explores anew.
@@ -70,12 +69,10 @@ class observer {
 
   /// A word begins to be.
   void add_word(const void* address, uint64_t value) noexcept {
-    const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
-    if (offset < object_size) now.mem.word[word_of(offset / 4)].value = value;
+    if (offset_of(address) < object_size) now.mem.word[word_of(offset_of(address) / 4)].value = value;
   }
-
   [[nodiscard]] uint8_t word_at(const void* address) noexcept {
-    const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+    const size_t offset = offset_of(address);
     if (offset < object_size && is_word(offset / 4)) return word_of(offset / 4);
     fail("a shared word that is not a member of the scenario");
     return no_word;
@@ -105,7 +102,7 @@ class observer {
   // --- Plain data
 
   void uses(const void* address, size_t size) noexcept {
-    const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+    const size_t offset = offset_of(address);
     if (!on_fiber() || offset >= object_size) return;
     note_plain_writes();
     for (size_t i = offset / 8; i < (offset + size + 7) / 8; ++i) {
@@ -150,6 +147,9 @@ class observer {
 
   void yield() noexcept { search_ = boost::context::detail::jump_fcontext(search_, nullptr).fctx; }
 
+  [[nodiscard]] size_t offset_of(const void* address) const noexcept {
+    return static_cast<size_t>(static_cast<const unsigned char*>(address) - object);
+  }
   [[nodiscard]] bool is_word(size_t place) const noexcept { return number_[place] != no_word; }
   [[nodiscard]] uint8_t word_of(size_t place) noexcept {
     if (!is_word(place) && words_in_use == max_words) {

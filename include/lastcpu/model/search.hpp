@@ -39,23 +39,21 @@ class search {
   // --- What can happen next
 
   void add(move_kind kind, cpu_id cpu, uint32_t choice = 0) { moves_.push_back({kind, cpu, choice}); }
+  void add_steps(cpu_id cpu) {
+    for (uint32_t i = 0, n = m_.ways(cpu); i < n; ++i) add(move_kind::step, cpu, i);
+  }
 
   void list_moves() {
     moves_.clear();
     world& w = m_.now;
     if (w.over) return;
-    if (w.urgent != no_cpu) {
-      for (uint32_t i = 0, n = m_.ways(w.urgent); i < n; ++i) add(move_kind::step, w.urgent, i);
-      if (!moves_.empty()) return;
-      w.urgent = no_cpu;
-    }
+    if (w.urgent != no_cpu) add_steps(w.urgent);
+    if (!moves_.empty()) return;
+    w.urgent = no_cpu;
     const bool bounded = w.switches_left == 0 && w.last != no_cpu && m_.ways(w.last) != 0;
-    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) {
-      if (bounded && cpu != w.last)
-        cut_ = true;
-      else
-        list_moves_of(cpu);
-    }
+    cut_ = cut_ || (bounded && m_.cpus > 1);
+    for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
+      if (!bounded || cpu == w.last) list_moves_of(cpu);
     if (!moves_.empty()) return;
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
       if (w.cpu[cpu].asleep && w.cpu[cpu].pending.at != no_deadline) add(move_kind::timeout, cpu);
@@ -63,7 +61,7 @@ class search {
 
   void list_moves_of(cpu_id cpu) {
     const cpu_state& c = m_.now.cpu[cpu];
-    for (uint32_t i = 0, n = m_.ways(cpu); i < n; ++i) add(move_kind::step, cpu, i);
+    add_steps(cpu);
     if (c.asleep && !c.woken) {
       if (options_.time == deadlines::any_time && c.pending.at != no_deadline) add(move_kind::timeout, cpu);
       if (m_.now.spurious_left != 0) add(move_kind::spurious, cpu);

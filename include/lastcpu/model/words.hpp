@@ -22,12 +22,12 @@
 
 namespace lastcpu::model {
 
-inline constexpr uint32_t max_words = 96;
+inline constexpr uint32_t max_words = 97;
 inline constexpr uint32_t max_stores = 1024;
 inline constexpr cpu_id max_machine = 8;
-inline constexpr uint16_t no_store = 0;
-
+// The first ones stand for none.
 inline constexpr uint8_t no_word = 0;
+inline constexpr uint16_t no_store = 0;
 
 /// Of the scenario that is explored: so many words have been met, and no_word.
 inline uint32_t words_in_use = 1;

@@ -263,6 +263,31 @@ TEST(litmus, view_that_a_store_has_published_is_kept) {
   expect_exactly<published_before>(every_outcome_of_four());
 }
 
+// A stop request orders what was stored before it, for the handler that takes it alone: 10 is an interrupt that comes
+// while an NMI is latched.
+struct two_requests : model::scenario {
+  static constexpr cpu_id cpus = 3;
+  word x, y;
+  void run(cpu_id me) override {
+    cpu_set<cpus> receiver;
+    receiver.add(2);
+    if (me == 0) model::platform<cpus>::send_stop(receiver, stop_how::irq);
+    if (me != 1) return;
+    x.store(1, order::relaxed);
+    model::platform<cpus>::send_stop(receiver, stop_how::nmi);
+    y.store(1, order::relaxed);
+  }
+  void irq(cpu_id) override {
+    saw(0, y.load(order::relaxed));
+    saw(1, x.load(order::relaxed));
+  }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
+};
+
+TEST(litmus, stop_request_orders_nothing_for_the_handler_of_another_one) {
+  expect_exactly<two_requests>({0, 1, 10, 11});
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;

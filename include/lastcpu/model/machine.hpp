@@ -47,6 +47,7 @@ class machine : public observer {
     perform({.what = act::store, .word = w, .desired = !on});
     me().deaf = !on;
     me().nmi_latched = me().irq_latched = false;
+    me().before_nmi = me().before_irq = {};
   }
 
   // --- For the search
@@ -87,7 +88,7 @@ class machine : public observer {
       --now.nmis_left;
     } else {
       (which == interrupt::irq ? c.irq_latched : c.nmi_latched) = false;
-      now.mem.seen_by[cpu].join(c.latched);
+      now.mem.seen_by[cpu].join(which == interrupt::irq ? c.before_irq : c.before_nmi);
     }
     c.asleep = c.woken = false;
     c.signal = which;
@@ -215,7 +216,7 @@ class machine : public observer {
       cpu_state& c = now.cpu[cpu];
       if ((targets >> cpu & 1) == 0 || c.deaf) continue;
       (nmi ? c.nmi_latched : c.irq_latched) = true;
-      c.latched.join(now.mem.seen_by[from]);
+      (nmi ? c.before_nmi : c.before_irq).join(now.mem.seen_by[from]);
     }
   }
 };

@@ -233,9 +233,12 @@ class observer {
   [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h) const noexcept {
     const cpu_state& c = now.cpu[cpu];
     h = mix(h, &c, offsetof(cpu_state, stack));
-    for (uint32_t w = 0; (c.nmi_latched || c.irq_latched) && w < words_in_use; ++w)
-      if (c.latched.at[w] > now.mem.seen_by[cpu].at[w])
-        h = mix(h, uint64_t{w} << 32 | static_cast<uint64_t>(now.mem.word[w].at - c.latched.at[w]));
+    for (const view* before : {&c.before_nmi, &c.before_irq}) {
+      h = mix(h, 1);
+      for (uint32_t w = 0; (c.nmi_latched || c.irq_latched) && w < words_in_use; ++w)
+        if (before->at[w] > now.mem.seen_by[cpu].at[w])
+          h = mix(h, uint64_t{w} << 32 | static_cast<uint64_t>(now.mem.word[w].at - before->at[w]));
+    }
     return c.pending.what == act::idle ? h : mix(h, c.stack, stacks[cpu].used(c.stack));
   }
 

@@ -110,7 +110,7 @@ struct cpu_state {
   uint64_t result;
   bool done;  // of an exchange: it stored; of a wait: it did not end by its deadline
   interrupt signal;
-  view latched;  // what was stored before the stop request
+  view before_nmi, before_irq;  // what was stored before the stop request that is latched
 };
 
 /// What one run says of itself when it is recorded.

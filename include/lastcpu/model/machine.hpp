@@ -40,7 +40,6 @@ class machine : public observer {
     perform({.what = act::load, .word = w});
     return me().result == 0;
   }
-
   void set_online(bool on) noexcept {
     const uint8_t w = word_of(away_ + current_);
     learn(w, contended);

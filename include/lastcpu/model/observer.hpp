@@ -185,7 +185,10 @@ class observer {
     for (size_t i = 0; i < object_size / 8; ++i) {
       if (std::memcmp(object + i * 8, shadow_.data() + i * 8, 8) == 0) continue;
       std::memcpy(shadow_.data() + i * 8, object + i * 8, 8);
-      plain_write(i);
+      bool ordered = now.mem.touch(current_, word_of(written_ + i));
+      if (is_word(read_ + i)) ordered = now.mem.has_seen_all(current_, word_of(read_ + i)) && ordered;
+      if (recording) record(current_, "writes " + name_of(i * 2));
+      if (!ordered) fail("data race: " + name_of(i * 2) + " is written while another CPU uses it");
     }
   }
 
@@ -223,13 +226,6 @@ class observer {
 
  private:
   static constexpr uint32_t patience = 1'000;
-  void plain_write(size_t index) noexcept {
-    bool ordered = now.mem.touch(current_, word_of(written_ + index));
-    if (is_word(read_ + index)) ordered = now.mem.has_seen_all(current_, word_of(read_ + index)) && ordered;
-    if (recording) record(current_, "writes " + name_of(index * 2));
-    if (!ordered) fail("data race: " + name_of(index * 2) + " is written while another CPU uses it");
-  }
-
   [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h) const noexcept {
     const cpu_state& c = now.cpu[cpu];
     h = mix(h, &c, offsetof(cpu_state, stack));

@@ -62,7 +62,7 @@ template <class S>
   const auto m = std::make_unique<machine>(bytes, size, S::cpus, make, o);
   machine::running = m.get();
   search s(*m);
-  const result out = choices == nullptr ? s.run() : s.follow(*choices);
+  result out = choices == nullptr ? s.run() : s.follow(*choices);
   machine::running = nullptr;
   return out;
 }

@@ -2,8 +2,8 @@
 #pragma once
 // What is seen of a run, for the search and for the chart. And what makes two states of the machine the same.
 //
-// A word on which no two accesses have ever been unordered needs no decision: it is `quiet`, its operations act at once.
-// That is learned while exploring; whoever learns that a word is not quiet after all explores anew.
+// A word on which no two accesses have ever been unordered needs no decision: it is `quiet`, its operations act at
+// once. That is learned while exploring; whoever learns that a word is not quiet after all explores anew.
 // Plain data of the scenario is watched: what changed between two operations was written there, and two accesses that
 // no release and acquire have ordered are an error.
 
@@ -18,13 +18,7 @@ class observer {
  public:
   /// `make` puts a new scenario of `size` bytes at `bytes`.
   observer(unsigned char* bytes, size_t size, cpu_id cpu_count, scenario& (*make)(), const options& o)
-      : object(bytes),
-        object_size(size),
-        cpus(cpu_count),
-        asked(o),
-        make_(make),
-        shadow_(size),
-        number_(read_ + size / 8) {
+      : object(bytes), object_size(size), cpus(cpu_count), asked(o), make_(make) {
     words_in_use = 1;
   }
 
@@ -172,8 +166,8 @@ class observer {
   [[nodiscard]] bool is_quiet(const operation& o) noexcept {
     if (!asked.reduce || o.what > act::wake) return false;
     if (o.what == act::wake) return !needs(o.word, slept_on);
-    if (o.what == act::wait || ++undecided_ > patience)
-      learn(o.word, contended);  // it may wait for who is never let in
+    // A thousand operations without a decision: it may wait for who is never let in.
+    if (o.what == act::wait || ++undecided_ > 1'000) learn(o.word, contended);
     uint8_t& levels = known_[o.word].levels[current_];
     levels = static_cast<uint8_t>(levels | 1u << static_cast<uint32_t>(me().level));
     if ((levels & (levels - 1)) != 0) learn(o.word, nested);
@@ -219,13 +213,11 @@ class observer {
   bool looking_ = false;  // on_trace() runs: what it reads is no operation
   fiber_stack::context search_ = nullptr;
   uint32_t undecided_ = 0;  // operations since the search decided last
-  // Places of words: offset / 4; then whether each CPU is away; then of plain data the writes and the reads, by offset / 8.
+  // Places of words: by offset / 4; whether each CPU is away; of plain data the writes, then the reads, by offset / 8.
   const size_t away_ = object_size / 4, written_ = away_ + max_machine, read_ = written_ + object_size / 8;
-
   known_word known_[max_words]{};
 
  private:
-  static constexpr uint32_t patience = 1'000;
   [[nodiscard]] uint64_t hash_of(cpu_id cpu, uint64_t h) const noexcept {
     const cpu_state& c = now.cpu[cpu];
     h = mix(h, &c, offsetof(cpu_state, stack));
@@ -238,8 +230,9 @@ class observer {
     return c.pending.what == act::idle ? h : mix(h, c.stack, stacks[cpu].used(c.stack));
   }
 
-  std::vector<unsigned char> shadow_;  // the scenario's bytes as they were at the last operation
-  std::vector<uint8_t> number_;        // of the word at each place, or no_word
+  // The scenario at the last operation, and of each place the word, or no_word.
+  std::vector<unsigned char> shadow_ = std::vector<unsigned char>(object_size);
+  std::vector<uint8_t> number_ = std::vector<uint8_t>(read_ + object_size / 8);
 };
 
 }  // namespace lastcpu::model

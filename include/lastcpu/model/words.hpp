@@ -90,9 +90,10 @@ struct memory {
     return word[w].last;
   }
 
+  /// `s`: a store that this CPU may read.
   void read(cpu_id cpu, uint32_t w, uint16_t s, order o) noexcept {
     const store_record& r = store[s];
-    seen_by[cpu].at[w] = std::max(seen_by[cpu].at[w], r.at);
+    seen_by[cpu].at[w] = r.at;
     if (o == order::acquire || o == order::acq_rel) seen_by[cpu].join(r.published);
   }
 

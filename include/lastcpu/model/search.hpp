@@ -186,11 +186,12 @@ class search {
 
   // --- Snapshots
 
-  // What one is made of. The first part says how long the others are.
+  // What one is made of. The first parts say how long the others are.
   template <class Copy>
   void each_part(Copy copy) {
     world& w = m_.now;
-    copy(&w, offsetof(world, mem.store));
+    copy(w.cpu, m_.cpus * sizeof(cpu_state));
+    copy(w.note, offsetof(world, mem.store) - offsetof(world, note));
     copy(w.mem.store, (w.mem.stores + 1) * sizeof(store_record));
     copy(m_.object, m_.object_size);
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) copy(w.cpu[cpu].stack, m_.stacks[cpu].used(w.cpu[cpu].stack));

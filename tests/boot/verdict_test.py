@@ -311,6 +311,11 @@ class the_checker(unittest.TestCase):
     def test_finds_a_missing_timeline(self):
         self.without("trace:", "the crash kernel has no timeline")
 
+    def test_finds_a_timeline_that_does_not_begin_at_its_beginning(self):
+        first = "trace: 1000 1 claim_won 2\n"
+        self.damaged(first, "crash: cpu 1 had no room for its first 9 events\n" + first,
+                     "the timeline lacks the first 9 events of CPU 1")
+
 
 class every_scenario(unittest.TestCase):
     def test_has_its_sentence_and_an_end(self):

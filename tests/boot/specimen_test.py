@@ -20,7 +20,7 @@ import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
 from log import read as read_log  # noqa: E402
 
-MOST_SEEDS = 200  # the rarest loss comes about once in twenty
+MOST_SEEDS = 500  # the rarest loss comes once in twenty; on a loaded host, where CPUs take turns, once in a hundred
 HANGS_AFTER_S = 5  # a boot takes a fifth of one
 GIVEN_UP_AFTER_S = 2  # where a hang is another loss than the one that is looked for
 GATELESS = "kernel: restarts without the gate"

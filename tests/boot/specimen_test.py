@@ -23,6 +23,7 @@ from log import read as read_log  # noqa: E402
 MOST_SEEDS = 500  # the rarest loss comes once in twenty; on a loaded host, where CPUs take turns, once in a hundred
 HANGS_AFTER_S = 5  # a boot takes a fifth of one
 GIVEN_UP_AFTER_S = 2  # where a hang is another loss than the one that is looked for
+REFUSED_STATUS = 2 * 4 + 1
 GATELESS = "kernel: restarts without the gate"
 
 
@@ -96,6 +97,13 @@ def passes(race, kernel, logs):
     return True
 
 
+def refuses_another_design(kernel, logs):
+    ended = qemu.run(Boot("panic", words=("design=1999",)), kernel, logs / "refused.log")
+    refused = "kernel: there is no such design" in ended.log.splitlines() and ended.status == REFUSED_STATUS
+    print("ok: design=1999 is refused" if refused else f"FAILED: design=1999 is not refused:\n{qemu.tail(ended.log)}")
+    return refused
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: specimen_test.py BUILD")
@@ -104,9 +112,9 @@ def main():
     kernel = Kernel.of_files(build / "tests" / "boot" / "lastcpu_specimen_kernel.elf",
                              Kernel.of_build(build).crash_elf)
     logs = build / "tests" / "boot" / "logs" / "specimens"
-    passed = sum([passes(race, kernel, logs) for race in RACES])
-    print(f"{passed} passed, {len(RACES) - passed} failed")
-    return 0 if passed == len(RACES) else 1
+    results = [refuses_another_design(kernel, logs), *(passes(race, kernel, logs) for race in RACES)]
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

@@ -27,21 +27,23 @@ void print_timeline(const kernel_data& data) noexcept {
   const uint32_t count = data.trace_ring_count < max_rings ? data.trace_ring_count : max_rings;
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t used = rings[i].used;
-    cursors[i] = {used > trace_ring::capacity ? used - trace_ring::capacity : 0, used};
+    const uint32_t lost = used > trace_ring::capacity ? used - trace_ring::capacity : 0;
+    cursors[i] = {lost, used};
+    if (lost != 0) console::line() << "crash: cpu " << i << " had no room for its first " << lost << " events";
   }
   for (;;) {
     const trace_record* oldest = nullptr;
-    cursor* of = nullptr;
+    uint32_t cpu = 0;
     for (uint32_t i = 0; i < count; ++i) {
       if (cursors[i].next == cursors[i].end) continue;
       const trace_record& r = record(rings[i], cursors[i].next);
       if (oldest != nullptr && r.tsc >= oldest->tsc) continue;
       oldest = &r;
-      of = &cursors[i];
+      cpu = i;
     }
     if (oldest == nullptr) return;
-    ++of->next;
-    console::line() << "trace: " << oldest->tsc << " " << oldest->cpu << " "
+    ++cursors[cpu].next;
+    console::line() << "trace: " << oldest->tsc << " " << cpu << " "
                     << to_string(static_cast<lastcpu::trace_kind>(oldest->kind)) << " " << oldest->value;
   }
 }

@@ -7,14 +7,12 @@
 
 struct trace_record {
   uint64_t tsc;
-  uint32_t cpu;
   uint32_t kind;  // lastcpu::trace_kind
   uint32_t value;
-  uint32_t reserved;
 };
 
-struct trace_ring {
-  static constexpr uint32_t capacity = 512;
+struct trace_ring {  // of one CPU
+  static constexpr uint32_t capacity = 1024;
   uint32_t used;  // ever; the last `capacity` of them are there
   uint32_t reserved;
   trace_record records[capacity];

@@ -4,11 +4,18 @@
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
-#include "cpus.hpp"
+#include "panic.hpp"
 
 namespace {
+
+// The last CPU asks each of the others on each rung; that must not push out how it came to it.
+constexpr uint32_t claim_commit_steps_and_some_nmis = 64;
+constexpr uint32_t stop_requests = sizeof kernel_policy::rungs / sizeof kernel_policy::rungs[0] * cpus::max_cpus;
+static_assert(trace_ring::capacity >= stop_requests + claim_commit_steps_and_some_nmis);
+
 constinit trace_ring all_rings[cpus::max_cpus] = {};
 constinit lastcpu::atomic<uint64_t> last_won{};
+
 }  // namespace
 
 void trace::add(const lastcpu::trace_event& event) noexcept {
@@ -18,7 +25,7 @@ void trace::add(const lastcpu::trace_event& event) noexcept {
   if (event.kind == lastcpu::trace_kind::claim_won) last_won.store(now, lastcpu::order::relaxed);
   trace_ring& ring = all_rings[me];
   const uint32_t at = __atomic_fetch_add(&ring.used, 1, __ATOMIC_RELAXED);
-  ring.records[at % trace_ring::capacity] = {now, event.cpu, static_cast<uint32_t>(event.kind), event.value, 0};
+  ring.records[at % trace_ring::capacity] = {now, static_cast<uint32_t>(event.kind), event.value};
 }
 
 uint64_t trace::claim_won_at() noexcept {

@@ -149,9 +149,9 @@ def explain(boot, ended, problems, log, repeat):
     return "\n".join(lines)
 
 
-def at_once(function, items):
-    """function(item) for each item, AT_ONCE at a time, as an iterator in the order of the items."""
-    pool = ThreadPoolExecutor(AT_ONCE)
+def at_once(function, items, many=AT_ONCE):
+    """function(item) for each item, so many at a time, as an iterator in the order of the items."""
+    pool = ThreadPoolExecutor(many)
     try:
         yield from pool.map(function, items)
     finally:

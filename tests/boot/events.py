@@ -119,8 +119,3 @@ def as_text(events, hz, cpus):
 def as_input_of_timeline(events, hz):
     """The lines that tools/timeline.py reads."""
     return "".join(f"{us:.1f}\t{e.cpu}\t{e.kind}\t{e.value}\t{e}\n" for us, e in to_microseconds(events, hz))
-
-
-def sequence(events):
-    """What happened in which order, without the time."""
-    return "".join(f"{e.cpu} {e.kind} {e.value}\n" for e in sorted(events, key=lambda e: e.tsc))

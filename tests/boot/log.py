@@ -44,6 +44,7 @@ class Facts:
     started: list = field(default_factory=list)  # microseconds
     cpus: dict = field(default_factory=dict)
     events: list = field(default_factory=list)
+    events_lost: dict = field(default_factory=dict)  # CPU: how many
     done: tuple | None = None  # (CPUs, silent ones)
 
 
@@ -76,6 +77,7 @@ class Reader:
              r"registers (valid|missing)(?: rip (0x[0-9a-f]+) rsp (0x[0-9a-f]+))?", self.cpu),
             (r"crash: cpu (\d+) (said|said in NMI|said nested): (.*?)( \(cut short\))?", self.said),
             (r"crash: cpu (\d+)  ((?: #\d+ 0x[0-9a-f]+)+)", self.backtrace),
+            (r"crash: cpu (\d+) had no room for its first (\d+) events", self.had_no_room),
             (r"trace: (\d+) (\d+) (\w+) (\d+)", self.trace),
             (r"crash: lingering \d+ ms", lambda: None),
             (r"crash: done, (\d+) cpus, (\d+) silent", self.done),
@@ -215,6 +217,9 @@ class Reader:
         if kind not in events.KINDS:
             self.problem(f"the timeline has an event of no known kind: {kind}")
         self.facts.events.append(Event(number(tsc), number(cpu), kind, number(value)))
+
+    def had_no_room(self, cpu, count):
+        self.facts.events_lost[number(cpu)] = number(count)
 
     def done(self, cpus, silent):
         self.facts.done = (number(cpus), number(silent))

@@ -72,6 +72,8 @@ def judge_crash(facts, boot, scenario, text):
     yield from judge_stacks(facts)
     if facts.torn > sum(c.state in ("by nmi", "silent") for c in facts.cpus.values()):
         yield f"{facts.torn} lines are torn, and fewer CPUs were stopped by NMI"
+    for n, count in sorted(facts.events_lost.items()):
+        yield f"the timeline lacks the first {count} events of CPU {n}"
     if facts.events:
         yield from events.check(facts.events, boot.cpus)
         yield from judge_against_timeline(facts)

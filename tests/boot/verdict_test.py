@@ -10,6 +10,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import boot as qemu  # noqa: E402
+import deterministic  # noqa: E402
 import events  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
@@ -311,6 +312,11 @@ class the_checker(unittest.TestCase):
     def test_finds_a_missing_timeline(self):
         self.without("trace:", "the crash kernel has no timeline")
 
+    def test_finds_a_timeline_that_does_not_begin_at_its_beginning(self):
+        first = "trace: 1000 1 claim_won 2\n"
+        self.damaged(first, "crash: cpu 1 had no room for its first 9 events\n" + first,
+                     "the timeline lacks the first 9 events of CPU 1")
+
 
 class every_scenario(unittest.TestCase):
     def test_has_its_sentence_and_an_end(self):
@@ -332,10 +338,19 @@ class a_timeline(unittest.TestCase):
         self.assertIn("0.3" + " " * 17 + " stops 0 3", text)
         self.assertEqual(len(text.splitlines()[0].split("CPU")), 5)
 
-    def test_is_compared_without_the_time(self):
-        one, other = (read_log(GOOD.replace("1310", t)).events for t in ("1310", "1319"))
-        self.assertEqual(events.sequence(one), events.sequence(other))
-        self.assertNotEqual(events.sequence(one), events.sequence(one[1:]))
+    def test_of_the_same_kernels_is_compared_to_the_tick(self):
+        kept, later = (deterministic.timeline_of(GOOD.replace(" 1700 ", f" {t} "), "this") for t in (1700, 1701))
+        self.assertEqual(deterministic.compare(kept, kept), [])
+        self.assertIn("ticks differ", *deterministic.compare(kept, later))
+
+    def test_of_other_kernels_is_compared_in_order_and_roughly_in_time(self):
+        kept = deterministic.timeline_of(GOOD, "this")
+        near, far, less = (deterministic.timeline_of(GOOD.replace("trace: 1700", text), "other")
+                           for text in ("trace: 2800", "trace: 2900", "crash: x"))
+        self.assertEqual(deterministic.compare(kept, near), [])
+        self.assertIn("far from the kept 700", *deterministic.compare(kept, far))
+        self.assertIn("other things happened", *deterministic.compare(kept, less))
+        self.assertIn("other things happened", *deterministic.compare("", kept))
 
 
 class a_boot(unittest.TestCase):

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <iterator>
 #include <string>
 
 namespace {
@@ -35,7 +36,7 @@ TEST(crash_notes, what_is_written_is_read_back_in_its_order) {
   const notes_file file;
   posix_registers regs{};
   regs.pc = 0x1234;
-  regs.general[30] = 7;
+  *std::rbegin(regs.general) = 7;
   write_note(file.fd(), note_of(3, &regs));
   write_note(file.fd(), note_of(4, nullptr));
 
@@ -47,7 +48,7 @@ TEST(crash_notes, what_is_written_is_read_back_in_its_order) {
   EXPECT_EQ(r.cut_short, 0u);
   EXPECT_EQ(r.registers_valid, 1u);
   EXPECT_EQ(r.registers.pc, 0x1234u);
-  EXPECT_EQ(r.registers.general[30], 7u);
+  EXPECT_EQ(*std::rbegin(r.registers.general), 7u);
   EXPECT_STREQ(r.message, "why");
   EXPECT_STREQ(r.nmi_message, "why in NMI");
   EXPECT_STREQ(r.nested_message, "why again");

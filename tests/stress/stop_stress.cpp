@@ -4,6 +4,8 @@
 
 #include "../posix/machine.hpp"
 
+#include <algorithm>
+
 namespace {
 
 using namespace stress;
@@ -19,9 +21,7 @@ using namespace stress;
 }
 
 [[nodiscard]] bool same(const posix_registers& a, const posix_registers& b) {
-  bool all = a.pc == b.pc && a.sp == b.sp && a.fp == b.fp && a.flags == b.flags;
-  for (int i = 0; i < 31; ++i) all = all && a.general[i] == b.general[i];
-  return all;
+  return a.pc == b.pc && a.sp == b.sp && a.fp == b.fp && a.flags == b.flags && std::ranges::equal(a.general, b.general);
 }
 
 // The last CPU owns the gate; the others save, leave plain data behind, acknowledge.

@@ -8,10 +8,6 @@
 namespace lastcpu {
 
 struct posix_registers {
-  uint64_t pc, sp, fp;
-  uint64_t flags;
-  uint64_t general[31];  // in the order of posix_register_name()
-
 #if defined(__x86_64__)
   static constexpr uint32_t general_count = 16;
 #elif defined(__aarch64__)
@@ -19,6 +15,10 @@ struct posix_registers {
 #else
   static constexpr uint32_t general_count = 0;
 #endif
+
+  uint64_t pc, sp, fp;
+  uint64_t flags;
+  uint64_t general[general_count != 0 ? general_count : 1];  // in the order of posix_register_name()
 };
 
 [[nodiscard]] inline const char* posix_register_name([[maybe_unused]] uint32_t i) noexcept {
@@ -60,11 +60,11 @@ struct posix_registers {
 
 /// Those of the caller, as they are when this has returned; registers that a call clobbers are left zero.
 #if defined(__x86_64__)
-static_assert(sizeof(posix_registers) == 35 * 8 && __builtin_offsetof(posix_registers, general) == 32);
+static_assert(sizeof(posix_registers) == 20 * 8 && __builtin_offsetof(posix_registers, general) == 32);
 [[gnu::naked, gnu::noinline]] inline void capture_caller_registers(posix_registers& /* in rdi */) noexcept {
   asm("movq %rdi, %rdx\n\t"
       "xorl %eax, %eax\n\t"
-      "movl $35, %ecx\n\t"
+      "movl $20, %ecx\n\t"
       "rep stosq\n\t"
       "movq (%rsp), %rax\n\t"
       "movq %rax, (%rdx)\n\t"  // pc

@@ -3,7 +3,8 @@
 
 The timeline is compared with the kept file: what happened, in which order, on which CPU, and when. A tick is a count of
 instructions, and another compiler's code has others; so the file tells which two kernels and which QEMU it is of. With
-these the ticks must be the kept ones exactly, with others they must be near them.
+these the ticks must be the kept ones exactly; with others each event must follow the one before it in nearly the time
+that it took there.
 """
 import difflib
 import hashlib
@@ -19,7 +20,7 @@ from log import read as read_log
 SENTENCE = "the_timeline_of_a_deterministic_run_is_the_kept_one"
 KEPT = Path(__file__).resolve().parent / "deterministic.timeline"
 BOOT = Boot("nested_in_step", 4, seed=7, deterministic=True)  # both rungs, an NMI on the owner, a fault in its handler
-NEAR, AND_SOME = 0.25, 1000  # ticks, of the time since the claim: another compiler's code
+NEAR, AND_SOME = 0.25, 1000  # ticks, of the time since the event before: another compiler's code
 
 
 def origin_of(kernel):
@@ -48,9 +49,13 @@ def compare(kept, timeline):
         return ["other things happened, or in another order, than in the kept timeline"]
     if origin == kept_origin:
         return [] if ticks == kept_ticks else ["the ticks differ from the kept ones, with the same kernels and QEMU"]
-    return [f"'{event}' came at tick {tick}, far from the kept {kept_tick}"
-            for kept_tick, tick, event in zip(kept_ticks, ticks, what)
-            if abs(tick - kept_tick) > kept_tick * NEAR + AND_SOME]
+    return [f"'{event}' came {took} ticks after the event before it, not {kept_took} as in the kept timeline"
+            for kept_took, took, event in zip(steps_of(kept_ticks), steps_of(ticks), what)
+            if abs(took - kept_took) > kept_took * NEAR + AND_SOME]
+
+
+def steps_of(ticks):
+    return [later - before for before, later in zip([0, *ticks], ticks)]
 
 
 def run(kernel, logs, options):

@@ -123,6 +123,8 @@ class Group:
         else:
             print(f"ok: {boot}, {ended.seconds:.1f} s", flush=True)
         return not problems
+
+
 ON_STOPPED = Group("machine_check", "stopped_cpus_survive_real_machine_checks",
                    scenarios.BY_NAME["same_tick"],  # one CPU parks, the others are stopped
                    twice_on_each_stopped, ("linger=2000",))

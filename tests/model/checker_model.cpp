@@ -161,6 +161,20 @@ struct loop_with_an_end : model::scenario {
 TEST(checker, loop_with_an_end_is_no_livelock) {
   expect_complete<loop_with_an_end>("a loop with an end", {.livelock = true});
 }
+// A lock that nobody gives back, with a store for each look at it.
+struct spin_by_exchange : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  model::atomic<uint32_t> x;
+  void run(cpu_id) override {
+    while (x.fetch_add(1, order::acquire) != 0) {
+    }
+  }
+};
+
+TEST(checker, more_stores_than_there_is_room_for_are_an_error) {
+  expect_caught<spin_by_exchange>("spin by fetch_add", "more stores");
+}
+
 TEST(checker, livelocks_are_not_looked_for_one_by_one) {
   EXPECT_NE((model::explore<loop_with_an_end>({.reduce = false, .livelock = true}).failure), "");
 }
@@ -207,6 +221,35 @@ struct torn : model::scenario {
 TEST(checker, nmi_comes_between_two_operations) {
   expect_complete<torn>("no NMI");
   expect_caught<torn>("1 NMI", "between two stores", {.nmis = 1});
+}
+
+// Its NMI handler tells two moments apart between which its CPU has done nothing that another one takes part in.
+struct flag_behind_a_wake : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<cpus>;
+  model::atomic<uint32_t> x;
+  uint64_t flag;
+
+  void run(cpu_id me) override {
+    if (me == 1) {
+      x.fetch_add(2, order::relaxed);
+      return;
+    }
+    x.fetch_add(1, order::relaxed);
+    P::wake(x);
+    flag = 1;
+    x.fetch_add(4, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) override {
+    const uint32_t seen = x.load(order::relaxed);
+    require((seen & 1) == 0 || model::uses(flag) == 1, "an NMI between x and flag");
+  }
+};
+
+TEST(checker, nmi_comes_where_a_cpu_is_alone_with_its_words) {
+  for (const bool reduce : {true, false})
+    expect_caught<flag_behind_a_wake>("an NMI behind a quiet one", "between x and flag",
+                                      {.nmis = 1, .nmi_cpus = 1, .reduce = reduce});
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 #pragma once
 // What is seen of a run, for the search and for the chart. And what makes two states of the machine the same.
 //
-// A word on which no two accesses have ever been unordered needs no decision: it is `quiet`, its operations act at
-// once. That is learned while exploring; whoever learns that a word is not quiet after all explores anew.
+// A word on which no two accesses have ever been unordered is `quiet`: it has one value, and what an NMI handler does with
+// it needs no decision. That is learned while exploring; whoever learns that a word is not quiet after all explores anew.
 // Plain data of the scenario is watched: what changed between two operations was written there, and two accesses that
 // no release and acquire have ordered are an error.
 
@@ -80,7 +80,7 @@ class observer {
     return out;
   }
   bool decisions(std::istream& text) {
-    for (known_word& k : known_) k = {k.place, 0, {}};
+    for (known_word& k : known_) k.needs = 0;
     while (text.peek() != ':') {
       size_t place = 0;
       char star = 0;
@@ -132,11 +132,10 @@ class observer {
   }
 
  protected:
-  enum need : uint32_t { contended = 1, slept_on = 2, nested = 4 };
+  enum need : uint32_t { contended = 1, slept_on = 2 };
   struct known_word {
     size_t place;
-    uint32_t needs;               // need
-    uint8_t levels[max_machine];  // of each CPU: the contexts in which it has used the word, as a mask
+    uint32_t needs;  // need
   };
 
   void yield() noexcept { search_ = boost::context::detail::jump_fcontext(search_, nullptr).fctx; }
@@ -162,16 +161,14 @@ class observer {
     known_[w].needs |= what;
   }
 
-  // An NMI handler is not interrupted: what only this CPU's thread and its handlers use needs no decision there.
+  // An NMI handler is not interrupted. Elsewhere an NMI may come before each operation.
   [[nodiscard]] bool is_quiet(const operation& o) noexcept {
     if (!asked.reduce || o.what > act::wake) return false;
+    if (o.what == act::wait) learn(o.word, contended);
+    if (me().level != context::nmi) return false;
     if (o.what == act::wake) return !needs(o.word, slept_on);
-    // A thousand operations without a decision: it may wait for who is never let in.
-    if (o.what == act::wait || ++undecided_ > 1'000) learn(o.word, contended);
-    uint8_t& levels = known_[o.word].levels[current_];
-    levels = static_cast<uint8_t>(levels | 1u << static_cast<uint32_t>(me().level));
-    if ((levels & (levels - 1)) != 0) learn(o.word, nested);
-    return !needs(o.word, contended) && (!needs(o.word, nested) || me().level == context::nmi);
+    if (++undecided_ > 1'000) learn(o.word, contended);  // it may wait for who is never let in
+    return !needs(o.word, contended);
   }
 
   void note_plain_writes() noexcept {

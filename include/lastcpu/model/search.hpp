@@ -78,6 +78,7 @@ class search {
     path_.push_back(number);
     ++out_.moves;
     if (w.mem.stores > max_stores / 2) w.mem.compact(m_.alive());
+    if (w.mem.stores > max_stores - max_words) m_.fail("more stores that may still be read than the model can hold");
     if (options_.switches != ~0u) {
       if (w.last != no_cpu && w.last != mv.cpu && w.switches_left != 0 && m_.ways(w.last) != 0) --w.switches_left;
       w.last = mv.cpu;

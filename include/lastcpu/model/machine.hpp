@@ -4,13 +4,13 @@
 //
 // Every operation on a shared word is announced before it acts, and the search (search.hpp) decides who acts next.
 
-#include <lastcpu/model/observer.hpp>
+#include <lastcpu/model/machine_state.hpp>
 
 namespace lastcpu::model {
 
-class machine : public observer {
+class machine : public machine_state {
  public:
-  using observer::observer;
+  using machine_state::machine_state;
   inline static machine* running = nullptr;
 
   // --- For the platform, on a fiber: what a CPU does around an operation

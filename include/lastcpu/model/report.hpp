@@ -3,7 +3,7 @@
 // What comes of a search: the verdict, and for a failure the choices that lead there, as short as they get, and a
 // sequence chart: a lane for each CPU, time goes down.
 //
-// The choices read `words:moves`: the words that need decisions (observer.hpp), and of each decision the number of what
+// The choices read `words:moves`: the words that need decisions (machine_state.hpp), and of each decision the number of what
 // was taken.
 
 #include <lastcpu/model/search.hpp>

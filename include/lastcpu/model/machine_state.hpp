@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What is seen of a run, for the search and for the chart. And what makes two states of the machine the same.
+// The machine as it stands, what is seen of a run, for the search and for the chart, and what makes two states the same.
 //
 // A word on which no two accesses have ever been unordered is `quiet`: it has one value, and what an NMI handler does with
 // it needs no decision. That is learned while exploring; whoever learns that a word is not quiet after all explores anew.
@@ -14,10 +14,10 @@
 
 namespace lastcpu::model {
 
-class observer {
+class machine_state {
  public:
   /// `make` puts a new scenario of `size` bytes at `bytes`.
-  observer(unsigned char* bytes, size_t size, cpu_id cpu_count, scenario& (*make)(), const options& o)
+  machine_state(unsigned char* bytes, size_t size, cpu_id cpu_count, scenario& (*make)(), const options& o)
       : object(bytes), object_size(size), cpus(cpu_count), asked(o), make_(make) {
     words_in_use = 1;
   }

@@ -129,6 +129,16 @@ void take_in_sigsuspend(int number) {
   posix_detail::let_pending_handlers_run();
 }
 
+/// `signal` makes a panic of a CPU that is in sigsuspend(), and the report of that faults once.
+outcome faulty_report_in_sigsuspend(int signal, const posix_options& options) {
+  return in_child([signal, &options] {
+    boot(the_machine<posix, faulty_report>, options);
+    load_capture(the_machine<posix, faulty_report>);
+    const cpu_guard cpu;
+    take_in_sigsuspend(signal);
+  });
+}
+
 TEST(fault, inside_the_report_of_an_nmi_panic_in_sigsuspend_goes_on_all_the_same) {
   const capture_room room;
   shared<log_of_steps> log;
@@ -136,12 +146,7 @@ TEST(fault, inside_the_report_of_an_nmi_panic_in_sigsuspend_goes_on_all_the_same
   static constexpr auto panic_now = [](const posix_registers& regs) noexcept {
     the_machine<posix, faulty_report>.nmi_panic("watchdog", regs);
   };
-  const outcome o = in_child([] {
-    boot(the_machine<posix, faulty_report>, {.on_other_nmi = panic_now});
-    load_capture(the_machine<posix, faulty_report>);
-    const cpu_guard cpu;
-    take_in_sigsuspend(SIGUSR2);
-  });
+  const outcome o = faulty_report_in_sigsuspend(SIGUSR2, {.on_other_nmi = panic_now});
   EXPECT_TRUE(o.exited_with(capture_exit)) << o;
   EXPECT_EQ(log->reports, 1u);
   EXPECT_STREQ(room.result().record[0].nmi_message, "watchdog");
@@ -152,12 +157,7 @@ TEST(fault, inside_the_report_of_a_fault_in_sigsuspend_goes_on_all_the_same) {
   const capture_room room;
   shared<log_of_steps> log;
   logging_policy::log = &log;
-  const outcome o = in_child([] {
-    boot(the_machine<posix, faulty_report>, {.on_fault = fault_response::panic});
-    load_capture(the_machine<posix, faulty_report>);
-    const cpu_guard cpu;
-    take_in_sigsuspend(SIGABRT);
-  });
+  const outcome o = faulty_report_in_sigsuspend(SIGABRT, {.on_fault = fault_response::panic});
   EXPECT_TRUE(o.exited_with(capture_exit)) << o;
   EXPECT_EQ(log->reports, 1u);
   EXPECT_STREQ(room.result().record[0].message, "SIGABRT");

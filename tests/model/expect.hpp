@@ -7,22 +7,35 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <string>
 
 namespace lastcpu::test {
 
-inline void print(const char* what, const model::result& r) {
+/// What an exploration says of itself: the verdict, and which runs it has left out.
+inline std::string verdict(const model::result& r, const model::options& o) {
+  if (!r.failure.empty()) return r.failure;
+  if (r.complete) return "complete";
+  std::string out;
+  const auto add = [&out](const std::string& what) { out += (out.empty() ? "leaves out " : ", ") + what; };
+  if (o.random_runs != 0) add("all but " + std::to_string(o.random_runs) + " runs at random");
+  if (o.stale == 0) add("stale reads");
+  if (o.stale != 0 && o.stale != ~0u) add("reads of stores more than " + std::to_string(o.stale) + " back");
+  if (o.switches != ~0u) add("switches beyond " + std::to_string(o.switches));
+  if (r.states >= o.max_states) add("states beyond " + std::to_string(o.max_states));
+  return out.empty() ? "leaves out runs longer than " + std::to_string(o.max_depth) + " operations" : out;
+}
+
+inline void print(const char* what, const model::result& r, const model::options& o) {
   printf("  %-34s %9llu states %7llu runs %9llu moves %7.2f s  %s\n", what, static_cast<unsigned long long>(r.states),
          static_cast<unsigned long long>(r.runs), static_cast<unsigned long long>(r.moves), r.seconds,
-         !r.failure.empty() ? r.failure.c_str()
-         : r.complete       ? "complete"
-                            : "bounded");
+         verdict(r, o).c_str());
 }
 
 /// Every run is as it should be, and none was left out.
 template <class S>
 model::result expect_complete(const char* what, const model::options& o = {}) {
   const model::result r = model::explore<S>(o);
-  print(what, r);
+  print(what, r, o);
   EXPECT_EQ(r.failure, "") << r.choices << "\n" << r.chart;
   EXPECT_TRUE(r.complete) << what;
   return r;
@@ -32,7 +45,7 @@ model::result expect_complete(const char* what, const model::options& o = {}) {
 template <class S>
 model::result expect_bounded(const char* what, const model::options& o) {
   const model::result r = model::explore<S>(o);
-  print(what, r);
+  print(what, r, o);
   EXPECT_EQ(r.failure, "") << r.choices << "\n" << r.chart;
   EXPECT_LT(r.states, o.max_states) << what;
   return r;
@@ -42,7 +55,7 @@ model::result expect_bounded(const char* what, const model::options& o) {
 template <class S>
 model::result expect_caught(const char* what, const char* why, const model::options& o = {}) {
   const model::result r = model::explore<S>(o);
-  print(what, r);
+  print(what, r, o);
   EXPECT_NE(r.failure, "") << what << ": nothing is found";
   EXPECT_NE(r.failure.find(why), std::string::npos) << what << ": '" << r.failure << "'\n" << r.chart;
   EXPECT_EQ(model::replay<S>(r.choices, o).failure, r.failure) << r.choices;

@@ -29,6 +29,22 @@ needed=(
   "python:simpy            python3-simpy3"
   "python:jinja2           python3-jinja2"
   "python:scipy            python3-scipy"
+  "python:clang.cindex     python3-clang"
+)
+
+# For tools/mutate --random: it builds what tools/test builds, and parses the headers.
+needed_for_mutate=(
+  "program:g++             g++"
+  "program:cmake           cmake"
+  "program:ninja           ninja-build"
+  "program:clang++         clang"
+  "program:python3         python3"
+  "program:qemu-system-x86_64 qemu-system-x86"
+  "program:valgrind        valgrind"
+  "header:gtest/gtest.h    libgtest-dev"
+  "header:xxhash.h         libxxhash-dev"
+  "header:boost/context/detail/fcontext.hpp libboost-context-dev"
+  "python:clang.cindex     python3-clang"
 )
 
 # For tools/bench: what it builds with, the peers that are measured beside ours included.

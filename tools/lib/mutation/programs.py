@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Which tests can notice a damage to a header, the likeliest and cheapest first."""
+import collections
+import pathlib
+
+AREAS = {
+    "core": ("include/lastcpu/*.hpp", "include/lastcpu/detail/*.hpp"),
+    "x86_64": ("include/lastcpu/platform/x86_64.hpp", "include/lastcpu/platform/x86_64/*.hpp"),
+    "posix": ("include/lastcpu/platform/posix.hpp", "include/lastcpu/platform/posix/*.hpp"),
+    "model": ("include/lastcpu/model/*.hpp",),
+}
+# Part of x86_64 as long as the files live there.
+PARTS = {"kexec": tuple(f"include/lastcpu/platform/x86_64/{name}.hpp" for name in
+                        ("crash_loader", "crash_region", "digest", "elf64", "handover", "load_error", "sha256"))}
+
+# Unit tests are compiled without optimisation: building them takes longer than running them.
+PRESETS = {
+    "clang-debug": ("-DCMAKE_CXX_FLAGS_DEBUG=-O0",),
+    "gcc-release": ("-DLASTCPU_BENCH_PEERS=OFF",),
+    "tsan": (),
+}
+
+# What ctest runs that is no GoogleTest program: the targets to build before, what they make, the tests by name.
+CTEST = {
+    "model_check": (("model_check",), ("model_check",), "^readme\\.model_check$"),
+    "fail": ((), (), "^fail\\."),
+    "code_shape": ((), (), "^code_shape\\."),
+    "footprint": ((), (), "^footprint\\."),
+    "freestanding": ((), (), "^freestanding\\."),
+    "hook": ((), (), "^hook\\."),
+    "jump": (tuple(f"lastcpu_{k}_kernel_{n}" for k in ("dying", "jump_crash") for n in (4, 5)),
+             tuple(f"{k}_kernel_{n}.elf" for k in ("dying", "crash") for n in (4, 5)), "^jump_in_qemu\\."),
+    "boot": (("lastcpu_example_kernel", "lastcpu_example_crash_kernel"), ("lastcpu_kernel.elf", "lastcpu_crash_kernel.elf"),
+             "^boot\\.[^th]|^boot\\.two|^boot\\.the_timeline"),
+}
+# The tests that bear another name than the header.
+FITTING = {
+    "gate_word": ("panic_cpu_test", "gate_model"), "panic_cpu": ("gate_model",),
+    "stop_cpus": ("stop_model",), "stop_report": ("stop_cpus_test",), "self_stop": ("stop_model",),
+    "crash_image": ("image_model",), "panic_message": ("message_model",),
+    "crash_kexec": ("panic_test", "panic_model"), "panic": ("panic_model",),
+    "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
+    "archetype": ("platform_test",), "optional_members": ("stop_cpus_test",),
+    "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),
+    "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
+    "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
+    "instructions": ("x86_64_platform_test", "x86_64_resettable_test"), "hardware": ("x86_64_platform_test",),
+    "handover": ("x86_64_handover_test", "x86_64_crash_loader_test"), "capture_program": ("posix_capture_start_test",),
+    "cpu_guard": ("posix_posix_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
+    "faults": ("posix_fault_test", "posix_fault_response_test", "posix_install_test"),
+    "crash_notes": ("posix_fork_test",), "present_memory": ("stop_cost_test",), "posix": ("posix_test", "posix_stop_test"),
+    "signals": ("posix_stop_test", "posix_stopped_test"), "futex": ("posix_asleep_test", "wait_stress"),
+    "tsan": ("tsan/posix_signals_test", "tsan/posix_stop_test", "tsan/stop_stress"),
+    "words": ("litmus_model", "checker_model"), "machine": ("litmus_model", "checker_model"),
+    "machine_state": ("litmus_model", "checker_model"), "search": ("checker_model", "litmus_model"),
+    "report": ("checker_model",), "explore": ("checker_model",), "scenario": ("checker_model", "litmus_model"),
+}
+# Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
+REST = {
+    "core": ("panic_test", "panic_model", "crash_kexec_test", "stop_model", "|", "unit/*", "model/*", "code_shape",
+             "footprint", "stress/*", "posix/*", "nmi_step", "storm_test", "x86_64/*", "fail", "hook", "freestanding", "boot"),
+    "x86_64": ("x86_64_platform_test", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "freestanding", "boot"),
+    "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
+              "tsan/stop_stress"),
+    "model": ("litmus_model", "checker_model", "interrupts_model", "states_model", "waits_model", "options_model",
+              "random_programs_model", "|", "model/*", "model_check"),
+}
+
+Test = collections.namedtuple("Test", "name preset targets files command")
+
+
+def area_of(path):
+    for name, globs in AREAS.items():
+        if any(pathlib.PurePath(path).match(g) for g in globs):
+            return name
+    raise SystemExit(f"{path}: no area of tools/mutate --random covers it")
+
+
+def headers_of(root, area):
+    globs = PARTS.get(area) or AREAS[area]
+    return [str(p.relative_to(root)) for g in globs for p in sorted(root.glob(g))]
+
+
+def programs_by_folder(root):
+    """What CMakeLists.txt of tests/ names its programs, by the house's rules; {folder: [program]}."""
+    stems = lambda folder, suffix: sorted(p.stem for p in (root / "tests" / folder).glob(f"*{suffix}.cpp"))
+    with_headers = [p.stem for p in (root / "include/lastcpu").glob("*.hpp")] + ["optional_members"]
+    return {
+        "unit": [s for s in stems("unit", "_test") if s[:-5] in with_headers],
+        "x86_64": [f"x86_64_{s}" for s in stems("x86_64", "_test")],
+        "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("posix", "_test")],
+        "model": stems("model", "_model"),
+        "stress": stems("stress", "_stress"),
+        "fuzz": ["fuzz_replay_test"],
+    }
+
+
+def make_test(name):
+    """`name` as in the tables: PROGRAM, tsan/PROGRAM, or a key of CTEST."""
+    if name in CTEST:
+        targets, files, pattern = CTEST[name]
+        command = ("ctest", "--test-dir", "build/gcc-release", "-R", pattern, "--stop-on-failure", "--output-on-failure")
+        return Test(name, "gcc-release", targets, files, command)
+    program = name.removeprefix("tsan/")
+    in_release = program.endswith("_model") or program in ("nmi_step", "storm_test")
+    preset = "tsan" if program != name else "gcc-release" if in_release else "clang-debug"
+    return Test(name, preset, (program,), (program,), None)
+
+
+def expand(names, folders):
+    for name in names:
+        if name.endswith("/*"):
+            yield from folders[name[:-2]]
+        else:
+            yield name
+
+
+def tests_for(damage, folders, quick=False):
+    """The tests to try, in turn. An order that is too weak shows in the model first."""
+    area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
+    known = {p for programs in folders.values() for p in programs} | set(CTEST) | {"nmi_step", "storm_test"}
+    prefix = {"core": "", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
+    first = [f"{prefix}{stem}_test", f"{stem}_model", *FITTING.get(stem, ())]
+    if damage.operator == "order":
+        first.sort(key=lambda n: not n.endswith("_model"))
+    end = REST[area].index("|")
+    rest = REST[area][:end] if quick else [n for n in REST[area] if n != "|"]
+    if quick:
+        first = [n for n in first if n not in CTEST]
+    if stem == "tsan":  # nobody else compiles it
+        rest = [] if quick else [f"tsan/{p}" for p in folders["posix"] if not p.startswith("stop_cost")]
+    names = dict.fromkeys([*first, *expand(rest, folders)])
+    return [make_test(n) for n in names if n.removeprefix("tsan/") in known]
+
+
+def release_of(damage, folders):
+    """The optimized programs and kernels that are made of the header."""
+    stem = pathlib.PurePath(damage.file).stem
+    names = [n for n in (f"x86_64_{stem}_test", "x86_64_platform_test") if n in folders["x86_64"]]
+    return [Test(f"gcc-release/{n}", "gcc-release", (n,), (n,), None) for n in names] + [make_test("boot")]

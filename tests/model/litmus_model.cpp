@@ -288,6 +288,29 @@ TEST(litmus, stop_request_orders_nothing_for_the_handler_of_another_one) {
   expect_exactly<two_requests>({0, 1, 10, 11});
 }
 
+// An interrupt comes where interrupts are on, also where a CPU does nothing else before it turns them off.
+struct masked_at_once : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<cpus>;
+  word x;
+  void run(cpu_id me) override {
+    cpu_set<cpus> receiver;
+    receiver.add(1);
+    if (me == 0) return P::send_stop(receiver, stop_how::irq);
+    for (uint32_t i = 1; i <= 2; ++i) {
+      const P::irq_state on = P::irq_save();
+      x.store(i, order::relaxed);
+      P::irq_restore(on);
+    }
+  }
+  void irq(cpu_id) override { saw(0, x.load(order::relaxed)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
+};
+
+TEST(litmus, interrupt_may_come_just_before_interrupts_are_off) {
+  expect_exactly<masked_at_once>({0, 1, 2});
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;

@@ -84,7 +84,7 @@ struct fiber_stack {
   alignas(64) unsigned char bytes[64 * 1024];
 };
 
-enum class act : uint32_t { load, store, exchange, add, wait, wake, send, choose, finish, idle };
+enum class act : uint32_t { load, store, exchange, add, wait, wake, send, mask, choose, finish, idle };
 enum class context : uint8_t { thread, irq, nmi };
 
 /// No padding: it stands on the stack of its CPU, and what no operation has written would make equal states differ.

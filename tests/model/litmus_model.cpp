@@ -37,10 +37,11 @@ outcomes every_outcome_of_four() {
 }
 
 template <class S>
-void expect_exactly(const outcomes& allowed) {
+void expect_exactly(const outcomes& allowed, model::options o = {}) {
   for (const bool reduce : {true, false}) {
     found.clear();
-    const model::result r = model::explore<S>({.reduce = reduce});
+    o.reduce = reduce;
+    const model::result r = model::explore<S>(o);
     EXPECT_EQ(r.failure, "") << r.chart;
     EXPECT_TRUE(r.complete);
     EXPECT_EQ(found, allowed) << (reduce ? "reduced" : "every order");
@@ -309,6 +310,24 @@ struct masked_at_once : model::scenario {
 
 TEST(litmus, interrupt_may_come_just_before_interrupts_are_off) {
   expect_exactly<masked_at_once>({0, 1, 2});
+}
+
+// Time passes where nobody can go on, whatever may still come from outside: the NMI comes before the deadline or after
+// it.
+struct nmi_and_deadline : model::scenario {
+  static constexpr cpu_id cpus = 1;
+  using P = model::platform<cpus>;
+  word x;
+  void run(cpu_id) override {
+    (void)P::wait_while(x, 0u, 1);
+    x.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) override { saw(0, 2 * x.load(order::relaxed) + P::now()); }
+  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
+};
+
+TEST(litmus, nmi_may_come_after_a_deadline) {
+  expect_exactly<nmi_and_deadline>({0, 1, 3}, {.nmis = 1});
 }
 
 // The limits, stated: hardware may show these outcomes, the model does not.

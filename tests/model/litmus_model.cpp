@@ -330,6 +330,30 @@ TEST(litmus, nmi_may_come_after_a_deadline) {
   expect_exactly<nmi_and_deadline>({0, 1, 3}, {.nmis = 1});
 }
 
+// A request is taken before its handler does anything: what is sent in between comes again, and 11 are two handlers that
+// both see what was stored after both requests.
+struct request_while_taken : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) override {
+    cpu_set<cpus> receiver;
+    receiver.add(1);
+    if (me != 0) return;
+    model::platform<cpus>::send_stop(receiver, stop_how::nmi);
+    model::platform<cpus>::send_stop(receiver, stop_how::nmi);
+    x.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) override {
+    const uint32_t value = x.load(order::relaxed);
+    saw(static_cast<uint32_t>(note(2)++), value);
+  }
+  void finish(model::ending, cpu_id) override { outcome(note(2) * 100 + seen(2)); }
+};
+
+TEST(litmus, request_that_comes_before_the_handler_acts_comes_again) {
+  expect_exactly<request_while_taken>({100, 110, 200, 201, 211});
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;

@@ -93,13 +93,13 @@ class machine : public machine_state {
     record(cpu, names[static_cast<uint32_t>(which)]);
     if (which == interrupt::injected_nmi) {
       --now.nmis_left;
+      now.urgent = cpu;  // it may as well come later; what is sent after a request was taken comes again
     } else {
       (which == interrupt::irq ? c.irq_latched : c.nmi_latched) = false;
       now.mem.seen_by[cpu].join(which == interrupt::irq ? c.before_irq : c.before_nmi);
     }
     c.asleep = c.woken = false;
     c.signal = which;
-    now.urgent = cpu;
   }
 
   void end_wait(cpu_id cpu, bool in_time, const char* why) noexcept {

@@ -354,6 +354,19 @@ TEST(litmus, request_that_comes_before_the_handler_acts_comes_again) {
   expect_exactly<request_while_taken>({100, 110, 200, 201, 211});
 }
 
+// Nothing has to happen between two NMIs, also where the handler is alone with its words.
+struct two_nmis : model::scenario {
+  static constexpr cpu_id cpus = 1;
+  word x;
+  void run(cpu_id) override { saw(0, x.load(order::relaxed)); }
+  void nmi(cpu_id, model::interrupt) override { x.fetch_add(1, order::relaxed); }
+  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
+};
+
+TEST(litmus, nmi_may_come_directly_behind_another_one) {
+  expect_exactly<two_nmis>({0, 1, 2}, {.nmis = 2});
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;

@@ -53,7 +53,7 @@ class search {
     moves_.clear();
     world& w = m_.now;
     if (w.over) return;
-    if (w.urgent != no_cpu) add_steps(w.urgent);
+    if (w.urgent != no_cpu && w.cpu[w.urgent].level == context::nmi) add_steps(w.urgent);
     if (!moves_.empty()) return;
     w.urgent = no_cpu;
     const bool bounded = w.switches_left == 0 && w.last != no_cpu && m_.ways(w.last) != 0;

@@ -37,10 +37,11 @@ outcomes every_outcome_of_four() {
 }
 
 template <class S>
-void expect_exactly(const outcomes& allowed) {
+void expect_exactly(const outcomes& allowed, model::options o = {}) {
   for (const bool reduce : {true, false}) {
     found.clear();
-    const model::result r = model::explore<S>({.reduce = reduce});
+    o.reduce = reduce;
+    const model::result r = model::explore<S>(o);
     EXPECT_EQ(r.failure, "") << r.chart;
     EXPECT_TRUE(r.complete);
     EXPECT_EQ(found, allowed) << (reduce ? "reduced" : "every order");
@@ -286,6 +287,84 @@ struct two_requests : model::scenario {
 
 TEST(litmus, stop_request_orders_nothing_for_the_handler_of_another_one) {
   expect_exactly<two_requests>({0, 1, 10, 11});
+}
+
+// An interrupt comes where interrupts are on, also where a CPU does nothing else before it turns them off.
+struct masked_at_once : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<cpus>;
+  word x;
+  void run(cpu_id me) override {
+    cpu_set<cpus> receiver;
+    receiver.add(1);
+    if (me == 0) return P::send_stop(receiver, stop_how::irq);
+    for (uint32_t i = 1; i <= 2; ++i) {
+      const P::irq_state on = P::irq_save();
+      x.store(i, order::relaxed);
+      P::irq_restore(on);
+    }
+  }
+  void irq(cpu_id) override { saw(0, x.load(order::relaxed)); }
+  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
+};
+
+TEST(litmus, interrupt_may_come_just_before_interrupts_are_off) {
+  expect_exactly<masked_at_once>({0, 1, 2});
+}
+
+// Time passes where nobody can go on, whatever may still come from outside: the NMI comes before the deadline or after
+// it.
+struct nmi_and_deadline : model::scenario {
+  static constexpr cpu_id cpus = 1;
+  using P = model::platform<cpus>;
+  word x;
+  void run(cpu_id) override {
+    (void)P::wait_while(x, 0u, 1);
+    x.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) override { saw(0, 2 * x.load(order::relaxed) + P::now()); }
+  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
+};
+
+TEST(litmus, nmi_may_come_after_a_deadline) {
+  expect_exactly<nmi_and_deadline>({0, 1, 3}, {.nmis = 1});
+}
+
+// A request is taken before its handler does anything: what is sent in between comes again, and 11 are two handlers that
+// both see what was stored after both requests.
+struct request_while_taken : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) override {
+    cpu_set<cpus> receiver;
+    receiver.add(1);
+    if (me != 0) return;
+    model::platform<cpus>::send_stop(receiver, stop_how::nmi);
+    model::platform<cpus>::send_stop(receiver, stop_how::nmi);
+    x.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) override {
+    const uint32_t value = x.load(order::relaxed);
+    saw(static_cast<uint32_t>(note(2)++), value);
+  }
+  void finish(model::ending, cpu_id) override { outcome(note(2) * 100 + seen(2)); }
+};
+
+TEST(litmus, request_that_comes_before_the_handler_acts_comes_again) {
+  expect_exactly<request_while_taken>({100, 110, 200, 201, 211});
+}
+
+// Nothing has to happen between two NMIs, also where the handler is alone with its words.
+struct two_nmis : model::scenario {
+  static constexpr cpu_id cpus = 1;
+  word x;
+  void run(cpu_id) override { saw(0, x.load(order::relaxed)); }
+  void nmi(cpu_id, model::interrupt) override { x.fetch_add(1, order::relaxed); }
+  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
+};
+
+TEST(litmus, nmi_may_come_directly_behind_another_one) {
+  expect_exactly<two_nmis>({0, 1, 2}, {.nmis = 2});
 }
 
 // The limits, stated: hardware may show these outcomes, the model does not.

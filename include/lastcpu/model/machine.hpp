@@ -49,6 +49,14 @@ class machine : public machine_state {
     me().before_nmi = me().before_irq = {};
   }
 
+  /// Interrupts are off from here on; one may still come just before. Whether they were on.
+  bool mask_irqs() noexcept {
+    const bool were_on = me().irqs_on;
+    if (were_on && me().level == context::thread && takes_irqs(current_)) perform({.what = act::mask});
+    me().irqs_on = false;
+    return were_on;
+  }
+
   // --- For the search
 
   void start() {
@@ -85,13 +93,13 @@ class machine : public machine_state {
     record(cpu, names[static_cast<uint32_t>(which)]);
     if (which == interrupt::injected_nmi) {
       --now.nmis_left;
+      now.urgent = cpu;  // it may as well come later; what is sent after a request was taken comes again
     } else {
       (which == interrupt::irq ? c.irq_latched : c.nmi_latched) = false;
       now.mem.seen_by[cpu].join(which == interrupt::irq ? c.before_irq : c.before_nmi);
     }
     c.asleep = c.woken = false;
     c.signal = which;
-    now.urgent = cpu;
   }
 
   void end_wait(cpu_id cpu, bool in_time, const char* why) noexcept {
@@ -124,6 +132,8 @@ class machine : public machine_state {
       wake(cpu, o.word);
     } else if (o.what == act::send) {
       send(cpu, static_cast<uint32_t>(o.wanted), o.desired != 0);
+    } else if (o.what == act::mask) {
+      c.irqs_on = false;
     } else if (o.what == act::choose) {
       c.result = choice;
       record(cpu, "chooses " + std::to_string(choice));
@@ -214,6 +224,7 @@ class machine : public machine_state {
     for (cpu_id cpu = 0; cpu < cpus; ++cpu) {
       cpu_state& c = now.cpu[cpu];
       if ((targets >> cpu & 1) == 0 || c.deaf) continue;
+      if (!nmi) learn(word_of(irqs_ + cpu), interrupted);
       (nmi ? c.nmi_latched : c.irq_latched) = true;
       (nmi ? c.before_nmi : c.before_irq).join(now.mem.seen_by[from]);
     }

@@ -132,7 +132,7 @@ class machine_state {
   }
 
  protected:
-  enum need : uint32_t { contended = 1, slept_on = 2 };
+  enum need : uint32_t { contended = 1, slept_on = 2, interrupted = 4 };
   struct known_word {
     size_t place;
     uint32_t needs;  // need
@@ -159,6 +159,11 @@ class machine_state {
   void learn(uint32_t w, uint32_t what) noexcept {
     learned = learned || !needs(w, what);
     known_[w].needs |= what;
+  }
+
+  // Where no interrupt is ever sent, none is waited for.
+  [[nodiscard]] bool takes_irqs(cpu_id cpu) noexcept {
+    return !asked.reduce || (is_word(irqs_ + cpu) && needs(word_of(irqs_ + cpu), interrupted));
   }
 
   // An NMI handler is not interrupted. Elsewhere an NMI may come before each operation.
@@ -210,8 +215,10 @@ class machine_state {
   bool looking_ = false;  // on_trace() runs: what it reads is no operation
   fiber_stack::context search_ = nullptr;
   uint32_t undecided_ = 0;  // operations since the search decided last
-  // Places of words: by offset / 4; whether each CPU is away; of plain data the writes, then the reads, by offset / 8.
-  const size_t away_ = object_size / 4, written_ = away_ + max_machine, read_ = written_ + object_size / 8;
+  // Places of words: by offset / 4; whether each CPU is away; whether it takes interrupts (no value); of plain data the
+  // writes, then the reads, by offset / 8.
+  const size_t away_ = object_size / 4, irqs_ = away_ + max_machine, written_ = irqs_ + max_machine,
+               read_ = written_ + object_size / 8;
   known_word known_[max_words]{};
 
  private:

@@ -8,7 +8,6 @@
 #include <lastcpu/platform.hpp>
 
 #include <type_traits>
-#include <utility>
 
 namespace lastcpu::model {
 
@@ -76,7 +75,7 @@ struct platform {
   static void capture_registers(registers& r) noexcept { r.pc = captured + this_cpu(); }
 
   using irq_state = uint32_t;
-  static irq_state irq_save() noexcept { return std::exchange(running().me().irqs_on, false); }
+  static irq_state irq_save() noexcept { return running().mask_irqs(); }
   static void irq_restore(irq_state s) noexcept { running().me().irqs_on = s != 0; }
 
   static void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {

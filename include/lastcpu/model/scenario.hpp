@@ -84,7 +84,7 @@ struct fiber_stack {
   alignas(64) unsigned char bytes[64 * 1024];
 };
 
-enum class act : uint32_t { load, store, exchange, add, wait, wake, send, choose, finish, idle };
+enum class act : uint32_t { load, store, exchange, add, wait, wake, send, mask, choose, finish, idle };
 enum class context : uint8_t { thread, irq, nmi };
 
 /// No padding: it stands on the stack of its CPU, and what no operation has written would make equal states differ.
@@ -125,7 +125,7 @@ struct event {
 struct world {
   cpu_state cpu[max_machine];
   uint64_t note[16];  // the scenario's own
-  cpu_id urgent;      // its interrupt has just come: it goes on
+  cpu_id urgent;      // its NMI has just come from outside: the handler goes on
   cpu_id last;
   uint32_t nmis_left, spurious_left, switches_left;
   ending end;

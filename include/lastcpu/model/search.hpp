@@ -8,6 +8,7 @@
 
 #include <lastcpu/model/machine.hpp>
 
+#include <algorithm>
 #include <random>
 #include <unordered_map>
 
@@ -43,18 +44,23 @@ class search {
     for (uint32_t i = 0, n = m_.ways(cpu); i < n; ++i) add(move_kind::step, cpu, i);
   }
 
+  // Nobody waits for what comes from outside: without it, time passes.
+  static bool may_stay_away(const move& m) noexcept {
+    return m.kind == move_kind::injected_nmi || m.kind == move_kind::spurious;
+  }
+
   void list_moves() {
     moves_.clear();
     world& w = m_.now;
     if (w.over) return;
-    if (w.urgent != no_cpu) add_steps(w.urgent);
+    if (w.urgent != no_cpu && w.cpu[w.urgent].level == context::nmi) add_steps(w.urgent);
     if (!moves_.empty()) return;
     w.urgent = no_cpu;
     const bool bounded = w.switches_left == 0 && w.last != no_cpu && m_.ways(w.last) != 0;
     cut_ = cut_ || (bounded && m_.cpus > 1);
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
       if (!bounded || cpu == w.last) list_moves_of(cpu);
-    if (!moves_.empty()) return;
+    if (std::any_of(moves_.begin(), moves_.end(), [](const move& m) { return !may_stay_away(m); })) return;
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
       if (w.cpu[cpu].asleep && w.cpu[cpu].pending.at != no_deadline) add(move_kind::timeout, cpu);
   }

@@ -27,7 +27,7 @@ inline uint64_t seen(uint32_t n) {
 }
 
 /// A moment at which another CPU may go on, and nothing else.
-inline void pause() {
+inline void moment() {
   (void)model::choose(1);
 }
 

@@ -112,7 +112,7 @@ class machine : public machine_state {
     if (o.what != act::load && o.what != act::wait && o.what != act::exchange) return 1;
     if (has_one_value(o.word)) return 1;
     uint32_t n = 1;
-    while (n < 255 && chosen(cpu, n) != no_store) ++n;
+    while (chosen(cpu, n) != no_store) ++n;
     return n;
   }
 

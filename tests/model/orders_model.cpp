@@ -177,6 +177,22 @@ TEST(orders, load_may_read_any_of_many_old_stores) {
   EXPECT_EQ(found.size(), long_history::stores + 1);
 }
 
+template <class T>
+struct arithmetic : litmus<0> {
+  static constexpr cpu_id cpus = 1;
+  model::atomic<T> x{static_cast<T>(~T{0})};
+  void run(cpu_id) override {
+    outcome(static_cast<uint64_t>(x.fetch_add(1, order::relaxed)) == ~T{0});
+    T zero = 0;
+    outcome(x.compare_exchange(zero, 5, order::relaxed, order::relaxed) ? 2 : 3);
+  }
+  void finish(model::ending, cpu_id) override { outcome(10 + static_cast<uint64_t>(x.load(order::relaxed))); }
+};
+TEST(orders, word_wraps_at_its_own_width) {
+  expect_exactly<arithmetic<uint32_t>>({1, 2, 15});
+  expect_exactly<arithmetic<uint64_t>>({1, 2, 15});
+}
+
 // Before the CPUs start and after they have ended a word is a variable.
 struct at_rest : litmus<0> {
   static constexpr cpu_id cpus = 1;

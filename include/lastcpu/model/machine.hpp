@@ -184,7 +184,7 @@ class machine : public machine_state {
     c.result = o.what == act::store ? 0 : quiet ? mem.word[o.word].value : mem.store[from].value;
     const bool same = c.result == o.wanted;
     const bool writes = o.what == act::store || o.what == act::add || (o.what == act::exchange && same);
-    const uint64_t value = o.what == act::add ? c.result + o.desired : o.desired;
+    const uint64_t value = o.what == act::add ? (c.result + o.desired) & o.wanted : o.desired;
     if (from != no_store) mem.read(cpu, o.word, from, o.what == act::exchange && !same ? o.failure : o.success);
     c.done = writes || o.what == act::wait;
     if (o.what == act::wait) {

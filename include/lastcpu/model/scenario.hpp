@@ -92,7 +92,7 @@ struct operation {
   act what;
   uint32_t word = 0;
   order success = order::relaxed, failure = order::relaxed;
-  uint64_t wanted = 0;   // compared with; of a send its targets; of a choice how many there are
+  uint64_t wanted = 0;   // compared with; of an add the bits of its word; of a send its targets; of a choice how many
   uint64_t desired = 0;  // stored
   uint64_t at = 0;       // a deadline
 };

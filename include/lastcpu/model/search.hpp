@@ -47,8 +47,7 @@ class search {
     moves_.clear();
     world& w = m_.now;
     if (w.over) return;
-    if (w.urgent != no_cpu) add_steps(w.urgent);
-    if (!moves_.empty()) return;
+    if (w.urgent != no_cpu && m_.ways(w.urgent) != 0) return list_moves_of(w.urgent);
     w.urgent = no_cpu;
     const bool bounded = w.switches_left == 0 && w.last != no_cpu && m_.ways(w.last) != 0;
     cut_ = cut_ || (bounded && m_.cpus > 1);

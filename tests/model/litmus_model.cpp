@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the model's memory may and may not show: each test has the exact set of outcomes of the C++20 memory model.
 
-#include <lastcpu/model/explore.hpp>
-
-#include <gtest/gtest.h>
-
-#include <set>
+#include "model/outcomes.hpp"
 
 namespace {
 
 using namespace lastcpu;
-using model::note;
-
-using word = model::atomic<uint32_t>;
-using outcomes = std::set<uint64_t>;
-
-outcomes found;
-void outcome(uint64_t value) {
-  found.insert(value);
-}
-
-/// What is read is a decimal digit of the outcome, by its place.
-void saw(uint32_t place, uint64_t value) {
-  note(place) = value;
-}
-uint64_t seen(uint32_t n) {
-  uint64_t out = 0;
-  for (uint32_t i = 0; i < n; ++i) out = out * 10 + note(i);
-  return out;
-}
+using namespace lastcpu::test;
 
 outcomes every_outcome_of_four() {
   outcomes all;
@@ -36,29 +14,14 @@ outcomes every_outcome_of_four() {
   return all;
 }
 
-template <class S>
-void expect_exactly(const outcomes& allowed, model::options o = {}) {
-  for (const bool reduce : {true, false}) {
-    found.clear();
-    o.reduce = reduce;
-    const model::result r = model::explore<S>(o);
-    EXPECT_EQ(r.failure, "") << r.chart;
-    EXPECT_TRUE(r.complete);
-    EXPECT_EQ(found, allowed) << (reduce ? "reduced" : "every order");
-    printf("  %-9s %8llu runs %8llu states\n", reduce ? "reduced" : "unreduced",
-           static_cast<unsigned long long>(r.runs), static_cast<unsigned long long>(r.states));
-  }
-}
-
 template <order Store, order Load>
-struct store_buffering : model::scenario {
+struct store_buffering : litmus<2> {
   static constexpr cpu_id cpus = 2;
   word x, y;
   void run(cpu_id me) override {
     (me == 0 ? x : y).store(1, Store);
     saw(me, (me == 0 ? y : x).load(Load));
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, store_buffering_may_miss_both_stores) {
@@ -66,7 +29,7 @@ TEST(litmus, store_buffering_may_miss_both_stores) {
 }
 
 template <order Store, order Load>
-struct message_passing : model::scenario {
+struct message_passing : litmus<2> {
   static constexpr cpu_id cpus = 2;
   word data, flag;
   void run(cpu_id me) override {
@@ -78,7 +41,6 @@ struct message_passing : model::scenario {
       saw(1, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, message_passing_with_release_and_acquire_passes_the_message) {
@@ -91,7 +53,7 @@ TEST(litmus, message_passing_with_a_relaxed_load_may_lose_it) {
   expect_exactly<message_passing<order::release, order::relaxed>>({0, 1, 10, 11});
 }
 
-struct independent_reads : model::scenario {
+struct independent_reads : litmus<4> {
   static constexpr cpu_id cpus = 4;
   word x, y;
   void run(cpu_id me) override {
@@ -99,14 +61,13 @@ struct independent_reads : model::scenario {
     saw(2 * me - 4, (me == 2 ? x : y).load(order::acquire));
     saw(2 * me - 3, (me == 2 ? y : x).load(order::acquire));
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, independent_reads_of_independent_writes_may_disagree) {
   expect_exactly<independent_reads>(every_outcome_of_four());
 }
 
-struct coherence : model::scenario {
+struct coherence : litmus<2> {
   static constexpr cpu_id cpus = 3;
   word x;
   void run(cpu_id me) override {
@@ -114,7 +75,6 @@ struct coherence : model::scenario {
     saw(0, x.load(order::relaxed));
     saw(1, x.load(order::relaxed));
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, coherence_never_reads_backwards) {
@@ -122,21 +82,20 @@ TEST(litmus, coherence_never_reads_backwards) {
 }
 
 template <order Store>
-struct read_own_store : model::scenario {
+struct read_own_store : litmus<2> {
   static constexpr cpu_id cpus = 2;
   word x;
   void run(cpu_id me) override {
     x.store(me + 1, Store);
     saw(me, x.load(order::relaxed));
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, coherence_reads_its_own_store_or_a_later_one) {
   expect_exactly<read_own_store<order::relaxed>>({12, 11, 22});
 }
 
-struct counting : model::scenario {
+struct counting : litmus<0> {
   static constexpr cpu_id cpus = 3;
   word x;
   void run(cpu_id me) override { saw(me, x.fetch_add(1, order::relaxed)); }
@@ -147,14 +106,13 @@ TEST(litmus, read_modify_writes_are_atomic) {
   expect_exactly<counting>({123, 213, 1023, 1203, 2013, 2103});
 }
 
-struct exchanging : model::scenario {
+struct exchanging : litmus<3> {
   static constexpr cpu_id cpus = 3;
   word x;
   void run(cpu_id me) override {
     uint32_t free = 0;
     saw(me, x.compare_exchange(free, me + 1, order::relaxed, order::relaxed) ? 9 : free);
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(3)); }
 };
 
 TEST(litmus, of_three_exchanges_one_wins_and_the_others_see_it) {
@@ -163,7 +121,7 @@ TEST(litmus, of_three_exchanges_one_wins_and_the_others_see_it) {
 
 // A release store, then another CPU's relaxed read-modify-write: who acquires that sees what the first released.
 template <bool Exchange>
-struct release_sequence : model::scenario {
+struct release_sequence : litmus<2> {
   static constexpr cpu_id cpus = 3;
   word data, flag;
   void run(cpu_id me) override {
@@ -181,7 +139,6 @@ struct release_sequence : model::scenario {
       saw(1, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, release_sequence_goes_through_a_relaxed_read_modify_write) {
@@ -192,7 +149,7 @@ TEST(litmus, release_sequence_ends_at_a_relaxed_store) {
 }
 
 // What a load of acquire order carries on: CPU 1 has it from CPU 0, CPU 2 from CPU 1.
-struct cumulative : model::scenario {
+struct cumulative : litmus<2> {
   static constexpr cpu_id cpus = 3;
   word data, first, second;
   void run(cpu_id me) override {
@@ -206,7 +163,6 @@ struct cumulative : model::scenario {
       saw(1, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, what_was_acquired_is_passed_on) {
@@ -214,7 +170,7 @@ TEST(litmus, what_was_acquired_is_passed_on) {
 }
 
 // What a CPU has acquired is part of a state, also where it forgets the value that it read, and another lags behind.
-struct forgotten_read : model::scenario {
+struct forgotten_read : litmus<4> {
   static constexpr cpu_id cpus = 3;
   word data, flag, late;
   void run(cpu_id me) override {
@@ -231,7 +187,6 @@ struct forgotten_read : model::scenario {
       saw(3, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, view_of_a_forgotten_read_is_kept) {
@@ -239,7 +194,7 @@ TEST(litmus, view_of_a_forgotten_read_is_kept) {
 }
 
 // So is what a store has published, also where its CPU has acquired more since: 1101 is not 1111.
-struct published_before : model::scenario {
+struct published_before : litmus<4> {
   static constexpr cpu_id cpus = 3;
   word data, first, second, late;
   void run(cpu_id me) override {
@@ -257,7 +212,6 @@ struct published_before : model::scenario {
       saw(2, data.load(order::relaxed));
     }
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, view_that_a_store_has_published_is_kept) {
@@ -266,7 +220,7 @@ TEST(litmus, view_that_a_store_has_published_is_kept) {
 
 // A stop request orders what was stored before it, for the handler that takes it alone: 10 is an interrupt that comes
 // while an NMI is latched.
-struct two_requests : model::scenario {
+struct two_requests : litmus<2> {
   static constexpr cpu_id cpus = 3;
   word x, y;
   void run(cpu_id me) override {
@@ -282,7 +236,6 @@ struct two_requests : model::scenario {
     saw(0, y.load(order::relaxed));
     saw(1, x.load(order::relaxed));
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, stop_request_orders_nothing_for_the_handler_of_another_one) {
@@ -368,21 +321,20 @@ TEST(litmus, nmi_may_come_directly_behind_another_one) {
 }
 
 // The limits, stated: hardware may show these outcomes, the model does not.
-struct load_buffering : model::scenario {
+struct load_buffering : litmus<2> {
   static constexpr cpu_id cpus = 2;
   word x, y;
   void run(cpu_id me) override {
     saw(me, (me == 0 ? x : y).load(order::relaxed));
     (me == 0 ? y : x).store(1, order::relaxed);
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, load_buffering_is_not_modelled) {
   expect_exactly<load_buffering>({0, 1, 10});
 }
 
-struct two_plus_two_writes : model::scenario {
+struct two_plus_two_writes : litmus<0> {
   static constexpr cpu_id cpus = 2;
   word x, y;
   void run(cpu_id me) override {

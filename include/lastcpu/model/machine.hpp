@@ -120,7 +120,7 @@ class machine : public machine_state {
     if (o.what != act::load && o.what != act::wait && o.what != act::exchange) return 1;
     if (has_one_value(o.word)) return 1;
     uint32_t n = 1;
-    while (n < 255 && chosen(cpu, n) != no_store) ++n;
+    while (chosen(cpu, n) != no_store) ++n;
     return n;
   }
 
@@ -194,7 +194,7 @@ class machine : public machine_state {
     c.result = o.what == act::store ? 0 : quiet ? mem.word[o.word].value : mem.store[from].value;
     const bool same = c.result == o.wanted;
     const bool writes = o.what == act::store || o.what == act::add || (o.what == act::exchange && same);
-    const uint64_t value = o.what == act::add ? c.result + o.desired : o.desired;
+    const uint64_t value = o.what == act::add ? (c.result + o.desired) & o.wanted : o.desired;
     if (from != no_store) mem.read(cpu, o.word, from, o.what == act::exchange && !same ? o.failure : o.success);
     c.done = writes || o.what == act::wait;
     if (o.what == act::wait) {

@@ -22,23 +22,27 @@ class atomic {
  public:
   constexpr atomic() noexcept : atomic(T{}) {}
   constexpr explicit atomic(T value) noexcept : value_(value) {
-    if (!std::is_constant_evaluated() && machine::running != nullptr) running().add_word(this, (uint64_t)value);
+    if (!std::is_constant_evaluated() && machine::running != nullptr) running().add_word(this, bits(value));
   }
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
   [[nodiscard]] T load(order o) const noexcept { return act_on(act::load, o, o, 0, 0); }
-  void store(T value, order o) noexcept { (void)act_on(act::store, o, o, 0, (uint64_t)value); }
+  void store(T value, order o) noexcept { (void)act_on(act::store, o, o, 0, bits(value)); }
   [[nodiscard]] bool compare_exchange(T& expected, T desired, order success, order failure) noexcept {
     const T wanted = expected;
-    expected = act_on(act::exchange, success, failure, (uint64_t)wanted, (uint64_t)desired);
+    expected = act_on(act::exchange, success, failure, bits(wanted), bits(desired));
     return expected == wanted;
   }
-  T fetch_add(T value, order o) noexcept { return act_on(act::add, o, o, 0, (uint64_t)value); }
+  T fetch_add(T value, order o) noexcept { return act_on(act::add, o, o, every_bit, bits(value)); }
 
   [[nodiscard]] uint8_t word() const noexcept { return running().word_at(this); }
+  /// A value as the model keeps it.
+  [[nodiscard]] static constexpr uint64_t bits(T value) noexcept { return (uint64_t)value & every_bit; }
 
  private:
+  static constexpr uint64_t every_bit = ~uint64_t{0} >> (64 - 8 * sizeof(T));
+
   // Before the CPUs start and after they have ended a word is what it was last. Inline: a frame more may keep a value
   // that is no longer needed, and tell equal states apart.
   [[gnu::always_inline]] T act_on(act what, order success, order failure, uint64_t wanted,
@@ -51,7 +55,7 @@ class atomic {
     uint64_t& value = m.now.mem.word[word()].value;
     const uint64_t was = value;
     if (what == act::store || (what == act::exchange && was == wanted)) value = desired;
-    if (what == act::add) value += desired;
+    if (what == act::add) value = (value + desired) & every_bit;
     return (T)was;
   }
 
@@ -88,7 +92,7 @@ struct platform {
   static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     machine& m = running();
     const uint8_t w = word.word();
-    const auto wanted = (uint64_t)value;
+    const uint64_t wanted = atomic<T>::bits(value);
     while (m.me().clock < at)
       if (m.perform({.what = act::wait, .word = w, .wanted = wanted, .at = at})) return m.me().done;
     return false;

@@ -56,7 +56,7 @@ inline result search::follow(std::string choices) {
       m_.fail("choices that do not fit this scenario");
   }
   list_moves();
-  if (moves_.empty()) leaf();
+  if (may_end()) leaf();
   if (out_.failure.empty()) out_.failure = m_.failure;
   out_.choices = std::move(choices);
   out_.chart = chart_text(m_);

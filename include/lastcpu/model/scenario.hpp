@@ -38,9 +38,9 @@ enum class deadlines : uint8_t {
 };
 
 struct options {
-  uint32_t nmis = 0;        // injected at any moment, so many in a run
+  uint32_t nmis = 0;        // injected at any moment, at most so many in a run
   uint32_t nmi_cpus = ~0u;  // as a mask: on these CPUs
-  uint32_t spurious = 0;    // so many waits end for no reason
+  uint32_t spurious = 0;    // at most so many waits end for no reason
   deadlines time = deadlines::when_stuck;
   uint32_t stale = ~0u;      // a load sees at most so many stores back
   uint32_t switches = ~0u;   // at most so many switches away from a CPU that could go on
@@ -92,7 +92,7 @@ struct operation {
   act what;
   uint32_t word = 0;
   order success = order::relaxed, failure = order::relaxed;
-  uint64_t wanted = 0;   // compared with; of a send its targets; of a choice how many there are
+  uint64_t wanted = 0;   // compared with; of an add the bits of its word; of a send its targets; of a choice how many
   uint64_t desired = 0;  // stored
   uint64_t at = 0;       // a deadline
 };

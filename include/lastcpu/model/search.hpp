@@ -44,11 +44,6 @@ class search {
     for (uint32_t i = 0, n = m_.ways(cpu); i < n; ++i) add(move_kind::step, cpu, i);
   }
 
-  // Nobody waits for what comes from outside: without it, time passes.
-  static bool may_stay_away(const move& m) noexcept {
-    return m.kind == move_kind::injected_nmi || m.kind == move_kind::spurious;
-  }
-
   void list_moves() {
     moves_.clear();
     world& w = m_.now;
@@ -60,9 +55,16 @@ class search {
     cut_ = cut_ || (bounded && m_.cpus > 1);
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
       if (!bounded || cpu == w.last) list_moves_of(cpu);
-    if (std::any_of(moves_.begin(), moves_.end(), [](const move& m) { return !may_stay_away(m); })) return;
+    if (!may_end()) return;
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu)
       if (w.cpu[cpu].asleep && w.cpu[cpu].pending.at != no_deadline) add(move_kind::timeout, cpu);
+  }
+
+  // Nobody can go on but by what may as well not happen: an NMI that is injected, a wait that ends for no reason.
+  [[nodiscard]] bool may_end() const {
+    return std::all_of(moves_.begin(), moves_.end(), [](const move& m) {
+      return m.kind == move_kind::injected_nmi || m.kind == move_kind::spurious;
+    });
   }
 
   void list_moves_of(cpu_id cpu) {
@@ -143,6 +145,7 @@ class search {
       leaf();
       return true;
     }
+    const bool ends = may_end();
     state unknown{};
     state& s = options_.reduce ? states_[m_.hash()] : unknown;
     const auto depth = static_cast<uint32_t>(path_.size());
@@ -154,9 +157,13 @@ class search {
     cut_ = cut_ || too_many;
     const std::vector<move> moves = moves_;
     const size_t snapshot = snapshots_.size();
-    if (moves.size() > 1) save();
+    if (moves.size() > 1 || ends) save();
+    if (ends && !too_many) {
+      leaf();
+      if (!s.can_end) s.can_end = found_an_end_ = true;
+    }
     for (uint32_t i = 0; i < moves.size() && !too_many && m_.failure.empty() && !m_.learned; ++i) {
-      if (i != 0) restore(snapshot);
+      if (i != 0 || ends) restore(snapshot);
       moves_ = moves;
       path_.resize(depth);
       apply(i);
@@ -184,8 +191,10 @@ class search {
     for (uint64_t i = 0; i < runs && m_.failure.empty(); ++i) {
       restore(0);
       path_.clear();
-      for (list_moves(); !moves_.empty() && path_.size() < options_.max_depth; list_moves())
+      for (list_moves(); !moves_.empty() && path_.size() < options_.max_depth; list_moves()) {
+        if (may_end() && dice() % 2 == 0) break;
         apply(static_cast<uint32_t>(dice() % moves_.size()));
+      }
       leaf();
       if (path_.size() >= options_.max_depth) m_.fail("livelock: a run does not come to an end");
     }

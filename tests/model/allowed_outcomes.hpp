@@ -5,8 +5,8 @@
 //
 // What is no memory: a handler stands in the program order of its CPU, an NMI's anywhere, not in another NMI's, an
 // interrupt's in a thread with interrupts on. A send happens before the handler that it causes, which is one for all
-// sends since the last one was taken. A wait that is interrupted compares again. As many NMIs and spurious wake-ups come
-// as the program says. Where nobody can go on without, or at any time, a deadline passes; where nobody could go on, its
+// sends since the last one was taken. A wait that is interrupted compares again. At most as many NMIs and spurious wake-ups
+// come as the program says. Where nobody can go on without, or at any time, a deadline passes; where nobody could go on, its
 // CPU has seen every store then, which orders nothing.
 
 #include "model/axioms.hpp"
@@ -177,7 +177,7 @@ class allowed_outcomes {
     }
     return step_is_next || c.woken || times_out || nmi || irq;
   }
-  bool disturb(cpu_id cpu) {
+  void disturb(cpu_id cpu) {
     const cpu_at c = now_.cpu[cpu];
     const bool nmi = now_.nmis != 0 && (p_.nmi_cpus >> cpu & 1) != 0 && c.in[c.depth] != in_nmi;
     const bool spurious = now_.spurious != 0 && c.asleep && !c.woken;
@@ -187,21 +187,21 @@ class allowed_outcomes {
     now_.spurious -= spurious;
     if (spurious) end_wait(cpu, true);
     now_.spurious += spurious;
-    return nmi || spurious;
   }
   [[nodiscard]] bool may_time_out(cpu_id cpu) const {
     return now_.cpu[cpu].asleep && !now_.cpu[cpu].woken && next_of(cpu)->deadline != no_deadline;
   }
   void go_on() {
     if (!complete()) return;
-    bool stuck = true, ends = true;
+    bool stuck = true;
     for (cpu_id cpu = 0; cpu < p_.cpus; ++cpu) stuck = !go_on_at(cpu) && stuck;
-    for (cpu_id cpu = 0; cpu < p_.cpus; ++cpu) ends = !disturb(cpu) && ends;
+    for (cpu_id cpu = 0; cpu < p_.cpus; ++cpu) disturb(cpu);
+    bool ends = stuck;
     for (cpu_id cpu = 0; stuck && cpu < p_.cpus; ++cpu) {
       ends = ends && !may_time_out(cpu);
       if (may_time_out(cpu)) end_wait(cpu, false);
     }
-    if (stuck && ends) end();
+    if (ends) end();
   }
   void end() {
     ++executions_;

@@ -243,7 +243,7 @@ TEST(litmus, stop_request_orders_nothing_for_the_handler_of_another_one) {
 }
 
 // An interrupt comes where interrupts are on, also where a CPU does nothing else before it turns them off.
-struct masked_at_once : model::scenario {
+struct masked_at_once : litmus<1> {
   static constexpr cpu_id cpus = 2;
   using P = model::platform<cpus>;
   word x;
@@ -258,7 +258,6 @@ struct masked_at_once : model::scenario {
     }
   }
   void irq(cpu_id) override { saw(0, x.load(order::relaxed)); }
-  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
 };
 
 TEST(litmus, interrupt_may_come_just_before_interrupts_are_off) {
@@ -267,7 +266,7 @@ TEST(litmus, interrupt_may_come_just_before_interrupts_are_off) {
 
 // Time passes where nobody can go on, whatever may still come from outside: the NMI comes before the deadline or after
 // it.
-struct nmi_and_deadline : model::scenario {
+struct nmi_and_deadline : litmus<1> {
   static constexpr cpu_id cpus = 1;
   using P = model::platform<cpus>;
   word x;
@@ -276,7 +275,6 @@ struct nmi_and_deadline : model::scenario {
     x.store(1, order::relaxed);
   }
   void nmi(cpu_id, model::interrupt) override { saw(0, 2 * x.load(order::relaxed) + P::now()); }
-  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
 };
 
 TEST(litmus, nmi_may_come_after_a_deadline) {
@@ -285,7 +283,7 @@ TEST(litmus, nmi_may_come_after_a_deadline) {
 
 // A request is taken before its handler does anything: what is sent in between comes again, and 11 are two handlers that
 // both see what was stored after both requests.
-struct request_while_taken : model::scenario {
+struct request_while_taken : litmus<2> {
   static constexpr cpu_id cpus = 2;
   word x;
   void run(cpu_id me) override {
@@ -298,9 +296,9 @@ struct request_while_taken : model::scenario {
   }
   void nmi(cpu_id, model::interrupt) override {
     const uint32_t value = x.load(order::relaxed);
-    saw(static_cast<uint32_t>(note(2)++), value);
+    saw(static_cast<uint32_t>(model::note(2)++), value);
   }
-  void finish(model::ending, cpu_id) override { outcome(note(2) * 100 + seen(2)); }
+  void finish(model::ending, cpu_id) override { outcome(model::note(2) * 100 + seen(2)); }
 };
 
 TEST(litmus, request_that_comes_before_the_handler_acts_comes_again) {
@@ -308,12 +306,11 @@ TEST(litmus, request_that_comes_before_the_handler_acts_comes_again) {
 }
 
 // Nothing has to happen between two NMIs, also where the handler is alone with its words.
-struct two_nmis : model::scenario {
+struct two_nmis : litmus<1> {
   static constexpr cpu_id cpus = 1;
   word x;
   void run(cpu_id) override { saw(0, x.load(order::relaxed)); }
   void nmi(cpu_id, model::interrupt) override { x.fetch_add(1, order::relaxed); }
-  void finish(model::ending, cpu_id) override { outcome(seen(1)); }
 };
 
 TEST(litmus, nmi_may_come_directly_behind_another_one) {

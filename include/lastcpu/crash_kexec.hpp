@@ -226,12 +226,16 @@ class crash_path {
       const stop_state state = cpus_.state_of(cpu);
       if (state == stop_state::absent) return;
       const bool stopped = cpu == me || (state != stop_state::silent && cpus_.acknowledged(cpu));
-      const auto text = [&](panic_context c) noexcept { return messages_.text(cpu, c, stopped); };
-      const auto cut = [&](panic_context c) noexcept { return messages_.state(cpu, c) == message_state::writing; };
+      const auto seen = [&](panic_context c) noexcept { return messages_.state(cpu, c); };
       using enum panic_context;
+      const message_state seen_normal = seen(normal), seen_nmi = seen(nmi), seen_nested = seen(nested);
+      const bool cut = seen_normal == message_state::writing || seen_nmi == message_state::writing ||
+                       seen_nested == message_state::writing;
       P::save_note(*image_.held(),
-                   cpu_note<registers>{cpu, state, cpu == me, stopped ? cpus_.registers_of(cpu) : nullptr, text(normal),
-                                       text(nmi), text(nested), cut(normal) || cut(nmi) || cut(nested)});
+                   cpu_note<registers>{cpu, state, cpu == me, stopped ? cpus_.registers_of(cpu) : nullptr,
+                                       messages_.text(cpu, normal, stopped, seen_normal),
+                                       messages_.text(cpu, nmi, stopped, seen_nmi),
+                                       messages_.text(cpu, nested, stopped, seen_nested), cut});
     }
   }
 

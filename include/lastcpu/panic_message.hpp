@@ -49,7 +49,11 @@ class panic_messages {
   /// The text, empty when there is none. Of a text that was being written when its CPU was stopped only `stopped`
   /// callers may have the part that exists: those who know that the CPU has acknowledged its stop.
   [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped) const noexcept {
-    switch (state(cpu, context)) {
+    return text(cpu, context, stopped, state(cpu, context));
+  }
+  /// The same for who has read the state, so that state and text belong together: a CPU that was not stopped may write on.
+  [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped, message_state seen) const noexcept {
+    switch (seen) {
       case message_state::ready:
         return at(cpu, context).text;
       case message_state::writing:

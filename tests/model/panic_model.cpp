@@ -163,7 +163,8 @@ struct faulty_policy : model_policy {
     }
   }
   template <class Registers>
-  static void report(const panic_info<Registers>&) noexcept {
+  static void report(const panic_info<Registers>& info) noexcept {
+    model_policy::report(info);
     maybe();
   }
   template <class Report>

@@ -32,6 +32,7 @@ struct word_access {
   const void* word;
   uint64_t value;  // stored, or wanted
   order how;
+  order failure = order::relaxed;  // of an exchange
 };
 
 class fake_machine {

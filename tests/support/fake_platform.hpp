@@ -27,7 +27,7 @@ class fake_atomic {
     machine().between();
   }
   [[nodiscard]] bool compare_exchange(T& expected, T desired, order success, order failure) noexcept {
-    machine().before({word_access::exchange, machine().cpu, this, desired, success});
+    machine().before({word_access::exchange, machine().cpu, this, desired, success, failure});
     const bool done = word_.compare_exchange(expected, desired, success, failure);
     machine().between();
     return done;

@@ -98,6 +98,44 @@ TEST(gate_word, epoch_wraps_into_nothing_else) {
   EXPECT_EQ(gate_word{~uintptr_t{0}}.released().bits(), 0u);
 }
 
+TEST(gate_word, epoch_that_wraps_offers_the_gate_to_nobody) {
+  const gate_word w{gate_word{}.released().bits() * last_epoch};
+  ASSERT_EQ(w.epoch(), last_epoch);
+  ASSERT_EQ(w.offered(), no_cpu);
+  for (const gate_word held : {w, w.taken_by(last_cpu, phase::trial), w.taken_by(0, phase::trial).with_step(last_step)})
+    EXPECT_EQ(held.released().bits(), 0u);
+}
+
+TEST(gate_word, lies_in_memory_as_it_is_described) {
+  const auto bit = [](unsigned at) { return uintptr_t{1} << at; };
+  const auto layout = [&](unsigned cpu_bits, unsigned epoch_bits) {
+    const unsigned pending_at = cpu_bits + 3;
+    EXPECT_EQ(gate_word{}.with_owner(0).bits(), bit(0));
+    EXPECT_EQ(gate_word{}.with_phase(phase::trial).bits(), bit(cpu_bits));
+    EXPECT_EQ(gate_word{}.with_pending(true).bits(), bit(pending_at));
+    EXPECT_EQ(gate_word{}.with_step(1).bits(), bit(pending_at + 1));
+    EXPECT_EQ(gate_word{}.released().bits(), bit(pending_at + 7));
+    EXPECT_EQ(gate_word{bit(pending_at + 7 + epoch_bits)}.offered(), 0u);
+    EXPECT_EQ(gate_word::cpu_capacity, bit(cpu_bits) - 1);
+    EXPECT_EQ(gate_word::epoch_bits, epoch_bits);
+  };
+  sizeof(uintptr_t) == 8 ? layout(16, 22) : layout(8, 6);
+}
+
+TEST(gate_word, fields_take_no_more_than_fits) {
+  const gate_word w = gate_word{}.with_step(last_step + 2);
+  EXPECT_EQ(w.step(), 1u);
+  EXPECT_EQ(w.epoch(), 0u);
+  EXPECT_EQ(gate_word{}.with_pending(true).with_pending(true).bits(), gate_word{}.with_pending(true).bits());
+  EXPECT_EQ(gate_word{}.with_owner(7).with_owner(1).bits(), gate_word{}.with_owner(1).bits());
+}
+
+TEST(gate_word, panic_that_a_trial_becomes_keeps_all_but_phase_and_pending) {
+  const gate_word trial = gate_word{}.released().taken_by(3, phase::trial).with_step(2);
+  for (const bool pending : {false, true})
+    EXPECT_EQ(trial.with_pending(pending).made_final().bits(), trial.with_phase(phase::panicking).bits());
+}
+
 TEST(gate_word, committed_means_dumping_or_later) {
   for (const phase p : {phase::open, phase::trial, phase::panicking, phase::offered})
     EXPECT_FALSE(gate_word{}.with_phase(p).is_committed());

@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the crash kernel is told, and what a policy changes.
-#include "panicking.hpp"
+#include "noting.hpp"
 
 namespace {
 
 using namespace lastcpu;
 using namespace lastcpu::test;
 
-struct note {
-  cpu_id cpu;
-  stop_state state;
-  bool crashing;
-  uintptr_t pc;
-  std::string message, nmi_message, nested_message;
-  bool cut_short;
-  bool operator==(const note&) const = default;
-};
-std::vector<note> notes;
-
-struct noting : fake_platform {
-  static void save_note(const image& i, const cpu_note<fake_registers>& n) noexcept {
-    EXPECT_EQ(i.id, 7u);
-    notes.push_back({n.cpu, n.state, n.crashing, n.registers == nullptr ? 0 : n.registers->pc, n.message, n.nmi_message,
-                     n.nested_message, n.cut_short});
-    machine().say("notes", n.cpu);
-  }
-};
-struct panic_notes : panicking<noting> {
-  panic_notes() { notes.clear(); }
-};
+struct panic_notes : noted {};
 
 TEST_F(panic_notes, tell_the_crashing_cpu_first_and_all_that_each_had_to_say) {
   load();
@@ -65,6 +44,52 @@ TEST_F(panic_notes, show_no_half_written_text_of_a_cpu_that_may_still_be_writing
   EXPECT_EQ(notes[1], (note{1, stop_state::silent, false, 0, "(being written)", "", "", true}));
 }
 
+TEST_F(panic_notes, of_a_cpu_that_answers_too_late_have_no_registers_and_no_half_text) {
+  load();
+  m.when("0 begins notes", [&] {
+    m.inject(1, before_the_mark, [&] { (void)domain.handle_nmi(stopped); });
+    EXPECT_EQ(panic_on(1, "half"), ending::parked);
+  });
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  m.cpu = 0;
+  ASSERT_NE(domain.cpus().registers_of(1), nullptr) << "it has answered";
+  EXPECT_FALSE(domain.cpus().report().registers_valid(1));
+  ASSERT_EQ(notes.size(), 4u);
+  EXPECT_EQ(notes[1], (note{1, stop_state::silent, false, 0, "(being written)", "", "", true}));
+}
+
+TEST_F(panic_notes, of_a_cpu_that_has_answered_are_whole_though_it_is_said_to_be_offline) {
+  load();
+  m.when("0 sends irq", [&] {
+    m.as(2, [&] { (void)domain.handle_stop_irq(stopped); });
+    m.online[2] = false;
+  });
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  ASSERT_EQ(notes.size(), 4u);
+  EXPECT_EQ(notes[2], (note{2, stop_state::by_irq, false, stopped.pc, "", "", "", false}));
+}
+
+TEST_F(panic_notes, of_a_cpu_that_left_have_no_registers) {
+  load();
+  m.when("0 sends irq", [&] { m.online[2] = false; });
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  ASSERT_EQ(notes.size(), 4u);
+  EXPECT_EQ(notes[2], (note{2, stop_state::gone, false, 0, "", "", "", false}));
+}
+
+TEST_F(panic_notes, are_of_the_cpus_below_the_limit_and_of_no_other) {
+  load();
+  EXPECT_EQ(panic_on(3, "outer"), ending::jumped);
+  ASSERT_EQ(notes.size(), 4u);
+  for (cpu_id i = 0; i < 4; ++i) EXPECT_EQ(notes[i].cpu, i == 0 ? 3 : i - 1);
+}
+
+TEST_F(panic_notes, of_a_cpu_without_a_number_are_left_out_where_it_said_nothing) {
+  load();
+  EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
+  for (const note& n : notes) EXPECT_NE(n.cpu, no_cpu);
+}
+
 TEST_F(panic_notes, pass_over_a_cpu_that_was_never_there) {
   load();
   m.online[3] = false;
@@ -86,7 +111,8 @@ struct telling : fake_policy {
     machine().say("has no crash kernel", static_cast<uint64_t>(why));
   }
   static std::string said(kexec_outcome why) {
-    return "0 has no crash kernel " + std::to_string(static_cast<int>(why));
+    std::string line = "0 has no crash kernel ";
+    return line += std::to_string(static_cast<int>(why));
   }
 };
 struct panic_telling : panicking<fake_platform, telling> {};

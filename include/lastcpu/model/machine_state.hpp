@@ -53,8 +53,14 @@ class machine_state {
   void trace(const trace_event& e) {
     const bool number = e.kind == trace_kind::step_begun || e.kind == trace_kind::stop_sent;
     if (on_fiber()) record(current_, to_string(e.kind) + (number ? " " + std::to_string(e.value) : std::string()));
+    look([&] { subject->on_trace(e); });
+  }
+
+  /// What `f` reads is no operation: it sees the last value of each word, and no CPU of the modelled machine sees it.
+  template <class F>
+  void look(F f) noexcept {
     looking_ = true;
-    subject->on_trace(e);
+    f();
     looking_ = false;
     if (!failure.empty()) fail(failure);
   }
@@ -212,7 +218,7 @@ class machine_state {
 
   scenario& (*const make_)();
   cpu_id current_ = no_cpu;
-  bool looking_ = false;  // on_trace() runs: what it reads is no operation
+  bool looking_ = false;  // look() runs: what it reads is no operation
   fiber_stack::context search_ = nullptr;
   uint32_t undecided_ = 0;  // operations since the search decided last
   // Places of words: by offset / 4; whether each CPU is away; whether it takes interrupts (no value); of plain data the

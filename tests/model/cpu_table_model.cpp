@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every interleaving of threads that become CPUs and cease to be (platform/posix/cpu_table.hpp).
 
+#include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/platform/posix/cpu_table.hpp>
 
 #include "model/expect.hpp"
@@ -115,6 +116,29 @@ struct looker : table<3, 3> {
 };
 TEST(cpu_table, who_is_seen_online_is_below_the_limit) {
   expect_complete<looker>("2 threads, 1 that looks");
+}
+
+// A thread that becomes a CPU while another one commits.
+struct late_arrival : table<2, 2> {
+  using P = model::platform<2>;
+  panic_cpu<P> gate;
+
+  void run(cpu_id me) override {
+    if (me == 0) return stop_the_others();
+    require(take(1, me), "the number is free");
+    note(0) = gate.read().is_committed();
+  }
+  void stop_the_others() {
+    require(gate.claim(hold::final).won() && gate.commit(), "nobody else wants it");
+    const uint32_t end = posix_detail::limit_of(limit);
+    for (cpu_id n = 0; n < end; ++n) note(1) |= n == 1 && entries[n].tid.load(order::acquire) != 0;
+  }
+  void finish(ending, cpu_id) override {
+    require(note(0) == 1 || note(1) == 1, "promise 5: a CPU that arrives is neither asked to stop nor stops by itself");
+  }
+};
+TEST(cpu_table, thread_that_arrives_at_the_commit_is_asked_or_sees_it) {
+  expect_complete<late_arrival>("1 arrives, 1 commits");
 }
 
 }  // namespace

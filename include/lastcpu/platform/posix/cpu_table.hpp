@@ -42,7 +42,16 @@ template <class Entry, class Limit>
   }
   uint32_t nobody = 0;
   // (1) acquire: pairs with (2); release: whoever sees the thread sees the limit.
-  return table[cpu].tid.compare_exchange(nobody, tid, order::acq_rel, order::acquire);
+  if (!table[cpu].tid.compare_exchange(nobody, tid, order::acq_rel, order::acquire)) return false;
+  (void)limit.fetch_add(0, order::acq_rel);  // (3) acq_rel, with (4)
+  return true;
+}
+
+/// One past the highest number so far. (4) acq_rel, with (3): of this exchange of a CPU that has committed, and that of a
+/// thread that becomes a CPU, one is first. Either who has committed sees the thread, or the thread sees the commit.
+template <class Limit>
+[[nodiscard]] uint32_t limit_of(Limit& limit) noexcept {
+  return limit.fetch_add(0, order::acq_rel);
 }
 
 /// The lowest free one below `end`, or `end`.

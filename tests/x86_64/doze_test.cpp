@@ -137,6 +137,25 @@ TEST_F(doze, is_refused_where_the_kernel_keeps_the_highest_class_out) {
   EXPECT_EQ(did.take(), lines{});
 }
 
+TEST_F(doze, is_allowed_with_just_the_classes_below_kept_out) {
+  machine::cr8 = 14;
+  EXPECT_TRUE(sleep());
+  EXPECT_EQ(did.take(), (lines{"cr8 e", "sti, hlt", "cli", "cr8 e"}));
+}
+
+TEST_F(doze, on_a_second_word_counts_nobody) {
+  EXPECT_TRUE(sleep());
+  atomic<uintptr_t> other{7};
+  EXPECT_FALSE((x86::doze<port, machine>(other, uintptr_t{7})));
+  EXPECT_EQ(x86::detail::dozers<port>::count.load(order::relaxed), 0u);
+  EXPECT_TRUE(sleep()) << "the first word is the one as before";
+}
+
+TEST_F(doze, while_it_lasts_counts_one) {
+  while_it_sleeps = [] { EXPECT_EQ(x86::detail::dozers<port>::count.load(order::relaxed), 1u); };
+  EXPECT_TRUE(sleep());
+}
+
 struct interrupted {
   unsigned char code[2] = {0xfb, 0xf4};  // sti, hlt
   x86::registers at(uint32_t i, uint64_t cs = 8) const {
@@ -154,6 +173,22 @@ TEST_F(doze, steps_over_the_hlt_that_a_wake_up_came_before) {
   x86::handle_wake<port, bus>(before_hlt);
   EXPECT_EQ(before_hlt.rip, rip + 1);
   EXPECT_EQ(did.take(), lines{"write b0 0"});
+}
+
+TEST_F(doze, wake_up_steps_over_the_hlt_of_the_kernel_only_whatever_its_selector) {
+  const interrupted loser;
+  for (const uint64_t cs : {0x8u, 0x10u, 0x38u, 0xf8u}) {
+    x86::registers regs = loser.at(1, cs);
+    const uint64_t rip = regs.rip;
+    x86::handle_wake<port, bus>(regs);
+    EXPECT_EQ(regs.rip, rip + 1) << cs;
+  }
+  for (const uint64_t ring : {1u, 2u, 3u}) {
+    x86::registers regs = loser.at(1, 0x10 | ring);
+    const uint64_t rip = regs.rip;
+    x86::handle_wake<port, bus>(regs);
+    EXPECT_EQ(regs.rip, rip) << ring;
+  }
 }
 
 TEST_F(doze, wake_up_leaves_any_other_code_where_it_was) {
@@ -220,6 +255,26 @@ TEST_F(doze, is_not_allowed_on_a_cpu_that_nobody_would_wake) {
   EXPECT_FALSE((x86::may_doze<port, bus>()));
   port::me = no_cpu;
   EXPECT_FALSE((x86::may_doze<port, bus>()));
+}
+
+struct port_with_a_table : port {
+  static inline bool asked_out_of_range = false;
+  static bool is_online(cpu_id cpu) noexcept {
+    asked_out_of_range = asked_out_of_range || cpu >= max_cpus;
+    return true;
+  }
+};
+
+TEST_F(doze, asks_the_kernel_for_numbers_in_its_range_only) {
+  for (const cpu_id out_of_range : {cpu_id{8}, no_cpu}) {
+    port::me = out_of_range;
+    EXPECT_FALSE((x86::may_doze<port_with_a_table, bus>()));
+  }
+  port::me = 7;
+  EXPECT_TRUE((x86::may_doze<port_with_a_table, bus>())) << "the highest one";
+  x86::detail::dozers<port_with_a_table>::count.store(1, order::relaxed);
+  x86::wake_dozers<port_with_a_table, bus>();
+  EXPECT_FALSE(port_with_a_table::asked_out_of_range);
 }
 
 TEST_F(doze, is_not_allowed_in_an_nmi) {

@@ -103,6 +103,17 @@ class entry : public testing::Test {
   }
 };
 
+// Where indirect branches are tracked, an interrupt that lands on anything else is a fault in the entry of a fault.
+TEST_F(entry, every_stub_begins_with_a_landing_mark) {
+  constexpr unsigned char endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+  for (auto* through : {plain_entry, error_entry, nmi_entry})
+    EXPECT_EQ(std::memcmp(reinterpret_cast<const void*>(through), endbr64, sizeof endbr64), 0);
+}
+
+TEST_F(entry, every_stub_is_aligned_to_a_fetch) {
+  for (auto* through : {plain_entry, error_entry, nmi_entry}) EXPECT_EQ(reinterpret_cast<uintptr_t>(through) % 16, 0u);
+}
+
 TEST_F(entry, the_handler_sees_the_whole_frame) {
   enter(plain_entry);
   registers expected = before;

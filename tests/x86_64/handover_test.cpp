@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <csetjmp>
+#include <csignal>
 #include <cstring>
 #include <string>
 
@@ -125,6 +127,61 @@ TEST_F(handover_of_a_crash, count_and_capacity_damaged_later_lead_to_no_write_ou
   EXPECT_EQ(memory.memory, full);
   handover_of(record)->cpu_capacity = 4;
   EXPECT_FALSE(left().valid());
+}
+
+TEST_F(handover_of_a_crash, is_valid_only_as_a_whole) {
+  EXPECT_TRUE(save(0, true));
+  const handover good = left();
+  const auto expect_invalid = [&](auto field, auto value) {
+    handover& h = *handover_of(record);
+    h.*field = value;
+    EXPECT_FALSE(left().valid());
+    h = good;
+    EXPECT_TRUE(left().valid());
+  };
+  expect_invalid(&handover::magic, good.magic ^ uint64_t{1} << 63);
+  expect_invalid(&handover::version, 2u);
+  expect_invalid(&handover::version, 0u);
+  expect_invalid(&handover::cpu_entry_bytes, good.cpu_entry_bytes - 8);
+  expect_invalid(&handover::cpu_entry_bytes, good.cpu_entry_bytes + 8);
+  expect_invalid(&handover::cpu_count, 5u);
+  expect_invalid(&handover::cpu_capacity, 5u);
+  expect_invalid(&handover::bytes, good.bytes - 1);
+  expect_invalid(&handover::bytes, good.bytes + 1);
+}
+
+TEST_F(handover_of_a_crash, is_valid_when_it_is_full) {
+  for (lastcpu::cpu_id cpu = 0; cpu < 4; ++cpu) EXPECT_TRUE(save(cpu, cpu == 0));
+  EXPECT_TRUE(left().valid());
+  EXPECT_EQ(left().cpu(3)->cpu, 3u);
+  EXPECT_EQ(left().cpu(4), nullptr);
+}
+
+TEST_F(handover_of_a_crash, begins_anew_with_everything_that_the_record_knows) {
+  handover& h = *handover_of(record);
+  std::memset(&h, 0xff, sizeof h);
+  begin_handover(record);
+  EXPECT_EQ(h.cr3, 0u);
+  EXPECT_EQ(h.jump_tsc, 0u);
+  EXPECT_EQ(h.reserved, 0u);
+  EXPECT_EQ(h.cpu_capacity, 4u);
+  EXPECT_EQ(h.cpu_count, 0u);
+  EXPECT_EQ(h.free_physical, reserved_memory::physical + record.free);
+  EXPECT_EQ(h.free_bytes, record.free_bytes);
+  EXPECT_EQ(h.bytes, sizeof(handover) + 4 * sizeof(handover_cpu));
+  EXPECT_EQ(h.magic, 0x3176'6f68'7570'636cu) << "lcpuhov1";
+}
+
+sigjmp_buf fault_in_a_text;
+
+TEST_F(handover_of_a_crash, cpu_whose_text_can_not_be_read_is_left_out) {
+  EXPECT_TRUE(save(0, true));
+  std::signal(SIGSEGV, [](int) { siglongjmp(fault_in_a_text, 1); });
+  if (sigsetjmp(fault_in_a_text, 1) == 0) (void)save(1, false, "", "", reinterpret_cast<const char*>(0x10));
+  std::signal(SIGSEGV, SIG_DFL);
+  EXPECT_EQ(left().cpu_count, 1u) << "the entry is counted when it is whole";
+  EXPECT_TRUE(save(2, false)) << "and the next one takes its place";
+  EXPECT_EQ(left().cpu(1)->cpu, 2u);
 }
 
 TEST_F(handover_of_a_crash, saving_leaves_the_image_intact) {

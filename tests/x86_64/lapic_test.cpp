@@ -4,64 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "access_log.hpp"
+#include "recording_apic.hpp"
 
 namespace {
 
 using namespace lastcpu::x86;
-
-constexpr uint64_t base_off = 0xfee0'0100, base_xapic = 0xfee0'0900, base_x2apic = 0xfee0'0d00;
-
-// An APIC that notes every access but those to IA32_APIC_BASE. Each look at the clock is one tick.
-struct bus {
-  static inline uint64_t apic_base = base_xapic;
-  static inline std::map<uint32_t, uint32_t> page;
-  static inline std::map<uint32_t, uint64_t> msr;
-  static inline uint32_t busy_reads = 0;  // so often the delivery status is still set
-  static inline uint64_t clock = 0;
-  static inline access_log log;
-
-  static uint32_t read(uint32_t offset) noexcept {
-    log.add("read", offset);
-    if (offset == 0x300 && busy_reads != 0) return --busy_reads, 0x1000;
-    return page[offset];
-  }
-  static void write(uint32_t offset, uint32_t v) noexcept { log.add("write", offset, page[offset] = v); }
-  static uint64_t rdmsr(uint32_t number) noexcept {
-    if (number == 0x1b) return apic_base;
-    log.add("rdmsr", number);
-    return msr[number];
-  }
-  static void wrmsr(uint32_t number, uint64_t v) noexcept { log.add("wrmsr", number, msr[number] = v); }
-  static void fence() noexcept { log.add("fence"); }
-  static uint64_t now() noexcept { return clock++; }
-  static uint64_t bound() noexcept { return 20; }
-  static void pause() noexcept {}
-};
-using apic = lapic<bus>;
-
-class lapic_in : public testing::Test {
- protected:
-  explicit lapic_in(uint64_t apic_base) {
-    bus::apic_base = apic_base;
-    bus::page.clear();
-    bus::msr.clear();
-    bus::busy_reads = 0;
-    bus::clock = 1000;
-    (void)bus::log.take();
-  }
-};
-struct xapic : lapic_in {
-  xapic() : lapic_in(base_xapic) {}
-};
-struct x2apic : lapic_in {
-  x2apic() : lapic_in(base_x2apic) {}
-};
-struct apic_off : lapic_in {
-  apic_off() : lapic_in(base_off) {}
-};
+using namespace recording_apic;
 
 TEST(lapic_encoding, x2apic_registers_are_a_sixteenth_of_the_offset_above_0x800) {
   EXPECT_EQ(x2apic_msr(0x20), 0x802u);
@@ -174,11 +122,6 @@ TEST_F(xapic, enable_keeps_the_other_bits_of_the_spurious_vector_register) {
   bus::page[0xf0] = 0x1000 | 0x0f;
   EXPECT_TRUE(apic::enable(0xff));
   EXPECT_EQ(bus::log.take(), (lines{"write 80 0", "read f0", "write f0 11ff"}));
-}
-
-lines writes(lines all) {
-  std::erase_if(all, [](const std::string& l) { return !l.starts_with("w"); });
-  return all;
 }
 
 TEST_F(xapic, masks_the_four_sources_of_the_smallest_version_and_keeps_their_vectors) {

@@ -98,6 +98,30 @@ TEST(page_tables, trampoline_may_share_tables_with_the_identity_map) {
   expect_both({gib, 2 * gib + 5 * page_bytes, 0x5000, true});
 }
 
+TEST(page_tables, trampoline_may_be_the_first_page_behind_the_map) {
+  for (const bool five : {false, true}) {
+    const tables t({4 * large_page_bytes, 4 * large_page_bytes, 0x5000, five});
+    ASSERT_TRUE(t.walk(4 * large_page_bytes).has_value());
+    EXPECT_EQ(t.walk(4 * large_page_bytes)->physical, 0x5000u);
+    EXPECT_EQ(t.walk(4 * large_page_bytes - 1)->physical, 4 * large_page_bytes - 1);
+    EXPECT_FALSE(t.walk(4 * large_page_bytes + page_bytes).has_value());
+  }
+}
+
+TEST(page_tables, tables_themselves_may_lie_anywhere_in_physical_memory) {
+  for (const uint64_t at : {uint64_t{0}, uint64_t{1} << 46, most_map_bytes - 64 * page_bytes}) {
+    std::vector<unsigned char> memory(17 * page_bytes);
+    const auto first = detail::round_up(reinterpret_cast<uintptr_t>(memory.data()), page_bytes);
+    auto* mapped = reinterpret_cast<unsigned char*>(first);
+    page_table_builder builder(at, mapped);
+    builder.build({gib, 0xffff'8000'0000'1000, 0x1000, false});
+    const page_table_walk walk{mapped, at, builder.pages_used() * page_bytes, 4};
+    ASSERT_TRUE(walk(gib - 1).has_value()) << at;
+    EXPECT_EQ(walk(gib - 1)->physical, gib - 1);
+    EXPECT_EQ(walk(0xffff'8000'0000'1000)->physical, 0x1000u);
+  }
+}
+
 TEST(page_tables, kernel_mapped_one_to_one_needs_no_second_mapping) {
   const address_map map{4 * gib, 0x0abc'd000, 0x0abc'd000, false};
   EXPECT_FALSE(map.conflicts());

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <lastcpu/lastcpu.hpp>
 #include <lastcpu/platform/x86_64.hpp>
+#include <lastcpu/platform/x86_64/sha256.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "privileged.hpp"
+#include "x86_64/reserved_memory.hpp"
 
 // What the header shows is enough.
 struct smallest_port : lastcpu::x86_64<smallest_port> {
@@ -114,9 +117,12 @@ TEST_F(platform_in_ring_0, park_does_not_mask_again_after_a_fault_that_came_of_i
 
 TEST_F(platform_in_ring_0, emergency_restart_leaves_vmx_operation_first) {
   privileged::cr4 = 0x26f0;
-  if (sigsetjmp(privileged::out, 1) == 0) port::emergency_restart();
+  const uint64_t begun = port::now();
+  port::emergency_restart();
+  EXPECT_GE(port::now() - begun, 100'000u) << "each way has its time";
   const lines log = privileged::take();
   ASSERT_GE(log.size(), 4u);
+  EXPECT_EQ(log.back(), "int3") << "the last way is tried";
   EXPECT_EQ(lines(log.begin(), log.begin() + 4), (lines{"vmxoff", "write_cr 4 6f0", "rdmsr c0000080", "in8 cf9"}));
 }
 
@@ -152,6 +158,116 @@ TEST_F(platform_in_ring_0, loser_sleeps_in_a_hlt_where_mwait_is_not_to_be_had) {
   EXPECT_FALSE(dozing_port::wait_while(word, uintptr_t{7}, 0)) << "a deadline is polled for";
   dozing_port::wake(word);
   EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0u) << "nobody sleeps";
+}
+
+// As if another CPU slept on the word.
+struct sleeper {
+  using dozers = x86::detail::dozers<dozing_port>;
+  explicit sleeper(const dozing_port::atomic<uintptr_t>& word) {
+    dozers::count.store(1, order::relaxed);
+    dozers::word.store(reinterpret_cast<uintptr_t>(word.address()), order::relaxed);
+    kernel_state::online = {2, 5};
+  }
+  ~sleeper() {
+    dozers::count.store(0, order::relaxed);
+    dozers::word.store(0, order::relaxed);
+  }
+  [[nodiscard]] static bool was_woken() {
+    return kernel_state::apic_page[0x310 / 4] == 0x1a00'0000u && kernel_state::apic_page[0x300 / 4] == 0x40f1u;
+  }
+};
+
+TEST_F(platform_in_ring_0, loser_that_sleeps_is_woken_on_its_word) {
+  dozing_port::atomic<uintptr_t> word{7}, other{7};
+  dozing_port::atomic<uint32_t> answer{7};
+  const sleeper asleep(word);
+  dozing_port::wake(other);
+  dozing_port::wake(answer);
+  EXPECT_FALSE(sleeper::was_woken());
+  dozing_port::wake(word);
+  EXPECT_TRUE(sleeper::was_woken());
+}
+
+TEST_F(platform_in_ring_0, loser_that_sleeps_is_woken_to_park_by_the_shutdown_and_by_the_halt) {
+  dozing_port::atomic<uintptr_t> word{7};
+  const sleeper asleep(word);
+  dozing_port::crash_shutdown(dozing_port::registers{});
+  EXPECT_TRUE(sleeper::was_woken());
+  kernel_state::apic_page[0x300 / 4] = 0;
+  privileged::halts_to_go = 0;
+  if (sigsetjmp(privileged::out, 1) == 0) dozing_port::halt();
+  EXPECT_TRUE(sleeper::was_woken());
+  EXPECT_EQ(privileged::take().back(), "hlt");
+}
+
+TEST_F(platform_in_ring_0, handler_of_the_wake_up_ends_its_interrupt) {
+  dozing_port::registers regs{};
+  const unsigned char nop = 0x90;
+  regs.rip = reinterpret_cast<uint64_t>(&nop);
+  kernel_state::apic_page[0xb0 / 4] = 1;
+  dozing_port::handle_wake(regs);
+  EXPECT_EQ(kernel_state::apic_page[0xb0 / 4], 0u);
+}
+
+struct monitoring_port : x86_64<monitoring_port>, kernel_state {
+  static constexpr cpu_id max_cpus = 8;
+  static constexpr uint8_t stop_vector = 0xf0;
+  static constexpr uint8_t wake_vector = 0xf1;
+  static cpu_id this_cpu() noexcept { return me; }
+  static bool is_online(cpu_id cpu) noexcept { return online.contains(cpu); }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return cpu; }
+  static volatile void* lapic_page() noexcept { return apic_page; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000; }
+  static bool can_monitor() noexcept { return true; }
+  static bool may_take_interrupts() noexcept { return true; }
+};
+
+TEST_F(platform_in_ring_0, loser_that_could_monitor_sleeps_in_a_hlt_under_a_hypervisor_only) {
+  kernel_state::online = {2, 5};
+  kernel_state::apic_page[0xf0 / 4] = 0x1ff;
+  privileged::halts_to_go = 1;
+  monitoring_port::atomic<uintptr_t> word{7};
+  EXPECT_TRUE(monitoring_port::wait_while(word, uintptr_t{7}, no_deadline));
+  const lines log = privileged::take();
+  const auto has = [&log](const char* what) { return std::find(log.begin(), log.end(), what) != log.end(); };
+  EXPECT_EQ(has("hlt"), x86::in_virtual_machine());
+  EXPECT_EQ(has("mwait"), !x86::in_virtual_machine());
+}
+
+template <uint8_t V>
+struct port_with_vector {
+  static constexpr uint8_t stop_vector = V;
+};
+
+TEST(platform, stop_vector_is_none_of_the_processors_own) {
+  EXPECT_FALSE(x86::detail::has_stop_vector<port_with_vector<0>>);
+  EXPECT_FALSE(x86::detail::has_stop_vector<port_with_vector<31>>);
+  EXPECT_TRUE(x86::detail::has_stop_vector<port_with_vector<32>>);
+  EXPECT_TRUE(x86::detail::has_stop_vector<port_with_vector<255>>);
+}
+
+struct careful_port : x86_64<careful_port, x86::sha256> {};
+
+TEST(platform, image_is_checked_by_the_digest_that_the_port_names_and_gets_the_notes) {
+  test::reserved_memory memory;
+  x86::crash_image_record record{};
+  x86::load_options options = test::reserved_memory::options();
+  options.flat = true;
+  const test::bytes file(100, 1);
+  ASSERT_EQ(load_crash_kernel<x86::sha256>(memory.region(), file.data(), file.size(), options, record),
+            x86::load_error::none);
+  EXPECT_TRUE(careful_port::image_intact(record));
+  EXPECT_FALSE(port::image_intact(record));
+  careful_port::save_note(record, {3, stop_state::running, true, nullptr, "why", "", "", false});
+  EXPECT_EQ(handover_of(record)->cpu_count, 1u);
+  memory.first[0] ^= 1;
+  EXPECT_FALSE(careful_port::image_intact(record));
+}
+
+TEST_F(platform_in_ring_0, jump_into_an_image_without_a_seal_comes_back) {
+  const x86::crash_image_record none{};
+  port::jump(none);
+  EXPECT_EQ(privileged::take(), lines{});
 }
 
 TEST_F(platform_in_ring_0, waits_and_time_use_the_machine) {

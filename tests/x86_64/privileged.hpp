@@ -25,7 +25,7 @@ struct event {
 
 inline event events[256];
 inline int event_count = 0;
-inline uint64_t cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0;
+inline uint64_t cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0;
 inline uint64_t msr_0x1b = 0;     // IA32_APIC_BASE
 inline uint64_t other_msrs = 0;   // what any other one reads as
 inline uint32_t port_answer = 0;  // what any port reads as
@@ -106,18 +106,19 @@ class machine_state {
     length_ += 2;
     if (at[0] == 0x30 || at[0] == 0x32) return model_specific(at[0] == 0x30);
     if (at[0] == 0x20 || at[0] == 0x22) return control(at[1], at[0] == 0x22);
+    if (at[0] == 0x23) return debug(at[1]);
+    if (at[0] == 0x00) return task(at[1]);
     if (at[0] != 0x01) return false;
+    if ((at[1] & 0xc0) != 0xc0) return of_memory(at + 1);
     ++length_;
-    if ((at[1] & 0xc0) != 0xc0 && (at[1] >> 3 & 7) == 3) {  // the last way to restart
-      note("lidt");
-      siglongjmp(out, 1);
-    }
     switch (at[1]) {
       case 0xc4:
         return note("vmxoff"), true;
       case 0xc8:
+        must_be_zero(REG_RCX), must_be_zero(REG_RDX);
         return note("monitor", 1, static_cast<uint64_t>(g_[REG_RAX])), true;
       case 0xc9:
+        must_be_zero(REG_RCX), must_be_zero(REG_RAX);
         return note("mwait"), true;
       case 0xdc:
         return note("stgi"), true;
@@ -139,13 +140,59 @@ class machine_state {
     return true;
   }
 
-  bool control(uint8_t operands, bool write) {
-    ++length_;
+  greg_t& general_register(uint8_t number) {
     static constexpr int order[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                     REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-    greg_t& general = g_[order[(operands & 7) + (rex_b_ ? 8 : 0)]];
+    return g_[order[(number & 7) + (rex_b_ ? 8 : 0)]];
+  }
+
+  void must_be_zero(int general) {
+    if (g_[general] != 0) note("an operand is not zero", 1, static_cast<uint64_t>(g_[general]));
+  }
+
+  bool debug(uint8_t operands) {
+    ++length_;
+    const auto value = static_cast<uint64_t>(general_register(operands));
+    return note("write_dr", 2, static_cast<uint64_t>(operands >> 3 & 7), value), true;
+  }
+
+  bool task(uint8_t operands) {
+    ++length_;
+    if ((operands & 0xf8) != 0xd8) return false;
+    return note("ltr", 1, static_cast<uint64_t>(general_register(operands)) & 0xffff), true;
+  }
+
+  // Base register and displacement; counts their bytes. Null for what no test needs: an index, or an address near rip.
+  const uint8_t* address(const uint8_t* at) {
+    const uint8_t mode = *at++;
+    const uint8_t base = mode & 7;
+    ++length_;
+    if (base == 4 && *at != 0x24) return nullptr;
+    if (base == 5 && mode < 0x40) return nullptr;
+    if (base == 4) ++at, ++length_;
+    int32_t displacement = 0;
+    if ((mode & 0xc0) == 0x40) displacement = static_cast<int8_t>(*at), ++length_;
+    if ((mode & 0xc0) == 0x80) std::memcpy(&displacement, at, 4), length_ += 4;
+    return reinterpret_cast<const uint8_t*>(general_register(base) + displacement);
+  }
+
+  bool of_memory(const uint8_t* at) {
+    const int operation = *at >> 3 & 7;
+    const uint8_t* const where = address(at);
+    if (where == nullptr) return false;
+    if (operation == 7) return note("invlpg", 1, reinterpret_cast<uintptr_t>(where)), true;
+    if (operation != 2 && operation != 3) return false;
+    uint16_t limit = 0;
+    uint64_t table = 0;
+    std::memcpy(&limit, where, 2), std::memcpy(&table, where + 2, 8);
+    return note(operation == 2 ? "lgdt" : "lidt", 2, limit, table), true;
+  }
+
+  bool control(uint8_t operands, bool write) {
+    ++length_;
+    greg_t& general = general_register(operands);
     const int number = (operands >> 3 & 7) + (rex_r_ ? 8 : 0);
-    uint64_t* const all[] = {nullptr, nullptr, &cr2, &cr3, &cr4, nullptr, nullptr, nullptr, &cr8};
+    uint64_t* const all[] = {&cr0, nullptr, &cr2, &cr3, &cr4, nullptr, nullptr, nullptr, &cr8};
     if (number > 8 || all[number] == nullptr) return false;
     if (write)
       note("write_cr", 2, static_cast<uint64_t>(number), *all[number] = static_cast<uint64_t>(general));
@@ -160,6 +207,7 @@ class machine_state {
 };
 
 inline void on_fault(int number, siginfo_t*, void* context) {
+  if (number == SIGTRAP) return note("int3");
   if (machine_state(static_cast<ucontext_t*>(context)).step()) return;
   signal(number, SIG_DFL);  // an ordinary crash: it happens once more
 }
@@ -171,8 +219,9 @@ inline void begin() {
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
   sigaction(SIGSEGV, &action, nullptr);
   sigaction(SIGILL, &action, nullptr);
+  sigaction(SIGTRAP, &action, nullptr);
   event_count = 0;
-  cr2 = cr3 = cr4 = cr8 = msr_0x1b = other_msrs = port_answer = 0;
+  cr0 = cr2 = cr3 = cr4 = cr8 = msr_0x1b = other_msrs = port_answer = 0;
 }
 
 }  // namespace privileged

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "access_log.hpp"
 
 namespace {
@@ -74,6 +76,26 @@ TEST(quiet, a_version_register_of_all_ones_is_not_followed_out_of_the_table) {
   first.registers[1] = 0xffff'ffff;
   mask_io_apic<machine>(&first);
   EXPECT_EQ(machine::log.take().size(), 240u);
+}
+
+TEST(quiet, has_240_entries_at_most_and_counts_them_in_one_byte) {
+  for (const auto& [version, entries] :
+       {std::pair{0xff02'0020u, 3u}, {0xee'0020u, 239u}, {0xef'0020u, 240u}, {0xf0'0020u, 240u}, {0x0020u, 1u}}) {
+    first = {};
+    first.registers[1] = version;
+    mask_io_apic<machine>(&first);
+    EXPECT_EQ(machine::log.take().size(), entries) << version;
+  }
+}
+
+TEST(quiet, masks_every_way_of_delivery_but_the_smi) {
+  for (uint32_t mode = 0; mode < 8; ++mode) {
+    first = {};
+    first.registers[0x10] = mode << 8 | 0x31;
+    mask_io_apic<machine>(&first);
+    EXPECT_EQ(first.registers[0x10] >> 16, mode == 2 ? 0u : 1u) << mode;
+    (void)machine::log.take();
+  }
 }
 
 TEST(quiet, asks_the_kernel_for_io_apics_until_there_is_none) {

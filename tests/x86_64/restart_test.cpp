@@ -26,12 +26,13 @@ struct machine {
   static void out8(uint16_t port, uint8_t v) noexcept { note(), log.add("out8", port, v); }
   static void triple_fault() noexcept { note(), log.add("triple fault"); }
   static uint64_t now() noexcept { return clock++; }
-  static void pause() noexcept {}
+  static inline uint32_t pauses = 0;
+  static void pause() noexcept { ++pauses; }
   static void note() noexcept { when.push_back(clock); }
 };
 
-lines restarted(uint8_t reset_control, uint32_t busy_reads, uint8_t keyboard_status = 0) {
-  machine::clock = 0;
+lines restarted(uint8_t reset_control, uint32_t busy_reads, uint8_t keyboard_status = 0, uint64_t clock = 0) {
+  machine::clock = clock;
   machine::when.clear();
   machine::reset_control = reset_control;
   machine::busy_reads = busy_reads;
@@ -62,6 +63,34 @@ TEST(restart, waits_for_the_keyboard_controller_to_take_the_command) {
   (void)restarted(0, 1000);
   EXPECT_GE(machine::when[2] - machine::when[1], 51'000u);
   EXPECT_EQ(machine::busy_reads, 0u);
+}
+
+TEST(restart, looks_at_the_one_bit_that_says_the_keyboard_controller_is_busy) {
+  (void)restarted(0, 0, 0xfd);
+  EXPECT_LE(machine::when[2] - machine::when[1], 50'000u + 10);
+  (void)restarted(0, 0, 0x02);
+  EXPECT_GE(machine::when[2] - machine::when[1], 100'000u);
+}
+
+TEST(restart, waits_no_longer_than_it_says) {
+  (void)restarted(0, 0);
+  EXPECT_LE(machine::when[1] - machine::when[0], 50u + 5);
+  EXPECT_LE(machine::when[2] - machine::when[1], 50'000u + 10);
+  EXPECT_LE(machine::when[3] - machine::when[2], 50'000u + 10);
+}
+
+TEST(restart, pauses_while_it_waits) {
+  machine::pauses = 0;
+  (void)restarted(0, 0);
+  EXPECT_NEAR(machine::pauses, 100'050, 10);
+  machine::pauses = 0;
+  (void)restarted(0, 1000);
+  EXPECT_NEAR(machine::pauses, 101'050, 10);
+}
+
+TEST(restart, over_the_end_of_the_clock_takes_no_longer) {
+  EXPECT_EQ(restarted(0, 0, 2, ~uint64_t{0} - 60'000).back(), "triple fault");
+  EXPECT_LE(machine::clock, 100'000u);
 }
 
 TEST(restart, a_keyboard_controller_that_is_not_there_costs_a_bounded_time) {

@@ -88,6 +88,20 @@ TEST(send_stop, to_nobody_is_nothing) {
   EXPECT_EQ(sent_to<port>({}, stop_how::nmi, {0, 2}), lines{});
 }
 
+TEST(send_stop, irq_is_one_message_for_each_where_there_are_no_clusters) {
+  EXPECT_EQ(sent_to<port>({0, 3}, stop_how::irq, {0, 2, 3}),
+            (lines{"write 310 10000000", "write 300 40f0", "write 310 16000000", "write 300 40f0"}));
+}
+
+TEST(send_stop, asks_the_kernel_for_no_cpu_beyond_its_limit) {
+  struct limited_port : owning_port {
+    static cpu_id cpu_limit() noexcept { return 4; }
+    static bool is_online(cpu_id cpu) noexcept { return cpu < 4 ? online_now.contains(cpu) : (ADD_FAILURE(), false); }
+  };
+  EXPECT_EQ(sent_to<limited_port>({0, 3}, stop_how::nmi, {0, 2, 3}), lines{"write 300 c4400"});
+  EXPECT_EQ(sent_to<limited_port>({0, 3}, stop_how::nmi, {0, 1, 2, 3}), to_0_and_3);
+}
+
 struct send_stop_x2apic : testing::Test {
   send_stop_x2apic() { bus::apic_base = 0xfee0'0d00; }
   ~send_stop_x2apic() override { bus::apic_base = 0xfee0'0900; }
@@ -105,6 +119,10 @@ TEST_F(send_stop_x2apic, irq_names_them_under_a_hypervisor) {
 TEST_F(send_stop_x2apic, irq_is_one_message_for_each_cluster) {
   // Ids 0x10, 0x12, 0x16: cluster 1, bits 0, 2 and 6.
   EXPECT_EQ(sent_to<port>({0, 1, 3}, stop_how::irq, {0, 1, 2, 3}), lines{"wrmsr 830 10045000048f0"});
+}
+
+TEST_F(send_stop_x2apic, nmi_to_everybody_is_one_broadcast) {
+  EXPECT_EQ(sent_to<owning_port>({0, 3}, stop_how::nmi, {0, 2, 3}), lines{"wrmsr 830 c4400"});
 }
 
 TEST_F(send_stop_x2apic, irq_to_everybody_is_still_one_broadcast) {

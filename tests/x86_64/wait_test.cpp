@@ -14,8 +14,10 @@ struct waiting_machine {
   static inline atomic<uint32_t>* changes_when_armed = nullptr;
   static inline uint64_t clock = 0;
   static void pause() noexcept { log.add("pause"); }
-  static void monitor(const volatile void*) noexcept {
+  static inline const volatile void* monitored = nullptr;
+  static void monitor(const volatile void* address) noexcept {
     log.add("monitor");
+    monitored = address;
     if (changes_when_armed != nullptr) changes_when_armed->store(1, order::release);
   }
   static void mwait() noexcept { log.add("mwait"); }
@@ -30,6 +32,13 @@ TEST(wait_while, sleeps_on_the_line_without_a_deadline) {
   atomic<uint32_t> word{0};
   EXPECT_TRUE(wait(word, no_deadline, true));
   EXPECT_EQ(waiting_machine::log.take(), (lines{"monitor", "mwait"}));
+}
+
+TEST(wait_while, sleeps_on_the_line_of_the_word) {
+  atomic<uint32_t> word{0};
+  EXPECT_TRUE(wait(word, no_deadline, true));
+  EXPECT_EQ(waiting_machine::monitored, word.address());
+  (void)waiting_machine::log.take();
 }
 
 TEST(wait_while, does_not_sleep_through_a_change_that_comes_just_before) {
@@ -68,6 +77,13 @@ TEST(wait_while, monitor_is_bit_three) {
   EXPECT_TRUE(x86::has_monitor<cpuid_machine>());
   cpuid_machine::ecx = ~8u;
   EXPECT_FALSE(x86::has_monitor<cpuid_machine>());
+}
+
+TEST(wait_while, hypervisor_is_bit_31) {
+  cpuid_machine::ecx = 1u << 31;
+  EXPECT_TRUE(x86::in_virtual_machine<cpuid_machine>());
+  cpuid_machine::ecx = ~(1u << 31);
+  EXPECT_FALSE(x86::in_virtual_machine<cpuid_machine>());
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ struct posix {
   static constexpr cpu_id max_cpus = posix_detail::max_cpus;
   [[nodiscard]] static cpu_id this_cpu() noexcept { return posix_detail::this_thread_cpu; }
   [[nodiscard]] static cpu_id adopt_this_cpu() noexcept { return posix_detail::take_any_cpu(); }
-  [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::highest_cpu_ever.load(order::acquire); }
+  [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::limit_of(posix_detail::highest_cpu_ever); }
   [[nodiscard]] static bool is_online(cpu_id cpu) noexcept {
     return posix_detail::cpu_table[cpu].tid.load(order::acquire) != 0;
   }

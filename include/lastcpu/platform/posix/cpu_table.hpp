@@ -18,6 +18,8 @@ inline constexpr cpu_id max_cpus = 1024;
 struct cpu_entry {
   atomic<uint32_t> tid{};  // 0: nobody is this CPU
   siginfo_t fault{};       // the first synchronous fault of this CPU; si_signo 0: none
+
+  void forget() noexcept { fault = siginfo_t{}; }
 };
 
 inline constinit cpu_entry cpu_table[max_cpus]{};
@@ -30,29 +32,60 @@ inline constinit thread_local cpu_id this_thread_cpu __attribute__((tls_model("i
   return static_cast<uint32_t>(syscall(SYS_gettid));
 }
 
-/// Makes this thread CPU `cpu`; false when another thread is. `cpu` is in range.
-inline bool take_cpu(cpu_id cpu) noexcept {
-  uint32_t high = highest_cpu_ever.load(order::relaxed);  // first: who is online is below the limit
-  while (high <= cpu && !highest_cpu_ever.compare_exchange(high, cpu + 1, order::acq_rel, order::relaxed)) {
+// The protocol of any such table: Entry has the word `tid` and forget(), Limit is the word one past the highest ever.
+
+/// False when another thread has the entry. Who sees this one online sees it below the limit.
+template <class Entry, class Limit>
+[[nodiscard]] bool take_entry(Entry* table, Limit& limit, cpu_id cpu, uint32_t tid) noexcept {
+  uint32_t high = limit.load(order::relaxed);
+  while (high <= cpu && !limit.compare_exchange(high, cpu + 1, order::acq_rel, order::relaxed)) {
   }
   uint32_t nobody = 0;
-  if (!cpu_table[cpu].tid.compare_exchange(nobody, this_tid(), order::acq_rel, order::acquire)) return false;
+  // (1) acquire: pairs with (2); release: whoever sees the thread sees the limit.
+  if (!table[cpu].tid.compare_exchange(nobody, tid, order::acq_rel, order::acquire)) return false;
+  (void)limit.fetch_add(0, order::acq_rel);  // (3) acq_rel, with (4)
+  return true;
+}
+
+/// One past the highest number so far. (4) acq_rel, with (3): of this exchange of a CPU that has committed, and that of a
+/// thread that becomes a CPU, one is first. Either who has committed sees the thread, or the thread sees the commit.
+template <class Limit>
+[[nodiscard]] uint32_t limit_of(Limit& limit) noexcept {
+  return limit.fetch_add(0, order::acq_rel);
+}
+
+/// The lowest free one below `end`, or `end`.
+template <class Entry, class Limit>
+[[nodiscard]] cpu_id take_any_entry(Entry* table, cpu_id end, Limit& limit, uint32_t tid) noexcept {
+  for (cpu_id cpu = 0; cpu < end; ++cpu)
+    if (table[cpu].tid.load(order::relaxed) == 0 && take_entry(table, limit, cpu, tid)) return cpu;
+  return end;
+}
+
+template <class Entry>
+void leave_entry(Entry& mine) noexcept {
+  mine.forget();
+  mine.tid.store(0, order::release);  // (2) release: who takes the number next, by (1), finds it forgotten
+}
+
+/// Makes this thread CPU `cpu`; false when another thread is. `cpu` is in range.
+inline bool take_cpu(cpu_id cpu) noexcept {
+  if (!take_entry(cpu_table, highest_cpu_ever, cpu, this_tid())) return false;
   this_thread_cpu = cpu;
   return true;
 }
 
 /// The lowest free number for this thread, or max_cpus.
 inline cpu_id take_any_cpu() noexcept {
-  for (cpu_id cpu = 0; cpu < max_cpus; ++cpu)
-    if (cpu_table[cpu].tid.load(order::relaxed) == 0 && take_cpu(cpu)) return cpu;
-  return max_cpus;
+  const cpu_id cpu = take_any_entry(cpu_table, max_cpus, highest_cpu_ever, this_tid());
+  if (cpu < max_cpus) this_thread_cpu = cpu;
+  return cpu;
 }
 
 inline void leave_cpu() noexcept {
   const cpu_id me = this_thread_cpu;
   this_thread_cpu = no_cpu;
-  cpu_table[me].fault = siginfo_t{};
-  cpu_table[me].tid.store(0, order::release);
+  leave_entry(cpu_table[me]);
 }
 
 /// In the child of a fork: a new machine, of which the forking thread is the only CPU, under its old number.

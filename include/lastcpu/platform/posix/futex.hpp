@@ -79,6 +79,25 @@ template <class T>
   return now;
 }
 
+// The protocol of sleepers and wakers on one count, whatever the words are (tests/model/futex_model.cpp).
+
+/// Sleeps unless `word` has left `value` already; the kernel compares once more.
+/// (1) acquire: pairs with (2). Of this and the waker's exchange on the same count one is first. Either the waker sees a
+/// sleeper, or this thread sees what the waker changed before it.
+template <class Count, class Word, class T, class Sleep>
+void sleep_counted(Count& count, const Word& word, T value, Sleep sleep) noexcept {
+  count.fetch_add(1, order::acquire);
+  if (word.load(order::relaxed) == value) sleep();  // relaxed: the caller looks at the word again
+  count.fetch_add(~uint32_t{0}, order::relaxed);    // relaxed: who sleeps next looks for itself
+}
+
+/// For who has changed the word. (2) release: pairs with (1). On failure relaxed: the kernel is asked then.
+template <class Count>
+[[nodiscard]] bool somebody_sleeps(Count& count) noexcept {
+  uint32_t nobody = 0;
+  return !count.compare_exchange(nobody, 0, order::release, order::relaxed);
+}
+
 /// Sleeps while `word` holds `value`. An interrupted sleep returns, the caller compares again.
 template <class T>
 [[nodiscard]] bool wait_while(const atomic<T>& word, T value, uint64_t at,
@@ -92,12 +111,8 @@ template <class T>
     if (now >= at) return false;
     ns = at - now < longest_bounded_sleep_ns ? at - now : longest_bounded_sleep_ns;
   }
-  // (1) acq_rel, with (2): of this and the waker's exchange on the same count one is first. Either the waker sees a
-  // sleeper, or this thread sees what the waker changed before it.
-  atomic<uint32_t>& count = sleepers_near(word);
-  count.fetch_add(1, order::acq_rel);
-  if (word.load(order::acquire) == value) futex_sleep(futex_half(word), static_cast<uint32_t>(value), ns);
-  count.fetch_add(~uint32_t{0}, order::acq_rel);
+  sleep_counted(sleepers_near(word), word, value,
+                [&] { futex_sleep(futex_half(word), static_cast<uint32_t>(value), ns); });
   return true;
 }
 
@@ -107,9 +122,7 @@ inline void futex_wake(const uint32_t* word) noexcept {
 
 template <class T>
 void wake(const atomic<T>& word) noexcept {
-  uint32_t nobody = 0;
-  if (sleepers_near(word).compare_exchange(nobody, 0, order::acq_rel, order::acquire)) return;  // (2) acq_rel: see (1)
-  futex_wake(futex_half(word));
+  if (somebody_sleeps(sleepers_near(word))) futex_wake(futex_half(word));
 }
 
 /// The machine's gate. Written by posix_install(), in quiet times; null without it.

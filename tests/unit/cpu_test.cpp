@@ -111,6 +111,11 @@ TEST(cpu, states_and_events_have_names_of_their_own) {
   EXPECT_STREQ(to_string(static_cast<trace_kind>(~0u)), "?");
 }
 
+TEST(cpu, no_number_and_no_deadline_are_the_largest_values) {
+  EXPECT_EQ(no_cpu, UINT32_MAX);
+  EXPECT_EQ(no_deadline, UINT64_MAX);
+}
+
 TEST(cpu, a_zero_record_reads_absent) {
   EXPECT_EQ(stop_state{}, stop_state::absent);
 }

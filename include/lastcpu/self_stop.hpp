@@ -69,8 +69,10 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
   cpus.make_resettable_once(me);
   if (cpus.acknowledged(me)) cpus.wake_for(me);  // an NMI panic that came between the answer and the wake for it
   for (;;) {
-    cpus.acknowledge(me, stop_state::parked);
     const gate_word seen = gate.read();
+    // Behind the read: a crash_kexec() in NMI here may win an open gate and take the answer back. Once another CPU has
+    // committed it can't, and who gave the gate back is seen by wait_while(): the answer that stands is the last one.
+    cpus.acknowledge(me, stop_state::parked);
     if (seen.is_open()) {
       if (gate.claim(hold::final).won()) return;
     } else if (seen.is_committed()) {

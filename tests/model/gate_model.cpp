@@ -113,7 +113,12 @@ struct nmi_panics : gate_machine<N> {
     if (!this->gate.claim(hold::trial).won()) return;
     this->use_it();
     const release_outcome out = this->gate.release();
-    if (out == release_outcome::panic_pending) take_over();
+    if (out == release_outcome::panic_pending) {
+      const gate_word mine = this->gate.read();
+      require(mine.phase() == phase::panicking && !mine.pending(),
+              "promise 2: a pending panic holds the gate on trial");
+      take_over();
+    }
     require(out != release_outcome::not_mine || me >= N, "promise 1: the holder is told that it is not");
   }
   void nmi(cpu_id me, model::interrupt) override {
@@ -141,6 +146,44 @@ TEST(gate, nmi_panic_on_the_holder_is_pending_or_wins) {
   expect_complete<nmi_panics<3>>("3 CPUs, 2 NMIs", {.nmis = 2});
   expect_complete<nmi_panics<3>>("3 CPUs, 3 NMIs", {.nmis = 3});
   expect_complete<nmi_panics<4>>("4 CPUs, 1 NMI", {.nmis = 1});
+}
+
+// A loser may learn of the commit by the exchange that fails, without another look at the gate.
+template <bool FromNmi>
+struct loser_of_a_commit : gate_machine<3> {
+  uint64_t prepared;
+  void run(cpu_id me) override {
+    const claim_result mine = me != 0 && FromNmi ? gate.claim_from_nmi() : gate.claim(hold::final);
+    if (me != 0) {
+      if (!mine.won() && mine.word.is_committed() && mine.holder() == 0)
+        require(model::uses(prepared) == 1, "promise 5: a loser sees the commit, and not what was prepared before it");
+      return;
+    }
+    if (!mine.won()) return;
+    prepared = 1;
+    (void)gate.commit();
+  }
+};
+TEST(gate, loser_that_learns_of_the_commit_by_its_claim_sees_what_was_prepared) {
+  expect_complete<loser_of_a_commit<false>>("3 CPUs");
+  expect_complete<loser_of_a_commit<true>>("3 CPUs, claims of an NMI handler");
+}
+
+// The next holder may learn that the gate is open by an exchange that fails: between its look and that exchange the gate
+// was taken and given back.
+struct reopened : gate_machine<2> {
+  void run(cpu_id me) override {
+    for (uint32_t i = 0; i < 2; ++i) {
+      const claim_result mine = me == 0 ? gate.claim(hold::trial) : gate.claim_from_nmi();
+      if (!mine.won()) continue;
+      use_it();
+      if (me != 0) return;
+      (void)gate.release();
+    }
+  }
+};
+TEST(gate, claim_that_fails_and_then_wins_sees_what_the_last_holder_did) {
+  expect_complete<reopened>("2 CPUs");
 }
 
 // Each step once, in order, whoever asks; and what a committed owner prepared is seen by those it stops.

@@ -84,6 +84,25 @@ TEST(stop, idle_cpus_answer) {
   expect_complete<idle_ones<3, false>>("3 CPUs, nmi, 1 spurious wake-up", {.spurious = 1});
 }
 
+// One keeps interrupts off: the first way of asking does not reach it, the second one does.
+struct masked : stop_machine<3> {
+  void run(cpu_id me) override {
+    if (me == 1) (void)P::irq_save();
+    if (me != 0) return;
+    (void)claim_and_commit();
+    const report r = others.stop_others(gate, both);
+    require(r.status() == stop_status::stopped, "promise 5: a CPU that answers is named silent");
+    require(r.state(1) == stop_state::by_nmi, "a CPU with interrupts off is not stopped by an NMI");
+    require(r.state(2) == stop_state::by_irq, "a CPU that answers the first request gets another one");
+    check(r, me);
+    P::jump({1});
+  }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+};
+TEST(stop, cpu_with_interrupts_off_is_reached_by_the_next_rung) {
+  expect_complete<masked>("3 CPUs, irq then nmi, 1 masked");
+}
+
 // The deadline may pass at any moment: late answers are silent or stopped, never half of both.
 template <cpu_id N>
 struct late : stop_machine<N> {
@@ -164,6 +183,44 @@ struct has_left : stop_machine<3> {
 };
 TEST(stop, cpu_that_has_left_is_gone_at_once) {
   expect_complete<has_left>("3 CPUs, 1 has left");
+}
+
+// One leaves when it has been asked, and the owner knows that it has left: no time is spent on it.
+struct leaving_port : model::platform<2> {
+  static void send_stop(const cpu_set<2>& cpus, stop_how how) noexcept;
+};
+struct leaves_when_asked : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = leaving_port;
+  static constexpr rung one[] = {{stop_how::nmi, 1000}};
+  panic_cpu<P> gate;
+  stop_cpus<P> others;
+  P::atomic<uint32_t> asked, left;
+
+  void run(cpu_id me) override {
+    if (me == 1) {
+      while (asked.load(order::acquire) == 0) (void)P::wait_while(asked, 0u, no_deadline);
+      model::set_online(false);
+      left.store(1, order::release);
+      P::wake(left);
+      return;
+    }
+    require(gate.claim(hold::final).won() && gate.commit(), "nobody else claims");
+    const auto r = others.stop_others(gate, one);
+    require(r.state(1) == stop_state::gone && r.status() == stop_status::stopped, "a CPU that has left is silent");
+    require(state_of(0).clock == 0, "promise 6: the owner waits for a CPU that has left");
+    P::jump({1});
+  }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 6: the owner waits for ever"); }
+};
+void leaving_port::send_stop(const cpu_set<2>&, stop_how) noexcept {
+  auto& s = model::current<leaves_when_asked>();
+  s.asked.store(1, order::release);
+  wake(s.asked);
+  while (s.left.load(order::acquire) == 0) (void)wait_while(s.left, 0u, no_deadline);
+}
+TEST(stop, cpu_that_left_when_it_was_asked_is_not_waited_for) {
+  expect_complete<leaves_when_asked>("2 CPUs");
 }
 
 // One comes back while the others are stopped, and asks at once whether it is to stop (docs/port.md).
@@ -298,6 +355,34 @@ struct resumed : stop_machine<N> {
 TEST(released_under_waiter, parked_loser_goes_on) {
   expect_complete<resumed<2>>("2 CPUs");
   expect_complete<resumed<3>>("3 CPUs");
+}
+
+// A handler takes the loser's answer back: it had the gate for a moment. Nobody is asked by NMI, so that nothing but the
+// answer tells the owner that this CPU has stopped.
+struct answer_taken_back : stop_machine<2> {
+  static constexpr rung irq_only[] = {{stop_how::irq, 1000}};
+  void run(cpu_id me) override {
+    (void)P::irq_save();
+    if (me == 0 && gate.claim(hold::trial).won()) (void)gate.release();
+    if (!gate.claim(hold::final).won()) {
+      const registers r{me + 10};
+      stop_as_loser(gate, others, &r);
+      others.withdraw(me);
+    }
+    require(gate.commit(), "the owner can't commit");
+    require(others.stop_others(gate, irq_only).status() == stop_status::stopped,
+            "promise 3: a loser has parked and does not count as stopped");
+    P::jump({1});
+  }
+  void nmi(cpu_id me, interrupt) override {
+    if (!gate.claim(hold::trial).won()) return;
+    others.withdraw(me);
+    (void)gate.release();
+  }
+  void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 2: nobody finishes the job"); }
+};
+TEST(stop_as_loser, gives_an_answer_again_that_was_taken_back) {
+  expect_complete<answer_taken_back>("2 CPUs, 1 NMI on the loser", {.nmis = 1, .nmi_cpus = 2});
 }
 
 // A stray NMI where nobody has committed, or on the owner, changes nothing.

@@ -62,6 +62,40 @@ TEST(cpu_set, refuses_numbers_outside_and_stays_as_it_is) {
   EXPECT_TRUE(set.empty());
 }
 
+// The bits of a full set fill its words; what lies behind them is somebody else's.
+TEST(cpu_set, touches_nothing_behind_its_last_word) {
+  struct {
+    cpu_set<32> set;
+    uint32_t behind = ~0u;
+  } a;
+  EXPECT_FALSE(a.set.contains(32));
+  EXPECT_EQ(members(a.set), std::vector<cpu_id>{});
+  a.behind = 0;
+  EXPECT_FALSE(a.set.add(32));
+  EXPECT_EQ(a.behind, 0u);
+  a.behind = ~0u;
+  EXPECT_TRUE(a.set.empty());
+  EXPECT_TRUE(a.set.add(31));
+  EXPECT_EQ(members(a.set), std::vector<cpu_id>{31});
+  EXPECT_EQ(sizeof(cpu_set<32>), 4u);
+  EXPECT_EQ(sizeof(cpu_set<33>), 8u);
+}
+
+TEST(cpu_set, new_one_is_empty_whatever_lay_in_its_memory) {
+  alignas(cpu_set<70>) unsigned char memory[sizeof(cpu_set<70>)];
+  for (unsigned char& c : memory) static_cast<volatile unsigned char&>(c) = 0xff;
+  EXPECT_TRUE((new (memory) cpu_set<70>)->empty());
+}
+
+TEST(cpu, names_are_those_of_their_values) {
+  const char* states[] = {"absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone"};
+  for (uint32_t i = 0; i < 8; ++i) EXPECT_STREQ(to_string(static_cast<stop_state>(i)), states[i]);
+  const char* kinds[] = {"claim_won",  "claim_lost", "pending_set",  "released",  "pending_taken", "committed",
+                         "step_begun", "stop_sent",  "acknowledged", "withdrawn", "parked"};
+  for (uint32_t i = 0; i < 11; ++i) EXPECT_STREQ(to_string(static_cast<trace_kind>(i)), kinds[i]);
+  EXPECT_STREQ(to_string(static_cast<trace_kind>(11)), "?");
+}
+
 TEST(cpu, states_and_events_have_names_of_their_own) {
   std::set<std::string> names;
   for (uint32_t s = 0; s <= static_cast<uint32_t>(stop_state::gone); ++s)
@@ -75,6 +109,11 @@ TEST(cpu, states_and_events_have_names_of_their_own) {
   EXPECT_STREQ(to_string(trace_kind::acknowledged), "acknowledged");
   EXPECT_STREQ(to_string(static_cast<stop_state>(8)), "?");
   EXPECT_STREQ(to_string(static_cast<trace_kind>(~0u)), "?");
+}
+
+TEST(cpu, no_number_and_no_deadline_are_the_largest_values) {
+  EXPECT_EQ(no_cpu, UINT32_MAX);
+  EXPECT_EQ(no_deadline, UINT64_MAX);
 }
 
 TEST(cpu, a_zero_record_reads_absent) {

@@ -238,6 +238,33 @@ TEST_F(crash_image, slot_is_published_with_release_and_taken_with_acquire) {
   (void)slot.claim();
   EXPECT_EQ(m.accesses.front().what, word_access::exchange);
   EXPECT_EQ(m.accesses.front().how, order::acquire);
+  EXPECT_EQ(m.accesses.front().failure, order::acquire) << "whoever is told busy or none";
+  EXPECT_EQ(m.accesses.back().how, order::release) << "claimed";
+}
+
+TEST_F(crash_image, slot_that_is_filled_or_emptied_is_taken_with_acquire_and_published_with_release) {
+  const auto orders_of = [&](auto change) {
+    m.accesses.clear();
+    change();
+    ASSERT_EQ(m.accesses.size(), 3u);
+    EXPECT_EQ(m.accesses[0].what, word_access::load);
+    EXPECT_EQ(m.accesses[1].what, word_access::exchange);
+    EXPECT_EQ(m.accesses[2].what, word_access::store);
+    EXPECT_EQ(m.accesses[0].how, order::acquire);
+    EXPECT_EQ(m.accesses[1].how, order::acquire);
+    EXPECT_EQ(m.accesses[1].failure, order::acquire);
+    EXPECT_EQ(m.accesses[2].how, order::release);
+  };
+  orders_of([&] { (void)slot.load(image{7}); });
+  orders_of([&] { (void)slot.unload(); });
+}
+
+TEST_F(crash_image, reader_of_the_slot_acquires) {
+  m.accesses.clear();
+  (void)slot.held();
+  (void)slot.ready();
+  ASSERT_EQ(m.accesses.size(), 2u);
+  for (const word_access& a : m.accesses) EXPECT_EQ(a.how, order::acquire);
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ TEST_F(cut_short, owners_first_text_is_kept_when_a_fault_comes_in_its_middle) {
   load();
   m.inject(0, before_the_mark, [&] { domain.panic("second", &stopped); });
   EXPECT_EQ(panic_on(0, "first"), ending::jumped);
+  EXPECT_EQ(m.count("0 reports first"), 1) << "the owner may read its own part";
   ASSERT_EQ(notes.size(), 4u);
   EXPECT_EQ(notes[0], (note{0, stop_state::running, true, stopped.pc, "first", "", "second", true}));
 }

@@ -34,6 +34,37 @@ TEST(optional_members, deadline_is_that_many_microseconds_ahead) {
   EXPECT_EQ(detail::deadline_in<fake_platform>(3), m.clock + 7);
 }
 
+TEST(optional_members, deadline_of_an_odd_clock_loses_less_than_a_tick) {
+  fake_machine m;
+  struct {
+    uint64_t frequency;
+    uint32_t microseconds;
+    uint64_t ticks;
+  } const clocks[] = {{32'768, 1'000'000, 32'768},
+                      {32'768, 30, 0},
+                      {32'768, 31, 1},
+                      {1'193'182, 1'000, 1'193},
+                      {999'999, 1'000'000, 999'999},
+                      {1'999'999, 1, 1},
+                      {2'000'001, 3, 6},
+                      {2'893'437'519, 7, 20'254},
+                      {1, 999'999, 0},
+                      {1, 1'000'000, 1},
+                      {3'000'000'000, ~0u, 12'884'901'885'000}};
+  for (const auto& c : clocks) {
+    m.frequency = c.frequency;
+    EXPECT_EQ(detail::deadline_in<fake_platform>(c.microseconds), m.clock + c.ticks)
+        << c.frequency << " Hz, " << c.microseconds << " us";
+  }
+  EXPECT_EQ(detail::deadline_in<fake_platform>(0), m.clock);
+}
+
+TEST(optional_members, division_leaves_out_the_rest) {
+  for (const uint64_t n :
+       {uint64_t{0}, uint64_t{1}, uint64_t{999'999}, uint64_t{1'000'000}, ~uint64_t{0}, uint64_t{1} << 63})
+    for (const uint32_t by : {1u, 3u, 1'000'000u, ~0u}) EXPECT_EQ(detail::divide(n, by), n / by);
+}
+
 TEST(optional_members, deadline_that_does_not_fit_is_none) {
   fake_machine m;
   m.clock = no_deadline - 5;

@@ -51,6 +51,16 @@ TEST(panic_policy, unknown_step_has_a_name_that_says_so) {
   EXPECT_STREQ(to_string(static_cast<step>(~0u)), "?");
 }
 
+TEST(panic_policy, is_by_default_what_is_documented) {
+  ASSERT_EQ(sizeof(panic_policy::rungs) / sizeof(rung), 2u);
+  for (const rung r : panic_policy::rungs) EXPECT_EQ(r.budget_us, 1'000'000u) << "one second each";
+  EXPECT_EQ(panic_policy::message_bytes, 124u);
+  EXPECT_FALSE(panic_policy::crash_kexec_post_notifiers);
+  EXPECT_TRUE(panic_policy::restarts);
+  EXPECT_EQ(panic_policy::restart_delay_us, 0u);
+  EXPECT_EQ(max_rungs, 4u);
+}
+
 TEST(panic_policy, asks_politely_before_it_insists) {
   EXPECT_EQ(panic_policy::rungs[0].how, stop_how::irq);
   EXPECT_EQ(panic_policy::rungs[1].how, stop_how::nmi);

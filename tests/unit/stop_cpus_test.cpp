@@ -142,6 +142,79 @@ TEST_F(stop_cpus, cpu_that_leaves_is_gone_and_not_waited_for) {
   EXPECT_EQ(m.stops.size(), 1u);
 }
 
+TEST_F(stop_cpus, cpu_that_has_answered_counts_as_stopped_though_it_is_said_to_be_offline) {
+  commit_on(0);
+  m.online = {true, true, true, false};
+  answer(3, stop_state::parked);
+  m.when("0 sends irq", [&] {
+    answer(1, stop_state::by_irq);
+    m.online[1] = false;
+  });
+  m.when("0 sends nmi", [&] {
+    answer(2, stop_state::by_nmi);
+    m.online[2] = false;
+  });
+  const auto report = stop_others();
+  EXPECT_EQ(report.state(1), stop_state::by_irq);
+  EXPECT_EQ(report.state(2), stop_state::by_nmi);
+  EXPECT_EQ(report.state(3), stop_state::parked);
+  for (const cpu_id cpu : {1u, 2u, 3u}) EXPECT_TRUE(report.registers_valid(cpu)) << cpu;
+  EXPECT_EQ(report.status(), stop_status::stopped);
+}
+
+TEST_F(stop_cpus, cpu_that_comes_back_after_it_was_gone_is_asked_by_the_next_rung) {
+  cpus.expect_all(0);
+  m.online[1] = false;
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_EQ(cpus.state_of(1), stop_state::gone);
+  m.online[1] = true;
+  cpus.climb(0, 1, {stop_how::nmi, 10});
+  EXPECT_EQ(m.stops.back(), (sent{0, {1, 2, 3}, stop_how::nmi}));
+  EXPECT_EQ(cpus.state_of(1), stop_state::silent);
+}
+
+TEST_F(stop_cpus, rung_that_finds_nobody_missing_takes_no_time_and_is_over) {
+  for (const cpu_id cpu : {1u, 2u, 3u}) m.online[cpu] = false;
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_TRUE(m.stops.empty());
+  m.online[1] = true;
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_TRUE(m.stops.empty()) << "it was climbed";
+}
+
+TEST_F(stop_cpus, rung_is_noted_before_its_request_so_that_a_fault_does_not_send_it_again) {
+  m.when("0 sends irq", [&] { cpus.climb(0, 0, {stop_how::irq, 10}); });
+  cpus.climb(0, 0, {stop_how::irq, 10});
+  EXPECT_EQ(m.stops.size(), 1u);
+}
+
+TEST_F(stop_cpus, requests_are_traced_before_they_are_sent_and_waited_for_from_the_last_one_on) {
+  m.early_returns = 0;
+  cpus.climb(1, 0, {stop_how::irq, 10});
+  const std::vector<std::string> log(m.log.begin(), m.log.begin() + 4);
+  EXPECT_EQ(log, (std::vector<std::string>{"0 asks 0", "0 asks 2", "0 asks 3", "0 sends irq"}));
+  fake_machine second;
+  lastcpu::stop_cpus<fake_platform> c;
+  second.when("0 waits", [&] {
+    for (const cpu_id cpu : {1u, 2u, 3u}) second.as(cpu, [&] { c.acknowledge(cpu, stop_state::by_irq); });
+  });
+  c.climb(0, 0, {stop_how::irq, 10});
+  ASSERT_EQ(second.waits.size(), 1u) << "when the last one has answered, the others have";
+  EXPECT_EQ(second.waits[0].word, second.woken.back());
+}
+
+TEST_F(stop_cpus, collected_report_stands_whoever_leaves_or_answers_later) {
+  commit_on(0);
+  (void)stop_others();
+  answer(1, stop_state::by_nmi);
+  m.online[2] = false;
+  cpus.collect(0);
+  EXPECT_EQ(cpus.state_of(1), stop_state::silent);
+  EXPECT_EQ(cpus.state_of(2), stop_state::silent);
+  EXPECT_FALSE(cpus.report().registers_valid(1)) << "it has saved some, but is silent";
+  EXPECT_NE(cpus.registers_of(1), nullptr);
+}
+
 TEST_F(stop_cpus, stopping_twice_is_stopping_once_with_the_first_report) {
   commit_on(0);
   m.when("0 sends irq", [&] { answer(1, stop_state::by_irq); });

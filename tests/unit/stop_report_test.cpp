@@ -55,6 +55,26 @@ TEST(stop_report, ignores_a_cpu_that_does_not_exist) {
   EXPECT_EQ(report.count(stop_state::by_nmi), 0u);
 }
 
+TEST(stop_report, takes_a_byte_for_each_cpu_in_whole_words) {
+  EXPECT_EQ(sizeof(stop_report<sizeof(uintptr_t)>), 2 * sizeof(uintptr_t));
+  EXPECT_EQ(sizeof(stop_report<sizeof(uintptr_t) + 1>), 3 * sizeof(uintptr_t));
+  EXPECT_EQ(sizeof(stop_report<1>), 2 * sizeof(uintptr_t));
+}
+
+TEST(stop_report, new_one_is_empty_whatever_lay_in_its_memory) {
+  alignas(stop_report<9>) unsigned char memory[sizeof(stop_report<9>)];
+  for (unsigned char& c : memory) static_cast<volatile unsigned char&>(c) = 0xff;
+  const auto* report = new (memory) stop_report<9>;
+  EXPECT_EQ(report->count(stop_state::absent), 9u);
+  EXPECT_EQ(report->status(), stop_status::none);
+}
+
+TEST(stop_report, is_empty_at_compile_time_too) {
+  static constexpr stop_report<9> report;
+  static_assert(report.count(stop_state::absent) == 9 && report.status() == stop_status::none);
+  EXPECT_FALSE(report.registers_valid(8));
+}
+
 TEST(stop_report, carries_its_status) {
   stop_report<2> report;
   report.set_status(stop_status::some_silent);

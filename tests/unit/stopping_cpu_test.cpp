@@ -80,6 +80,45 @@ TEST_F(stopping_cpu, making_resettable_that_was_interrupted_is_made_once_more) {
   EXPECT_EQ(m.count("0 is made resettable"), 2);
 }
 
+TEST_F(stopping_cpu, making_resettable_that_was_interrupted_twice_is_given_up) {
+  for (int i = 0; i < 3; ++i) m.when("0 is made resettable", [&] { cpus.make_resettable_once(0); });
+  cpus.make_resettable_once(0);
+  EXPECT_EQ(m.count("0 is made resettable"), 2);
+}
+
+TEST_F(stopping_cpu, does_each_thing_once_whatever_it_did_before) {
+  EXPECT_TRUE(cpus.may_run_hook(1));
+  m.cpu = 1;
+  m.when("1 is made resettable", [&] { cpus.make_resettable_once(1); });
+  cpus.make_resettable_once(1);
+  EXPECT_EQ(m.count("1 is made resettable"), 2);
+  EXPECT_FALSE(cpus.may_run_hook(1));
+}
+
+TEST_F(stopping_cpu, registers_are_whole_at_every_moment_at_which_they_can_be_read) {
+  at_every_moment([](fake_machine& machine, uint32_t n) {
+    lastcpu::stop_cpus<fake_platform> c;
+    machine.inject(1, n, [&] {
+      const fake_registers* regs = c.registers_of(1);
+      if (regs != nullptr) {
+        EXPECT_EQ(regs->pc, crash.pc) << n;
+        EXPECT_EQ(regs->sp, crash.sp) << n;
+      }
+    });
+    machine.as(1, [&] { c.save_registers(1, &crash); });
+  });
+}
+
+TEST_F(stopping_cpu, second_attempt_to_save_registers_has_the_last_word) {
+  m.when("1 captures", [&] { cpus.save_registers(1, &later); });
+  m.as(1, [&] {
+    cpus.save_registers(1, nullptr);
+    ASSERT_NE(cpus.registers_of(1), nullptr);
+    cpus.save_registers(1, &crash);
+    EXPECT_NE(cpus.registers_of(1)->pc, crash.pc);
+  });
+}
+
 TEST_F(stopping_cpu, may_run_the_hook_once_whatever_else_it_did_once) {
   cpus.make_resettable_once(1);
   EXPECT_TRUE(cpus.may_run_hook(1));

@@ -51,6 +51,23 @@ TEST_F(unknown_cpu, that_cannot_restart_halts_and_then_parks) {
   EXPECT_LT(m.at("4 restarts"), m.at("4 halts"));
 }
 
+TEST_F(unknown_cpu, has_one_text_whatever_the_context_and_the_first_one_stays) {
+  claim_on(0, hold::final);
+  EXPECT_EQ(nmi_panic_on(nobody, "first"), ending::waiting);
+  EXPECT_EQ(panic_on(nobody, "second"), ending::waiting);
+  EXPECT_EQ(message(nobody, normal), "first");
+  EXPECT_EQ(domain.messages().state(nobody, nmi), message_state::none);
+  EXPECT_EQ(domain.messages().state(nobody, nested), message_state::none);
+}
+
+TEST_F(unknown_cpu, waits_on_the_word_that_it_saw_and_reports_with_its_registers) {
+  claim_on(0, hold::trial);
+  EXPECT_EQ(panic_on(nobody, "who am I"), ending::waiting);
+  ASSERT_EQ(m.waits.size(), 1u);
+  EXPECT_EQ(m.waits[0].value, domain.gate().read().bits());
+  EXPECT_EQ(m.lines_with({"4"}), (lines{"4 irqs off", "4 waits"}));
+}
+
 struct adopting : fake_platform {
   static cpu_id adopt_this_cpu() noexcept { return machine().cpu = 3; }
 };

@@ -45,7 +45,7 @@ TEST_F(the_hardware, waits_and_modes_are_the_machines) {
   hardware::vmxoff();
   hardware::stgi();
   EXPECT_EQ(privileged::take(), (lines{"monitor 1240", "mwait", "sti", "hlt", "cli", "vmxoff", "stgi"}));
-  EXPECT_TRUE(machine_code(+[] { hardware::pause(); }).has({0xf3, 0x90}));
+  EXPECT_TRUE(machine_code(hardware::pause).has({0xf3, 0x90}));
 }
 
 TEST_F(the_hardware, time_and_identity_are_the_machines) {

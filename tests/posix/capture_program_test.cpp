@@ -102,6 +102,47 @@ TEST(capture_program, refuses_elf_that_this_machine_does_not_start) {
   expect_refused(s.file("object", elf, 0755), why);
 }
 
+TEST(capture_program, may_be_linked_for_one_address_or_for_any) {
+  scratch s;
+  for (const unsigned char type : {static_cast<unsigned char>(ET_EXEC), static_cast<unsigned char>(ET_DYN)}) {
+    std::string elf(sizeof(Elf64_Ehdr), '\0');
+    elf.replace(0, 4, ELFMAG);
+    elf[16] = static_cast<char>(type);
+    elf[18] = posix_detail::this_machine;
+    capture_program image;
+    std::string error;
+    const std::string path = s.file(type == ET_EXEC ? "fixed" : "movable", elf, 0755);
+    EXPECT_TRUE(open_capture_program(path.c_str(), image, error)) << error;
+    EXPECT_EQ(image.size, elf.size());
+    EXPECT_TRUE(program_intact(image));
+    close_capture_program(image);
+  }
+}
+
+TEST(capture_program, that_is_empty_is_not_intact) {
+  capture_program image = opened();
+  capture_program other = image;
+  other.size = 0;
+  other.program = memfd_create("empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  ASSERT_EQ(fcntl(other.program, F_ADD_SEALS, posix_detail::program_seals), 0);
+  EXPECT_FALSE(program_intact(other));
+  close(other.program);
+  close_capture_program(image);
+}
+
+TEST(capture_program, whose_seals_are_not_all_there_is_not_intact) {
+  for (const int missing : {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE}) {
+    capture_program image = opened();
+    const int sealed = image.program;
+    image.program = memfd_create("half sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    ASSERT_EQ(ftruncate(image.program, static_cast<off_t>(image.size)), 0);
+    ASSERT_EQ(fcntl(image.program, F_ADD_SEALS, posix_detail::program_seals & ~missing), 0);
+    EXPECT_FALSE(program_intact(image)) << missing;
+    close(sealed);
+    close_capture_program(image);
+  }
+}
+
 TEST(capture_program, leaves_no_file_open_when_there_is_no_room_for_its_files) {
   for (int room = 0; room < 3; ++room) {
     const auto o = in_child([room] {

@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace posix_test {
@@ -20,6 +21,16 @@ real_syscall find_syscall() {
 }
 const real_syscall the_real_one = find_syscall();
 
+void count_wait(const timespec* timeout) {
+  counted.waits.fetch_add(1, order::relaxed);
+  if (timeout == nullptr) {
+    counted.endless_waits.fetch_add(1, order::relaxed);
+    return;
+  }
+  const uint64_t ns = static_cast<uint64_t>(timeout->tv_sec) * 1'000'000'000u + static_cast<uint64_t>(timeout->tv_nsec);
+  counted.last_wait_ns.store(ns, order::relaxed);
+}
+
 void count(long number, const long (&args)[6]) {
   using namespace lastcpu::posix_detail;
   const bool is_cpu = this_thread_cpu < max_cpus;
@@ -29,6 +40,8 @@ void count(long number, const long (&args)[6]) {
     counted.wakes.fetch_add(1, order::relaxed);
     if (reinterpret_cast<const void*>(args[0]) == counted.gate_word) counted.gate_wakes.fetch_add(1, order::relaxed);
   }
+  if (number == SYS_futex && args[1] == FUTEX_WAIT_PRIVATE) count_wait(reinterpret_cast<const timespec*>(args[3]));
+  if (number == SYS_sched_yield) counted.yields.fetch_add(1, order::relaxed);
   if (number == SYS_tgkill)
     for (uint32_t cpu = 0; cpu < max_cpus; ++cpu)
       if (static_cast<long>(cpu_table[cpu].tid.load(order::relaxed)) == args[1])

@@ -14,7 +14,11 @@ struct counted_calls {
   lastcpu::atomic<uint32_t> wakes{};       // FUTEX_WAKE, by anybody
   lastcpu::atomic<uint32_t> gate_wakes{};  // of those, the ones on gate_word
   const void* gate_word = nullptr;
-  lastcpu::atomic<uint64_t> yields_ns{};  // in sched_yield(), by anybody
+  lastcpu::atomic<uint32_t> waits{};          // FUTEX_WAIT, by anybody
+  lastcpu::atomic<uint32_t> endless_waits{};  // of those, the ones without a timeout
+  lastcpu::atomic<uint64_t> last_wait_ns{};   // the timeout of the last one that had any
+  lastcpu::atomic<uint32_t> yields{};         // sched_yield(), by anybody
+  lastcpu::atomic<uint64_t> yields_ns{};      // in sched_yield(), by anybody
   lastcpu::atomic<uint64_t> last_yield_ns{};
   struct of_cpu {
     lastcpu::atomic<uint32_t> calls{};     // that it has made

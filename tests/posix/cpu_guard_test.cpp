@@ -60,6 +60,40 @@ TEST(cpu_guard, refuses_a_number_that_is_out_of_range) {
   EXPECT_EQ(posix::cpu_limit(), limit);
 }
 
+TEST(cpu_guard, takes_the_highest_number) {
+  const auto o = in_child([] {
+    const cpu_guard cpu(posix::max_cpus - 1);
+    must(bool(cpu) && posix::this_cpu() == 1023 && posix::is_online(1023), cpu.error().c_str());
+    must(posix::cpu_limit() == 1024, "and is below the limit");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(cpu_guard, leaves_the_mask_of_its_thread_but_for_what_it_opens) {
+  const auto o = in_child([] {
+    boot(the_machine<>);
+    for (const uint64_t mask : {uint64_t{0}, bit(SIGALRM) | bit(SIGRTMAX) | bit(SIGUSR1)}) {
+      syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);
+      const cpu_guard cpu(0);
+      must(current_mask() == (mask & ~bit(SIGUSR1)), "its own mask");
+    }
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(cpu_guard, that_no_machine_is_installed_for_opens_the_faults_only) {
+  const auto o = in_child([] {
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+    const uint64_t before = current_mask();
+    const cpu_guard cpu(0);
+    uint64_t faults = 0;
+    for (const int s : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT}) faults |= bit(s);
+    must(bool(cpu) && current_mask() == (before & ~faults), "no other");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
 TEST(cpu_guard, refuses_a_number_that_another_thread_has) {
   const cpu_guard mine(3);
   ASSERT_TRUE(mine);
@@ -96,6 +130,7 @@ TEST(cpu_guard, refuses_a_thread_that_is_a_cpu_already) {
 TEST(cpu_guard, says_so_when_every_number_is_taken) {
   const auto o = in_child([] {
     fill_the_table();
+    must(posix::is_online(0) && posix::is_online(1023) && posix::cpu_limit() == 1024, "every number");
     const void* stack = signal_stack().ss_sp;
     const cpu_guard cpu;
     must(cpu.status() == guard_status::table_full, "the table is full");

@@ -3,10 +3,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include <iterator>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -114,6 +118,49 @@ TEST(crash_notes, a_file_that_breaks_off_is_refused) {
   write_note(file.fd(), note_of(3, nullptr));
   ASSERT_EQ(ftruncate(file.fd(), sizeof(crash_note_header) + sizeof(crash_note_record) - 1), 0);
   EXPECT_FALSE(read_crash_note(file.fd(), true, r)) << "inside a record";
+}
+
+[[nodiscard]] std::string all_of(int fd, size_t bytes) {
+  std::string text(bytes, '\0');
+  for (size_t at = 0; at < bytes;) {
+    const ssize_t n = read(fd, &text[at], bytes - at);
+    if (n <= 0) return text.substr(0, at);
+    at += static_cast<size_t>(n);
+  }
+  return text;
+}
+
+// A signal cuts a write to a full pipe short when a part is written.
+TEST(crash_notes, a_write_that_is_cut_short_goes_on_where_it_was) {
+  struct sigaction ignore_it {};
+  struct sigaction before {};
+  ignore_it.sa_handler = [](int) {};
+  sigaction(SIGALRM, &ignore_it, &before);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto room = static_cast<size_t>(fcntl(ends[1], F_GETPIPE_SZ));
+  std::string text(2 * room + 100, 'x');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  bool whole = false;
+  std::thread writer([&] { whole = write_whole(ends[1], text.data(), text.size()); });
+  for (int there = 0; there < static_cast<int>(room); ioctl(ends[0], FIONREAD, &there)) usleep(1000);
+  usleep(20'000);  // it sleeps in the write
+  pthread_kill(writer.native_handle(), SIGALRM);
+  usleep(20'000);
+  EXPECT_EQ(all_of(ends[0], text.size()), text);
+  writer.join();
+  EXPECT_TRUE(whole);
+  close(ends[0]), close(ends[1]);
+  sigaction(SIGALRM, &before, nullptr);
+}
+
+TEST(crash_notes, a_write_for_which_there_is_no_room_fails) {
+  const int file = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  ASSERT_EQ(ftruncate(file, 10), 0);
+  ASSERT_EQ(fcntl(file, F_ADD_SEALS, F_SEAL_GROW), 0);
+  EXPECT_TRUE(write_whole(file, "0123456789", 10));
+  EXPECT_FALSE(write_whole(file, "x", 1));
+  close(file);
 }
 
 TEST(crash_notes, writing_to_nothing_fails_and_a_note_survives_it) {

@@ -165,6 +165,74 @@ TEST(fork, does_not_inherit_the_fault_of_another_thread) {
   EXPECT_TRUE(o.succeeded()) << o;
 }
 
+// Waiters on words of different lines: they are counted apart.
+struct alignas(64) line {
+  atomic<uint32_t> word{};
+};
+line lines[8];
+
+void start_waiters() {
+  for (line& l : lines)
+    std::thread([&l] {
+      while (l.word.load(order::acquire) == 0) (void)posix::wait_while(l.word, 0u, no_deadline);
+      l.word.store(2, order::release);
+      posix::wake(l.word);
+    }).detach();
+  must(eventually([] { return posix_detail::all_sleepers() == 8; }), "each waits");
+}
+void wake_all_waiters() {
+  for (line& l : lines) {
+    l.word.store(1, order::release);
+    posix::wake(l.word);
+  }
+  for (line& l : lines) must(eventually([&l] { return l.word.load(order::acquire) == 2; }), "each is woken");
+  must(eventually([] { return posix_detail::all_sleepers() == 0; }), "and nobody sleeps any more");
+}
+
+TEST(fork, while_others_wait_begins_with_nobody_asleep_and_wakes_its_own_waiters) {
+  const outcome o = in_child([] {
+    boot(parent);
+    const cpu_guard cpu(0);
+    start_waiters();
+    const int status = fork_and_wait([] {
+      must(posix_detail::all_sleepers() == 0, "nobody sleeps in the child");
+      start_waiters();
+      wake_all_waiters();
+    });
+    must(WIFEXITED(status) && WEXITSTATUS(status) == 0, "as the child says");
+    must(posix_detail::all_sleepers() == 8, "the parent's waiters sleep on");
+    wake_all_waiters();
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(fork, leaves_the_forking_threads_own_fault_to_the_parent) {
+  const outcome o = in_child([] {
+    boot(parent);
+    set_flag(slow_report::may_go_on);
+    const cpu_guard cpu(7);
+    posix_detail::cpu_table[7].fault.si_signo = SIGBUS;
+    const int status = fork_and_wait([] { parent.panic("no fault of the child's"); });
+    must(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "the child has none");
+    parent.panic("the parent's");
+  });
+  EXPECT_TRUE(o.died_of(SIGBUS)) << o;
+}
+
+TEST(fork, by_the_highest_cpu_keeps_its_number_and_frees_the_others) {
+  const outcome o = in_child([] {
+    boot(parent);
+    start_cpu(posix::max_cpus - 1, [] { sleep_for_ever(); });
+    const cpu_guard cpu(3);
+    const int status = fork_and_wait([] {
+      must(posix::this_cpu() == 3 && tid_of(3) == gettid(), "its own");
+      must(!posix::is_online(posix::max_cpus - 1), "the highest is free");
+    });
+    must(WIFEXITED(status) && WEXITSTATUS(status) == 0, "as the child says");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
 TEST(fork, by_a_thread_that_is_no_cpu_leaves_every_number_free) {
   const outcome o = in_child([] {
     boot(parent);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // posix_install(): what it refuses, and that it changes nothing then.
 #include "machine.hpp"
+#include "sandbox.hpp"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 namespace {
@@ -79,6 +82,54 @@ TEST(posix_install, refuses_an_nmi_that_queues) {
 
 TEST(posix_install, refuses_one_signal_for_both) {
   expect_refused(signals_of(SIGUSR2, SIGUSR2), "irq and NMI are both signal 12; use two different ones");
+}
+
+TEST(posix_install, takes_the_first_and_the_last_signal_that_can_be_handled) {
+  for (const auto& [irq, nmi] : {std::pair{SIGHUP, SIGUSR2}, {SIGUSR1, SIGHUP}, {SIGRTMIN, 30}, {SIGRTMAX, 30}}) {
+    const outcome o = in_child([irq = irq, nmi = nmi] {
+      static atomic<uint32_t> irqs{}, nmis{};
+      posix_options options = signals_of(irq, nmi);
+      options.on_other_irq = [](const posix_registers&) noexcept { irqs.fetch_add(1, order::release); };
+      options.on_other_nmi = [](const posix_registers&) noexcept { nmis.fetch_add(1, order::release); };
+      boot(the_machine<>, options);
+      const cpu_guard cpu(0);
+      for (const int s : {irq, nmi}) {
+        syscall(SYS_tgkill, getpid(), gettid(), s);
+        posix_detail::let_pending_handlers_run();
+      }
+      must(eventually([] { return irqs.load(order::acquire) == 1 && nmis.load(order::acquire) == 1; }), "both arrive");
+    });
+    EXPECT_TRUE(o.succeeded()) << irq << " and " << nmi << ": " << o;
+  }
+}
+
+TEST(posix_install, a_second_time_for_the_same_domain_changes_its_options) {
+  const outcome o = in_child([] {
+    boot(the_machine<>);
+    boot(the_machine<>, signals_of(SIGRTMIN, SIGWINCH));
+    must(posix_detail::machine.options.irq_signal == SIGRTMIN, "the new ones");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+/// The kernel refuses sigaction() for this signal.
+void refuse_handlers_of(int signal) {
+  answer_call_with(SYS_rt_sigaction, SECCOMP_RET_ERRNO | EPERM, static_cast<uint32_t>(signal));
+}
+
+TEST(posix_install, says_which_signal_the_kernel_refuses) {
+  const std::pair<int, const char*> sentences[] = {{SIGUSR1, "the irq signal can't be handled"},
+                                                   {SIGUSR2, "the NMI signal can't be handled"},
+                                                   {SIGSEGV, "a fault signal can't be handled"},
+                                                   {SIGABRT, "a fault signal can't be handled"}};
+  for (const auto& [signal, sentence] : sentences) {
+    const outcome o = in_child([signal = signal, sentence = sentence] {
+      refuse_handlers_of(signal);
+      const std::string error = posix_install(the_machine<>);
+      must(error == sentence, error.c_str());
+    });
+    EXPECT_TRUE(o.succeeded()) << o;
+  }
 }
 
 TEST(posix_install, refuses_a_second_domain) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "faults.hpp"
 #include "machine.hpp"
+#include "sandbox.hpp"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <sys/ptrace.h>
 
@@ -64,6 +66,44 @@ TEST(last_resort, a_blocked_ignored_or_handled_signal_does_not_save_the_process)
     });
     EXPECT_TRUE(o.died_of(SIGABRT)) << o;
   }
+}
+
+TEST(last_resort, the_process_dies_of_that_signal_and_of_none_that_is_pending) {
+  const outcome o = in_child([] {
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+    for (const int s : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) raise(s);
+    posix::emergency_restart();
+  });
+  EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+}
+
+// A sandbox may refuse the call that brings the siginfo along.
+TEST(last_resort, the_process_dies_of_the_fault_where_its_siginfo_can_not_be_sent) {
+  const outcome o = in_child([] {
+    answer_call_with(SYS_rt_tgsigqueueinfo, SECCOMP_RET_ERRNO | EPERM);
+    boot(the_machine<>);
+    const cpu_guard cpu(0);
+    lastcpu_test_divide_by_zero();
+  });
+  EXPECT_TRUE(o.died_of(SIGFPE)) << o;
+}
+
+TEST(last_resort, a_halt_where_the_kill_is_refused_exits_all_the_same) {
+  const outcome o = in_child([] {
+    answer_call_with(SYS_kill, SECCOMP_RET_ERRNO | EPERM);
+    posix::halt();
+  });
+  EXPECT_TRUE(o.exited_with(128 + SIGABRT)) << o;
+}
+
+TEST(last_resort, the_highest_cpu_dies_of_its_own_fault) {
+  const outcome o = in_child([] {
+    boot(the_machine<>);
+    const cpu_guard cpu(posix::max_cpus - 1);
+    lastcpu_test_illegal();
+  });
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
 }
 
 TEST(last_resort, a_cpu_dies_of_its_own_fault_not_of_another_ones) {

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include <string>
+#include <utility>
 
 // Callee-saved registers get known values, then comes the instruction or call that is to be seen; both go on behind it.
 asm(R"(
@@ -95,6 +96,35 @@ TEST(registers, a_signal_context_gives_those_of_the_interrupted_instruction) {
   sigaction(SIGILL, &before, nullptr);
   EXPECT_EQ(seen.pc, address_of(lastcpu_test_interrupted_at));
   expect_known_registers(seen, sp);
+}
+
+TEST(registers, a_signal_context_gives_each_under_its_name) {
+  ucontext_t context{};
+  for (int i = 0; i < NGREG; ++i) context.uc_mcontext.gregs[i] = 1000 + i;
+  const posix_registers r = lastcpu::registers_from(&context);
+  const std::pair<const char*, int> places[] = {{"rax", REG_RAX}, {"rbx", REG_RBX}, {"rcx", REG_RCX}, {"rdx", REG_RDX},
+                                                {"rsi", REG_RSI}, {"rdi", REG_RDI}, {"rbp", REG_RBP}, {"rsp", REG_RSP},
+                                                {"r8", REG_R8},   {"r9", REG_R9},   {"r10", REG_R10}, {"r11", REG_R11},
+                                                {"r12", REG_R12}, {"r13", REG_R13}, {"r14", REG_R14}, {"r15", REG_R15}};
+  for (uint32_t i = 0; i < 16; ++i) {
+    EXPECT_STREQ(lastcpu::posix_register_name(i), places[i].first);
+    EXPECT_EQ(r.general[i], 1000u + static_cast<uint64_t>(places[i].second)) << places[i].first;
+  }
+  EXPECT_EQ(r.pc, 1000u + REG_RIP);
+  EXPECT_EQ(r.sp, 1000u + REG_RSP);
+  EXPECT_EQ(r.fp, 1000u + REG_RBP);
+  EXPECT_EQ(r.flags, 1000u + REG_EFL);
+}
+
+TEST(registers, that_a_call_clobbers_are_left_zero_by_it) {
+  posix_registers r;
+  for (uint64_t& v : r.general) v = 0xeeee;
+  r.flags = 0xeeee;
+  uint64_t sp = 0;
+  lastcpu_test_calls(r, &sp, lastcpu::capture_caller_registers);
+  for (const uint32_t i : {0u, 2u, 3u, 4u, 5u, 8u, 9u, 10u, 11u})
+    EXPECT_EQ(r.general[i], 0u) << lastcpu::posix_register_name(i);
+  EXPECT_EQ(r.flags, 0u);
 }
 
 TEST(registers, a_call_captures_its_caller_whole_so_that_a_debugger_can_unwind) {

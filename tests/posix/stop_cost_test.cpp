@@ -254,6 +254,7 @@ TEST(stop_cost, what_a_crash_writes_to_is_in_memory_before) {
     const cpu_guard cpu(me);
     must(absent_pages(&m, sizeof m) == 0, "the domain");
     must(absent_pages(me) == 0, "the record of a fault");
+    must(absent_pages(posix_detail::sleepers, sizeof posix_detail::sleepers) == 0, "the counts of who sleeps");
     stack_t stack{};
     must(sigaltstack(nullptr, &stack) == 0, "a signal stack");
     constexpr size_t used = 4096;

@@ -257,7 +257,7 @@ TEST_F(doze, is_not_allowed_on_a_cpu_that_nobody_would_wake) {
   EXPECT_FALSE((x86::may_doze<port, bus>()));
 }
 
-struct port_with_a_table : port {
+struct port_with_a_table : port_of<false> {
   static inline bool asked_out_of_range = false;
   static bool is_online(cpu_id cpu) noexcept {
     asked_out_of_range = asked_out_of_range || cpu >= max_cpus;
@@ -267,14 +267,16 @@ struct port_with_a_table : port {
 
 TEST_F(doze, asks_the_kernel_for_numbers_in_its_range_only) {
   for (const cpu_id out_of_range : {cpu_id{8}, no_cpu}) {
-    port::me = out_of_range;
+    port_with_a_table::me = out_of_range;
     EXPECT_FALSE((x86::may_doze<port_with_a_table, bus>()));
   }
-  port::me = 7;
+  port_with_a_table::me = 7;
   EXPECT_TRUE((x86::may_doze<port_with_a_table, bus>())) << "the highest one";
   x86::detail::dozers<port_with_a_table>::count.store(1, order::relaxed);
   x86::wake_dozers<port_with_a_table, bus>();
+  EXPECT_EQ(did.take().size(), 2 * 7u) << "every other one";
   EXPECT_FALSE(port_with_a_table::asked_out_of_range);
+  port_with_a_table::me = 2;
 }
 
 TEST_F(doze, is_not_allowed_in_an_nmi) {

@@ -29,11 +29,11 @@ TEST_F(the_hardware, ports_and_registers_are_the_machines) {
   EXPECT_EQ(hardware::rdmsr(0x17a), 0x1'0000'0034u);
   hardware::wrmsr(0x17a, 0x1'0000'0005);
   EXPECT_EQ(hardware::read_cr4(), 0x56u);
-  hardware::write_cr4(0x60);
+  hardware::write_cr4(0x10'0000'0060);
   EXPECT_EQ(hardware::read_cr8(), 7u);
   hardware::write_cr8(14);
-  EXPECT_EQ(privileged::take(),
-            (lines{"in8 64", "out8 cf9 6", "rdmsr 17a", "wrmsr 17a 100000005", "write_cr 4 60", "write_cr 8 e"}));
+  EXPECT_EQ(privileged::take(), (lines{"in8 64", "out8 cf9 6", "rdmsr 17a", "wrmsr 17a 100000005",
+                                       "write_cr 4 1000000060", "write_cr 8 e"}));
 }
 
 TEST_F(the_hardware, waits_and_modes_are_the_machines) {
@@ -45,7 +45,7 @@ TEST_F(the_hardware, waits_and_modes_are_the_machines) {
   hardware::vmxoff();
   hardware::stgi();
   EXPECT_EQ(privileged::take(), (lines{"monitor 1240", "mwait", "sti", "hlt", "cli", "vmxoff", "stgi"}));
-  EXPECT_TRUE(machine_code(+[] { hardware::pause(); }).has({0xf3, 0x90}));
+  EXPECT_TRUE(machine_code(hardware::pause).has({0xf3, 0x90}));
 }
 
 TEST_F(the_hardware, time_and_identity_are_the_machines) {

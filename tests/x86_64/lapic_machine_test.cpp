@@ -18,12 +18,8 @@ struct kernel {
 };
 using bus = lapic_bus<kernel>;
 
-[[gnu::noinline]] void fence() {
-  bus::fence();
-}
-
 TEST(lapic_bus, fence_is_mfence_and_then_lfence) {
-  const machine_code code(fence);
+  const machine_code code(bus::fence);
   const size_t first = code.find({0x0f, 0xae, 0xf0});
   ASSERT_NE(first, machine_code::absent) << "mfence: stores before it are visible";
   EXPECT_EQ(code.find({0x0f, 0xae, 0xe8}), first + 3) << "lfence: a wrmsr behind it waits for that";

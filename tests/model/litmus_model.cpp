@@ -317,6 +317,83 @@ TEST(litmus, nmi_may_come_directly_behind_another_one) {
   expect_exactly<two_nmis>({0, 1, 2}, {.nmis = 2});
 }
 
+// What its sender had seen is part of a request that is not taken yet, also where the sender has seen more since: 1101 is
+// not 1111. The NMI from outside keeps the request waiting.
+struct waiting_request : model::scenario {
+  static constexpr cpu_id cpus = 3;
+  word x, flag;
+  void run(cpu_id me) override {
+    cpu_set<cpus> receiver;
+    receiver.add(2);
+    if (me == 0) x.store(1, order::relaxed);
+    if (me != 1) return;
+    (void)x.load(order::relaxed);
+    model::platform<cpus>::send_stop(receiver, stop_how::nmi);
+    saw(0, x.load(order::relaxed));
+    flag.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt which) override {
+    if (which == model::interrupt::injected_nmi) {
+      saw(1, flag.load(order::relaxed));
+      note(4) = 1;
+    } else {
+      saw(2, x.load(order::relaxed));
+      saw(3, note(4));
+    }
+  }
+  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
+};
+
+TEST(litmus, view_of_a_request_that_waits_is_kept) {
+  expect_exactly<waiting_request>(every_outcome_of_four(), {.nmis = 1, .nmi_cpus = 4});
+}
+
+// A wake may come after all that is seen of the NMI handler that it is in: 12 falls asleep behind the store and is woken.
+struct wake_in_nmi : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<cpus>;
+  word x, y;
+  void run(cpu_id me) override {
+    if (me == 0) return;
+    saw(0, y.load(order::relaxed));
+    saw(1, P::wait_while(x, 0u, no_deadline) ? 2 : 1);
+  }
+  void nmi(cpu_id, model::interrupt) override {
+    y.store(1, order::relaxed);
+    P::wake(x);
+  }
+  bool may_sleep() const override { return true; }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
+};
+
+TEST(litmus, wake_in_an_nmi_may_come_after_what_its_handler_did) {
+  expect_exactly<wake_in_nmi>({0, 2, 10, 12}, {.nmis = 1, .nmi_cpus = 1});
+}
+
+// What a waker had seen binds who begins to wait later, and what it has seen since does not: 110 sleeps for ever.
+struct waiting_behind_a_wake : model::scenario {
+  static constexpr cpu_id cpus = 3;
+  using P = model::platform<cpus>;
+  word x, flag;
+  void run(cpu_id me) override {
+    if (me == 0) return x.store(1, order::relaxed);
+    if (me == 1) {
+      (void)x.load(order::relaxed);
+      P::wake(x);
+      saw(0, x.load(order::relaxed));
+      return flag.store(1, order::relaxed);
+    }
+    saw(1, flag.load(order::relaxed));
+    saw(2, P::wait_while(x, 0u, no_deadline));
+  }
+  bool may_sleep() const override { return true; }
+  void finish(model::ending, cpu_id) override { outcome(seen(3)); }
+};
+
+TEST(litmus, wait_behind_a_wake_sees_what_its_waker_had_seen) {
+  expect_exactly<waiting_behind_a_wake>({0, 1, 10, 11, 100, 101, 110, 111});
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : litmus<2> {
   static constexpr cpu_id cpus = 2;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Small programs by seed, as plain data: what the CPUs and their handlers do, what comes from outside, and how a
-// program and its outcomes read. Nothing here knows the checker: axioms.hpp and random_programs_model.cpp each run them.
+// A small program as plain data: what the CPUs and their handlers do, and what comes from outside. And its outcomes; both as
+// text. Nothing here knows the checker: allowed_outcomes.hpp and random_programs_model.cpp each run it.
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 
 #include <array>
+#include <compare>
 #include <cstdint>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -69,92 +69,6 @@ struct outcome {
   auto operator<=>(const outcome&) const = default;
 };
 using outcomes = std::set<outcome>;
-
-// --- By seed
-
-class generator {
- public:
-  explicit generator(uint64_t seed) : seed_(seed), dice_(seed) {}
-
-  /// The next one; what the search can't do in milliseconds is for the caller to throw away.
-  [[nodiscard]] program next();
-
- private:
-  uint32_t below(uint32_t n) { return static_cast<uint32_t>(dice_() % n); }
-  bool percent(uint32_t n) { return below(100) < n; }
-  order any_of(std::initializer_list<order> orders) {
-    return orders.begin()[below(static_cast<uint32_t>(orders.size()))];
-  }
-
-  verb any_verb();
-  instruction any_instruction();
-  void mask_irqs_somewhere(code& c);
-
-  uint64_t seed_;
-  std::mt19937_64 dice_;
-  cpu_id cpus_ = 2;
-  uint32_t words_ = 2;
-  bool sends_ = false, waits_ = false;
-};
-
-inline verb generator::any_verb() {
-  const uint32_t dice = below(100);
-  if (sends_ && dice < 25) return percent(50) ? verb::send_irq : verb::send_nmi;
-  if (waits_ && dice >= 60) return percent(60) ? verb::wait : verb::wake;
-  const uint32_t kind = below(10);
-  return kind < 4 ? verb::load : kind < 7 ? verb::store : kind < 9 ? verb::exchange : verb::add;
-}
-
-inline instruction generator::any_instruction() {
-  instruction i{};
-  i.what = any_verb();
-  i.word = below(words_);
-  i.failure = any_of({order::relaxed, order::acquire});
-  i.success = i.what == verb::load    ? any_of({order::relaxed, order::acquire})
-              : i.what == verb::store ? any_of({order::relaxed, order::release})
-                                      : any_of({order::relaxed, order::acquire, order::release, order::acq_rel});
-  i.wanted = percent(60) ? 0 : 1 + below(2);
-  i.value = 1 + below(i.what == verb::add ? 2 : 3);
-  i.targets = 1 + below((1u << cpus_) - 1);
-  i.deadline = percent(40) ? no_deadline : 1 + below(2);
-  const bool reads = i.what <= verb::wait && i.what != verb::store;
-  i.noted = reads && percent(70);
-  return i;
-}
-
-// To the end, or up to some place before it.
-inline void generator::mask_irqs_somewhere(code& c) {
-  const auto from = below(static_cast<uint32_t>(c.size()) + 1);
-  const auto to = from + below(static_cast<uint32_t>(c.size()) - from + 1);
-  instruction i{};
-  i.what = verb::irqs_on;
-  if (percent(80)) c.insert(c.begin() + to, i);
-  i.what = verb::irqs_off;
-  c.insert(c.begin() + from, i);
-}
-
-inline program generator::next() {
-  program p{};
-  p.seed = seed_;
-  p.cpus = cpus_ = percent(60) ? 2 : 3;
-  p.words = words_ = percent(70) ? 2 : 3;
-  sends_ = percent(60);
-  waits_ = percent(35);
-  p.nmis = percent(30) ? 1 + percent(15) : 0;
-  p.nmi_cpus = 1 + below((1u << cpus_) - 1);
-  const bool handles = sends_ || p.nmis != 0;
-  for (uint32_t left = handles ? 3 + below(4) : 4 + below(5); left != 0; --left)
-    p.thread[below(cpus_)].push_back(any_instruction());
-  sends_ = percent(15);
-  const bool sent[] = {p.has(verb::send_irq), p.has(verb::send_nmi)};
-  for (uint32_t left = sent[0] ? 1 + below(2) : 0; left != 0; --left) p.irq.push_back(any_instruction());
-  for (uint32_t left = sent[1] || p.nmis != 0 ? 1 + below(2) : 0; left != 0; --left) p.nmi.push_back(any_instruction());
-  for (code& c : p.thread)
-    if (p.has(verb::send_irq) && percent(40)) mask_irqs_somewhere(c);
-  p.spurious = p.has(verb::wait) && percent(20);
-  p.any_time = percent(50);
-  return p;
-}
 
 // --- As text
 

@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "model/allowed_outcomes.hpp"
+#include "model/program_generator.hpp"
 
 namespace {
 
@@ -109,8 +110,8 @@ outcomes explore(const program& p, bool reduce, model::result& r) {
 
 // --- Many programs
 
-uint64_t programs = 8'000, seed = 1;  // of the tests
-constexpr uint64_t most_executions = 2'000;
+uint64_t programs = 6'000, seed = 1;  // of the tests
+constexpr uint64_t most_executions = 1'000;
 
 /// Of one seed: a program that can be run in every order in milliseconds, and whose CPUs can be told apart by their order.
 program small_program(uint64_t of, outcomes& allowed) {

@@ -335,10 +335,10 @@ struct waiting_request : model::scenario {
   void nmi(cpu_id, model::interrupt which) override {
     if (which == model::interrupt::injected_nmi) {
       saw(1, flag.load(order::relaxed));
-      note(4) = 1;
+      model::note(4) = 1;
     } else {
       saw(2, x.load(order::relaxed));
-      saw(3, note(4));
+      saw(3, model::note(4));
     }
   }
   void finish(model::ending, cpu_id) override { outcome(seen(4)); }

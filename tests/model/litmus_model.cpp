@@ -319,7 +319,7 @@ TEST(litmus, nmi_may_come_directly_behind_another_one) {
 
 // What its sender had seen is part of a request that is not taken yet, also where the sender has seen more since: 1101 is
 // not 1111. The NMI from outside keeps the request waiting.
-struct waiting_request : model::scenario {
+struct waiting_request : litmus<4> {
   static constexpr cpu_id cpus = 3;
   word x, flag;
   void run(cpu_id me) override {
@@ -341,7 +341,6 @@ struct waiting_request : model::scenario {
       saw(3, model::note(4));
     }
   }
-  void finish(model::ending, cpu_id) override { outcome(seen(4)); }
 };
 
 TEST(litmus, view_of_a_request_that_waits_is_kept) {
@@ -349,7 +348,7 @@ TEST(litmus, view_of_a_request_that_waits_is_kept) {
 }
 
 // A wake may come after all that is seen of the NMI handler that it is in: 12 falls asleep behind the store and is woken.
-struct wake_in_nmi : model::scenario {
+struct wake_in_nmi : litmus<2> {
   static constexpr cpu_id cpus = 2;
   using P = model::platform<cpus>;
   word x, y;
@@ -363,7 +362,6 @@ struct wake_in_nmi : model::scenario {
     P::wake(x);
   }
   bool may_sleep() const override { return true; }
-  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
 };
 
 TEST(litmus, wake_in_an_nmi_may_come_after_what_its_handler_did) {
@@ -371,7 +369,7 @@ TEST(litmus, wake_in_an_nmi_may_come_after_what_its_handler_did) {
 }
 
 // What a waker had seen binds who begins to wait later, and what it has seen since does not: 110 sleeps for ever.
-struct waiting_behind_a_wake : model::scenario {
+struct waiting_behind_a_wake : litmus<3> {
   static constexpr cpu_id cpus = 3;
   using P = model::platform<cpus>;
   word x, flag;
@@ -387,7 +385,6 @@ struct waiting_behind_a_wake : model::scenario {
     saw(2, P::wait_while(x, 0u, no_deadline));
   }
   bool may_sleep() const override { return true; }
-  void finish(model::ending, cpu_id) override { outcome(seen(3)); }
 };
 
 TEST(litmus, wait_behind_a_wake_sees_what_its_waker_had_seen) {

@@ -5,6 +5,7 @@
 #include "model/expect.hpp"
 
 #include <set>
+#include <type_traits>
 
 namespace lastcpu::test {
 
@@ -32,9 +33,14 @@ inline void moment() {
 }
 
 /// An exploration begins with a new scenario: what its random runs have met before does not count.
+struct observed : model::scenario {
+  observed() noexcept { found.clear(); }
+
+ protected:
+  ~observed() = default;
+};
 template <uint32_t Digits>
-struct litmus : model::scenario {
-  litmus() noexcept { found.clear(); }
+struct litmus : observed {
   void finish(model::ending, cpu_id) override { outcome(seen(Digits)); }
 };
 /// The same, where a CPU may be left asleep.
@@ -46,6 +52,7 @@ struct sleepy_litmus : litmus<Digits> {
 /// The outcomes of `S` as `o` explores it, reduced or not as `o` says; no run fails.
 template <class S>
 outcomes outcomes_of(const model::options& o, model::result* out = nullptr) {
+  static_assert(std::is_base_of_v<observed, S>, "the outcomes of what was explored before would stay");
   const model::result r = model::explore<S>(o);
   EXPECT_EQ(r.failure, "") << r.chart;
   if (out != nullptr) *out = r;

@@ -14,6 +14,7 @@ struct counted_calls {
   lastcpu::atomic<uint32_t> wakes{};       // FUTEX_WAKE, by anybody
   lastcpu::atomic<uint32_t> gate_wakes{};  // of those, the ones on gate_word
   const void* gate_word = nullptr;
+  void (*instead_of_yield)() = nullptr;       // while it counts: what others do when they are let run
   lastcpu::atomic<uint32_t> waits{};          // FUTEX_WAIT, by anybody
   lastcpu::atomic<uint32_t> endless_waits{};  // of those, the ones without a timeout
   lastcpu::atomic<uint64_t> last_wait_ns{};   // the timeout of the last one that had any

@@ -16,6 +16,7 @@ struct wait_cost : testing::Test {
     for (atomic<uint32_t>* n : {&counted.waits, &counted.endless_waits, &counted.yields, &counted.wakes})
       n->store(0, order::relaxed);
     counted.last_wait_ns.store(0, order::relaxed);
+    counted.instead_of_yield = nullptr;
   }
   template <class F>
   [[nodiscard]] static bool wait(F one_wait) {
@@ -58,6 +59,36 @@ TEST_F(wait_cost, lets_others_run_as_often_as_it_says_at_most) {
   (void)wait([&] { return posix::wait_while(never, 0u, at); });
   EXPECT_LE(of(counted.yields), 64u);
   EXPECT_GE(of(counted.yields), 1u);
+}
+
+// What it waits for comes from who was let run, and takes until the deadline.
+TEST_F(wait_cost, that_gets_what_it_waits_for_at_its_deadline_has_got_it) {
+  static atomic<uint32_t> word{};
+  static uint64_t at;
+  at = posix::now() + 2 * ms;
+  counted.instead_of_yield = [] {
+    while (posix::now() < at) {
+    }
+    word.store(1, order::release);
+  };
+  EXPECT_TRUE(wait([] { return posix::wait_while(word, 0u, at); }));
+  counted.instead_of_yield = nullptr;
+  EXPECT_EQ(of(counted.yields), 1u);
+  EXPECT_EQ(of(counted.waits), 0u);
+}
+
+TEST_F(wait_cost, does_not_sleep_when_its_deadline_has_passed_in_a_yield) {
+  static atomic<uint32_t> never{};
+  static uint64_t at;
+  at = posix::now() + 2 * ms;
+  counted.instead_of_yield = [] {
+    while (posix::now() < at) {
+    }
+  };
+  EXPECT_FALSE(wait([] { return posix::wait_while(never, 0u, at); }));
+  counted.instead_of_yield = nullptr;
+  EXPECT_EQ(of(counted.yields), 1u);
+  EXPECT_EQ(of(counted.waits), 0u);
 }
 
 TEST_F(wait_cost, of_a_word_that_has_changed_is_nothing) {

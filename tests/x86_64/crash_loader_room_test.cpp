@@ -135,6 +135,17 @@ TEST_F(crash_loader_room, flat_file_may_be_one_byte_and_anything_but_elf) {
   EXPECT_EQ(load({0x7f, 'E', 'L', 'G'}), fine);
 }
 
+TEST_F(crash_loader_room, payload_spans_the_segments_in_whichever_order_they_stand) {
+  const elf_segment low{base + 0x100, bytes(16), 16}, middle{base + 0x110, bytes(16), 0x100},
+      high{base + 0x210, bytes(16), 0x20};
+  for (const auto& order :
+       {std::vector{low, middle, high}, {high, middle, low}, {middle, high, low}, {low, high, middle}}) {
+    ASSERT_EQ(load(make_elf(base + 0x100, order)), fine);
+    EXPECT_EQ(record.payload, 0x100u);
+    EXPECT_EQ(record.payload_bytes, 0x130u);
+  }
+}
+
 TEST_F(crash_loader_room, free_memory_begins_with_the_page_behind_the_payload) {
   for (const auto& [size, pages] : {std::pair{uint64_t{1}, 1u}, {page_bytes, 1u}, {page_bytes + 1, 2u}}) {
     ASSERT_EQ(load_flat(size), fine);

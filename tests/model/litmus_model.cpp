@@ -444,6 +444,27 @@ TEST(litmus, wait_behind_a_wake_sees_what_its_waker_had_seen) {
   expect_exactly<waiting_behind_a_wake>({0, 1, 10, 11, 100, 101, 110, 111});
 }
 
+// A long time shows a CPU every store, and orders nothing.
+struct long_after : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<cpus>;
+  word never, done;
+  uint64_t data;
+  void run(cpu_id me) override {
+    if (me == 0) {
+      data = 1;
+      return done.store(1, order::release);
+    }
+    (void)P::wait_while(never, 0u, 1);
+    if (done.load(order::relaxed) == 1) (void)model::uses(data);
+  }
+};
+
+TEST(litmus, deadline_that_passes_orders_no_plain_data) {
+  for (const bool reduce : {true, false})
+    EXPECT_NE((model::explore<long_after>({.reduce = reduce}).failure.find("data race")), std::string::npos);
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : model::scenario {
   static constexpr cpu_id cpus = 2;

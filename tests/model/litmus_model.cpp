@@ -391,6 +391,47 @@ TEST(litmus, wait_behind_a_wake_sees_what_its_waker_had_seen) {
   expect_exactly<waiting_behind_a_wake>({0, 1, 10, 11, 100, 101, 110, 111});
 }
 
+// A CPU that has nothing more to do still takes NMIs, and their handler may read what is old.
+struct idle_reader : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  word x, y;
+  void run(cpu_id me) override {
+    if (me != 0) return;
+    x.store(1, order::relaxed);
+    y.store(1, order::relaxed);
+  }
+  void nmi(cpu_id, model::interrupt) override {
+    saw(0, y.load(order::relaxed));
+    saw(1, x.load(order::relaxed));
+  }
+  void finish(model::ending, cpu_id) override { outcome(seen(2)); }
+};
+
+TEST(litmus, handler_of_an_idle_cpu_may_read_old_stores) {
+  expect_exactly<idle_reader>({0, 1, 10, 11}, {.nmis = 1, .nmi_cpus = 2});
+}
+
+// A long time shows a CPU every store, and orders nothing.
+struct long_after : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  using P = model::platform<cpus>;
+  word never, done;
+  uint64_t data;
+  void run(cpu_id me) override {
+    if (me == 0) {
+      data = 1;
+      return done.store(1, order::release);
+    }
+    (void)P::wait_while(never, 0u, 1);
+    if (done.load(order::relaxed) == 1) (void)model::uses(data);
+  }
+};
+
+TEST(litmus, deadline_that_passes_orders_no_plain_data) {
+  for (const bool reduce : {true, false})
+    EXPECT_NE((model::explore<long_after>({.reduce = reduce}).failure.find("data race")), std::string::npos);
+}
+
 // The limits, stated: hardware may show these outcomes, the model does not.
 struct load_buffering : litmus<2> {
   static constexpr cpu_id cpus = 2;

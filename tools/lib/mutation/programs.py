@@ -35,25 +35,26 @@ CTEST = {
 }
 # The tests that bear another name than the header.
 FITTING = {
-    "gate_word": ("panic_cpu_test", "gate_model"), "panic_cpu": ("gate_model",),
+    "gate_word": ("narrow_test", "panic_cpu_test", "gate_model"), "panic_cpu": ("gate_model",),
     "stop_cpus": ("stop_model",), "stop_report": ("stop_cpus_test",), "self_stop": ("stop_model",),
     "crash_image": ("image_model",), "panic_message": ("message_model",),
     "crash_kexec": ("panic_test", "panic_model"), "panic": ("panic_model",),
     "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
-    "archetype": ("platform_test",), "optional_members": ("stop_cpus_test",),
+    "archetype": ("platform_test",), "optional_members": ("narrow_test", "stop_cpus_test"),
     "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),
     "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
     "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
     "instructions": ("x86_64_platform_test", "x86_64_resettable_test"), "hardware": ("x86_64_platform_test",),
-    "handover": ("x86_64_handover_test", "x86_64_crash_loader_test"), "capture_program": ("posix_capture_start_test",),
-    "cpu_guard": ("posix_posix_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
+    "handover": ("x86_64_handover_test", "x86_64_crash_loader_test"), "capture_program": ("posix_capture_signals_test", "posix_capture_start_test"),
+    "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
     "faults": ("posix_fault_test", "posix_fault_response_test", "posix_install_test"),
     "crash_notes": ("posix_fork_test",), "present_memory": ("stop_cost_test",), "posix": ("posix_test", "posix_stop_test"),
-    "signals": ("posix_stop_test", "posix_stopped_test"), "futex": ("posix_asleep_test", "wait_stress"),
+    "signals": ("posix_handlers_test", "posix_stop_test", "posix_stopped_test"),
+    "futex": ("stop_cost_test", "posix_asleep_test", "wait_stress"),
     "tsan": ("tsan/posix_signals_test", "tsan/posix_stop_test", "tsan/stop_stress"),
-    "words": ("litmus_model", "checker_model"), "machine": ("litmus_model", "checker_model"),
-    "machine_state": ("litmus_model", "checker_model"), "search": ("checker_model", "litmus_model"),
-    "report": ("checker_model",), "explore": ("checker_model",), "scenario": ("checker_model", "litmus_model"),
+    "words": ("litmus_model", "orders_model"), "machine": ("waits_model", "interrupts_model"),
+    "machine_state": ("races_model", "states_model"), "search": ("options_model", "interrupts_model"),
+    "report": ("charts_model", "options_model"), "explore": ("options_model",), "scenario": ("charts_model",),
 }
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {
@@ -62,8 +63,8 @@ REST = {
     "x86_64": ("x86_64_platform_test", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "freestanding", "boot"),
     "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
               "tsan/stop_stress"),
-    "model": ("litmus_model", "checker_model", "interrupts_model", "states_model", "waits_model", "options_model",
-              "random_programs_model", "|", "model/*", "model_check"),
+    "model": ("litmus_model", "waits_model", "interrupts_model", "orders_model", "states_model", "races_model",
+              "options_model", "charts_model", "checker_model", "|", "random_programs_model", "model/*", "model_check"),
 }
 
 Test = collections.namedtuple("Test", "name preset targets files command")
@@ -86,7 +87,7 @@ def programs_by_folder(root):
     stems = lambda folder, suffix: sorted(p.stem for p in (root / "tests" / folder).glob(f"*{suffix}.cpp"))
     with_headers = [p.stem for p in (root / "include/lastcpu").glob("*.hpp")] + ["optional_members"]
     return {
-        "unit": [s for s in stems("unit", "_test") if s[:-5] in with_headers],
+        "unit": [s for s in stems("unit", "_test") if s[:-5] in with_headers] + ["narrow_test"],
         "x86_64": [f"x86_64_{s}" for s in stems("x86_64", "_test")],
         "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("posix", "_test")],
         "model": stems("model", "_model"),

@@ -119,6 +119,28 @@ TEST(capture_program, may_be_linked_for_one_address_or_for_any) {
   }
 }
 
+// Of a process that was started without a standard input.
+TEST(capture_program, may_have_the_lowest_file_numbers) {
+  const auto o = in_child([] {
+    const capture_program made = opened();
+    capture_program image = made;
+    must(dup3(made.program, STDIN_FILENO, O_CLOEXEC) == STDIN_FILENO, "its program is file 0");
+    image.program = STDIN_FILENO;
+    must(program_intact(image), "and is good");
+    image.notes = dup(made.notes);
+    close_capture_program(image);
+    must(fcntl(STDIN_FILENO, F_GETFD) == -1, "and is closed");
+    image = made;
+    must(dup3(made.notes, STDIN_FILENO, O_CLOEXEC) == STDIN_FILENO, "its notes are file 0");
+    image.notes = STDIN_FILENO;
+    must(program_intact(image), "and are good");
+    image.program = dup(made.program);
+    close_capture_program(image);
+    must(fcntl(STDIN_FILENO, F_GETFD) == -1, "and are closed");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
 TEST(capture_program, that_is_empty_is_not_intact) {
   capture_program image = opened();
   capture_program other = image;

@@ -74,3 +74,13 @@ extern "C" __attribute__((no_sanitize("address"))) long syscall(long number, ...
   if (on && number == SYS_sched_yield) note_yield_since(before);
   return result;
 }
+
+extern "C" int madvise(void* at, size_t bytes, int advice) noexcept {
+  using namespace posix_test;
+  constexpr int populate_write = 23;
+  if (counted.on.load(lastcpu::order::acquire) != 0 && advice == populate_write && counted.populated < 16) {
+    const auto first = reinterpret_cast<uintptr_t>(at);
+    counted.population[counted.populated++] = {first, first + bytes};
+  }
+  return static_cast<int>(syscall(SYS_madvise, at, bytes, advice));
+}

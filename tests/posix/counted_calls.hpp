@@ -21,6 +21,14 @@ struct counted_calls {
   lastcpu::atomic<uint32_t> yields{};         // sched_yield(), by anybody
   lastcpu::atomic<uint64_t> yields_ns{};      // in sched_yield(), by anybody
   lastcpu::atomic<uint64_t> last_yield_ns{};
+  uint32_t populated = 0;  // ranges that were asked for, to be written to
+  struct range {
+    uintptr_t begin, end;
+    [[nodiscard]] bool holds(const void* at, size_t bytes) const {
+      const auto first = reinterpret_cast<uintptr_t>(at);
+      return begin <= first && first + bytes <= end;
+    }
+  } population[16];
   struct of_cpu {
     lastcpu::atomic<uint32_t> calls{};     // that it has made
     lastcpu::atomic<uint32_t> wakes{};     // of those, FUTEX_WAKE

@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/auxv.h>
 
+#include <type_traits>
 #include <vector>
 
 namespace {
 
 using namespace posix_test;
+
+// One thread, one guard: a copy would give the number back twice.
+static_assert(!std::is_copy_constructible_v<cpu_guard> && !std::is_copy_assignable_v<cpu_guard>);
 
 [[nodiscard]] stack_t signal_stack() {
   stack_t s{};

@@ -158,7 +158,8 @@ TEST(crash_notes, a_write_for_which_there_is_no_room_fails) {
   const int file = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   ASSERT_EQ(ftruncate(file, 10), 0);
   ASSERT_EQ(fcntl(file, F_ADD_SEALS, F_SEAL_GROW), 0);
-  EXPECT_TRUE(write_whole(file, "0123456789", 10));
+  EXPECT_TRUE(write_whole(file, "012345678", 9));
+  EXPECT_TRUE(write_whole(file, "9", 1)) << "a single byte is whole, too";
   EXPECT_FALSE(write_whole(file, "x", 1));
   close(file);
 }

@@ -86,7 +86,7 @@ TEST(elf64, program_headers_have_one_size) {
 
 TEST(elf64, every_byte_that_names_the_kind_of_file_is_looked_at) {
   const bytes good = elf_of();
-  for (const size_t at : {0, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 22, 23, 54, 55, 57}) {
+  for (const size_t at : {0u, 1u, 2u, 3u, 4u, 5u, 6u, 16u, 17u, 18u, 19u, 20u, 21u, 22u, 23u, 54u, 55u, 57u}) {
     for (const unsigned bit : {0x01u, 0x80u}) {
       bytes file = good;
       file[at] = static_cast<unsigned char>(file[at] ^ bit);
@@ -123,7 +123,7 @@ TEST(elf64, segment_may_have_as_many_bytes_in_the_file_as_in_memory_and_no_more)
 }
 
 TEST(elf64, alignments_of_nought_and_one_ask_for_nothing) {
-  for (const uint64_t alignment : {0, 1}) {
+  for (const uint64_t alignment : {0u, 1u}) {
     bytes file = elf_of();
     put<uint64_t>(file, field(0, segment_virtual), code_at + 3);
     put<uint64_t>(file, field(0, segment_alignment), alignment);

@@ -102,6 +102,14 @@ TEST(options, interrupt_is_followed_by_the_first_operation_of_its_handler) {
   EXPECT_EQ(r.runs, 66U);  // 6 orders, without an NMI or with one in 5 places that chooses in 2 ways
 }
 
+// NMIs can come where everybody has ended.
+struct idle_nmis : litmus<1> {
+  static constexpr cpu_id cpus = 1;
+  void run(cpu_id) override {}
+  void nmi(cpu_id, interrupt) override { ++note(0); }
+  void finish(model::ending, cpu_id) override { outcome(std::exchange(note(0), 5)); }  // of this run only
+};
+
 struct counted_nmis : litmus<2> {
   static constexpr cpu_id cpus = 2;
   void run(cpu_id) override { moment(); }
@@ -111,6 +119,7 @@ TEST(options, nmis_are_a_budget_for_all_cpus) {
   expect_exactly<counted_nmis>({0});
   expect_exactly<counted_nmis>({0, 1, 10}, {.nmis = 1});
   expect_exactly<counted_nmis>({0, 1, 10, 2, 11, 20}, {.nmis = 2});
+  expect_exactly<idle_nmis>({0, 1, 2}, {.nmis = 2});
 }
 TEST(options, nmi_cpus_are_the_ones_to_which_nmis_come) {
   expect_exactly<counted_nmis>({0, 10, 20}, {.nmis = 2, .nmi_cpus = 1});
@@ -139,6 +148,15 @@ TEST(options, stale_is_how_many_stores_back_a_load_sees) {
   expect_exactly_within<three_stores>({.stale = 1}, {0, 12, 13});
   expect_exactly_within<three_stores>({.stale = 2}, {0, 11, 12, 13});
   expect_exactly<three_stores>({0, 10, 11, 12, 13});
+}
+
+template <cpu_id N>
+struct three_of_them : grid {
+  static constexpr cpu_id cpus = N;
+};
+TEST(options, switch_away_from_a_cpu_that_has_ended_is_free) {
+  const options one{.switches = 1, .reduce = false};
+  EXPECT_EQ(model::explore<three_of_them<3>>(one).runs, 24U);  // 6 without a switch, and 6 for each CPU to leave
 }
 
 // --- At random
@@ -184,6 +202,11 @@ TEST(options, nmi_that_would_rescue_a_sleeper_hides_no_deadlock) {
   expect_caught<rescued>("spurious", "deadlock: CPU 0 waits for ever", {.spurious = 3});
 }
 
+TEST(options, nmi_at_random_may_come_late_or_never) {
+  EXPECT_EQ((outcomes_of<counted_nmis>({.nmis = 1, .nmi_cpus = 1, .random_runs = 50})), (outcomes{0, 10}));
+  EXPECT_EQ((outcomes_of<idle_nmis>({.nmis = 1, .random_runs = 50})), (outcomes{0, 1}));
+}
+
 // --- Livelocks, and the way to a failure
 
 struct spins_or_ends : model::scenario {
@@ -207,10 +230,10 @@ TEST(options, livelock_is_found_where_it_is_asked_for_and_nothing_is_cut) {
 struct detour : model::scenario {
   static constexpr cpu_id cpus = 1;
   void run(cpu_id) override {
-    const uint32_t way = choose(3);
-    for (uint32_t i = way; i < 3; ++i) moment();
-    model::require(way == 3, "fails");
+    for (note(0) = choose(3); note(0) < 3; ++note(0)) moment();
+    model::require(false, "fails");
   }
+  void nmi(cpu_id, interrupt) override { model::require(note(0) != 2, "fails sooner"); }
 };
 TEST(options, shorten_finds_the_shortest_way_to_a_failure) {
   const result long_one = model::explore<detour>({.shorten = false}), short_one = model::explore<detour>();
@@ -220,6 +243,9 @@ TEST(options, shorten_finds_the_shortest_way_to_a_failure) {
   EXPECT_TRUE(short_one.shortest);
   EXPECT_EQ(long_one.failure, "fails");
   EXPECT_EQ(short_one.failure, "fails");
+  const result other = model::explore<detour>({.nmis = 1});
+  EXPECT_EQ(other.choices, ":2.0.");
+  EXPECT_EQ(other.failure, "fails");
   EXPECT_EQ(model::explore<detour>({.reduce = false}).choices, ":0.0.0.0.");
   EXPECT_EQ(model::explore<detour>({.livelock = true}).choices, ":0.0.0.0.");
 }

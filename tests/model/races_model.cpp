@@ -145,6 +145,34 @@ TEST(races, are_not_looked_for_beyond_the_scenario) {
   expect_no_race<own_data>();
 }
 
+// In finish() and in on_trace() everything can be read, and no CPU does it.
+struct looks_from_outside : litmus<0> {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  uint64_t data;
+  void run(cpu_id me) override {
+    if (me == 0) data = 1;
+    x.store(1, order::relaxed);
+    if (me == 1) model::platform<2>::trace({trace_kind::parked, me, 0});
+  }
+  void on_trace(const trace_event&) override { outcome(uses(data) + x.load(order::relaxed)); }
+  void finish(model::ending, cpu_id) override { outcome(10 * uses(data)); }
+};
+TEST(races, are_not_looked_for_from_outside) {
+  expect_exactly<looks_from_outside>({2, 10});
+  EXPECT_EQ(model::explore<looks_from_outside>({.reduce = false}).moves, 4U);
+}
+
+// Each datum that is only read takes one word.
+struct many_reads : model::scenario {
+  static constexpr cpu_id cpus = 1;
+  uint64_t data[90];
+  void run(cpu_id) override { (void)uses(data); }
+};
+TEST(races, take_one_word_for_what_is_only_read) {
+  expect_no_race<many_reads>();
+}
+
 // A write is its CPU's own also where it is the last thing that a CPU does, or its handler.
 template <bool Handler>
 struct written_last : model::scenario {
@@ -211,7 +239,7 @@ TEST(races, are_told_apart_by_what_was_read) {
 
 // --- What the port to the model reads for the library
 
-enum class part { registers, message, nmi_message, nested_message, image, shutdown, jump, nothing };
+enum class part { registers, message, nmi_message, nested_message, image, shutdown, jump, nothing, empty };
 
 // CPU 0 hands on what CPU 1 writes without an order.
 template <part What, bool Cut_short = false>
@@ -219,13 +247,14 @@ struct notes_of_another : model::scenario {
   static constexpr cpu_id cpus = 2;
   using P = model::platform<cpus>;
   P::registers registers;
-  char message[8] = "a", nmi_message[8] = "b", nested_message[8] = "c";
+  char message[8] = "a", nmi_message[8] = "b", nested_message[8] = "c", empty[8] = "";
   P::image image{1};
   void run(cpu_id me) override {
     if (me == 1) {
       if (What == part::registers || What == part::shutdown) P::capture_registers(registers);
       if (What == part::message) message[1] = 'x';
       if (What == part::nmi_message) nmi_message[1] = 'x';
+      if (What == part::empty) empty[1] = 'x';
       if (What == part::nested_message) nested_message[1] = 'x';
       if (What == part::image || What == part::jump) image.id = 2;
       return;
@@ -233,8 +262,9 @@ struct notes_of_another : model::scenario {
     if (What == part::shutdown) return P::crash_shutdown(registers);
     if (What == part::image) return (void)P::image_intact(image);
     if (What == part::jump) return P::jump(image);
+    const char* nested = What == part::empty ? empty : nested_message;
     P::save_note(image, {0, stop_state::running, true, What == part::nothing ? nullptr : &registers, message,
-                         nmi_message, nested_message, Cut_short});
+                         nmi_message, nested, Cut_short});
   }
 };
 TEST(races, are_found_in_what_is_handed_on_by_the_library) {
@@ -250,6 +280,9 @@ TEST(races, are_found_in_what_is_handed_on_by_the_library) {
 }
 TEST(races, are_not_found_in_a_text_that_was_cut_short) {
   expect_no_race<notes_of_another<part::message, true>>();
+}
+TEST(races, are_not_found_in_a_text_that_is_empty) {
+  expect_no_race<notes_of_another<part::empty>>();
 }
 
 // The small answers of the port.

@@ -121,8 +121,7 @@ struct stack_remembers : sleepy_litmus<1> {
       saw(0, chosen + 1);
     } else if (Sleeps) {
       moment();
-      x.store(1, order::relaxed);
-      model::platform<cpus>::wake(x);
+      model::platform<cpus>::wake(x);  // without a store: who is woken has slept
     }
   }
 };
@@ -130,7 +129,7 @@ TEST(states, differ_by_the_stack_of_a_cpu) {
   expect_exactly<stack_remembers<false>>({1, 2, 3});
 }
 TEST(states, differ_by_the_stack_of_a_sleeper) {
-  expect_exactly<stack_remembers<true>>({1, 2, 3});
+  expect_exactly<stack_remembers<true>>({0, 1, 2, 3});
 }
 
 // --- What is on its way
@@ -317,21 +316,128 @@ TEST(states, differ_by_who_went_on_last_where_switches_are_bounded) {
   expect_exactly_within<race_to_the_end>({.switches = 1}, {0, 1, 2, 3, 10, 11, 12, 13});
 }
 
-// With one switch less a CPU can't come back to the one that it has left.
-struct comes_back : litmus<0> {
+// How far CPU 1 was at the second move of CPU 0, who ends first, and how far the other has come then: 112 takes the
+// order 1, 0, 0, 1, 1, with a switch less behind the third move than the order 0, 1, 0 has used up.
+struct comes_back : litmus<3> {
   static constexpr cpu_id cpus = 2;
   void run(cpu_id me) override {
     for (uint32_t i = 0; i < 3; ++i) {
       moment();
-      note(me) += 1;
-      if (me == 0) note(2) = note(2) * 10 + note(1);
+      note(4 + me) += 1;
+      if (me == 0 && i == 1) saw(0, note(5));
     }
+    if (note(3)++ != 0) return;
+    saw(1, me);
+    saw(2, note(5 - me));
   }
-  void finish(model::ending, cpu_id) override { outcome(note(2)); }
 };
 TEST(states, differ_by_how_many_switches_are_left) {
-  expect_exactly_within<comes_back>({.switches = 1}, {0, 3, 33, 333, 111, 222});
-  expect_exactly_within<comes_back>({.switches = 2}, {0, 1, 2, 3, 11, 22, 33, 111, 222, 333, 133, 233, 113, 223});
+  expect_exactly_within<comes_back>({.switches = 1}, {0, 12, 101, 202, 310, 311});
+  expect_exactly_within<comes_back>({.switches = 2}, {0, 1, 2, 12, 101, 112, 202, 212, 310, 311});
+}
+
+// --- Memory
+
+// CPU Reader acquires what it is told or an old value, and forgets which; CPU Writer has told it all before.
+template <cpu_id Reader, cpu_id Writer>
+struct has_seen : litmus<2> {
+  static constexpr cpu_id cpus = 3;
+  word flag, data;
+  void run(cpu_id me) override {
+    if (me == Writer) {
+      data.store(1, order::relaxed);
+      flag.store(1, order::release);
+      note(2) = 1;
+    } else if (me == Reader) {
+      moment();
+      const uint64_t told = note(2);
+      (void)flag.load(order::acquire);
+      saw(0, told);
+      moment();
+      saw(1, data.load(order::relaxed));
+    }
+  }
+};
+TEST(states, differ_by_what_each_cpu_has_seen) {
+  const outcomes all{0, 1, 10, 11};
+  expect_exactly<has_seen<0, 1>>(all);
+  expect_exactly<has_seen<1, 0>>(all);
+  expect_exactly<has_seen<2, 0>>(all);
+}
+
+// The oldest store that somebody may still read is all that is left of a choice.
+struct old_value : litmus<2> {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) override {
+    if (me == 0) {
+      x.store(1 + choose(2), order::relaxed);
+      moment();
+      const uint64_t gone = note(2);
+      const uint32_t value = x.load(order::relaxed);
+      saw(0, gone);
+      saw(1, value);
+    } else if (x.load(order::relaxed) != 0) {
+      x.store(5, order::relaxed);
+      note(2) = 1;
+    }
+  }
+};
+TEST(states, differ_by_the_oldest_store_that_may_be_read) {
+  expect_exactly<old_value>({1, 2, 5, 11, 12, 15});
+}
+
+// What nobody can read any more tells no states apart.
+struct unreadable : litmus<0> {
+  static constexpr cpu_id cpus = 2;
+  word x, y;
+  void run(cpu_id me) override {
+    if (me == 0) {
+      (void)x.load(order::relaxed);
+      x.store(1 + choose(3), order::relaxed);
+      x.store(7, order::relaxed);
+      y.store(1, order::release);
+    } else {
+      x.store(9, order::relaxed);
+      while (y.load(order::acquire) != 1) {
+      }
+      for (uint32_t i = 0; i < 5; ++i) moment();
+    }
+  }
+};
+TEST(states, are_the_same_where_nobody_can_tell) {
+  EXPECT_EQ(model::explore<unreadable>().states, 49U);
+}
+
+// An NMI that does nothing, to a CPU that has ended: three places before it, two behind.
+struct idle_nmi : litmus<0> {
+  static constexpr cpu_id cpus = 2;
+  void run(cpu_id me) override {
+    for (uint32_t i = 0; me == 1 && i < 2; ++i) {
+      moment();
+      note(0) += 1;
+    }
+  }
+};
+TEST(states, are_the_same_when_an_interrupt_is_over) {
+  EXPECT_EQ(model::explore<idle_nmi>({.nmis = 1, .nmi_cpus = 1}).states, 5U);
+}
+
+// A handler that is alone with its words takes no decisions, however often it comes.
+struct busy_nmi : litmus<0> {
+  static constexpr cpu_id cpus = 2;
+  word mine;
+  void run(cpu_id) override {}
+  void nmi(cpu_id, interrupt) override {
+    for (uint32_t i = 0; i < 600; ++i) mine.fetch_add(1, order::relaxed);
+    model::platform<cpus>::wake(mine);
+  }
+  void finish(model::ending, cpu_id) override { outcome(mine.load(order::relaxed)); }
+};
+TEST(states, are_none_inside_a_handler_that_is_alone_with_its_words) {
+  const model::result r = model::explore<busy_nmi>({.nmis = 3, .nmi_cpus = 1});
+  EXPECT_EQ(r.moves, 3U);
+  EXPECT_EQ(found, (outcomes{0, 600, 1200, 1800}));
 }
 
 // --- The scenario
@@ -349,12 +455,17 @@ struct remembers : litmus<0> {
     if (Which == 3) last = value;
     if (Which == 4) x.store(static_cast<uint32_t>(value), order::relaxed);
   }
+  [[gnu::noinline]] static void clear() {  // what keep() has left on the stack
+    volatile unsigned char below[512];
+    for (volatile unsigned char& byte : below) byte = 0;
+  }
   [[gnu::noinline]] uint64_t kept() {
     const uint64_t values[] = {note(0), note(15), first[0], last, 0};
     return Which == 4 ? x.load(order::relaxed) : values[Which];
   }
   void run(cpu_id) override {
     keep(choose(3));
+    clear();
     moment();
     outcome(kept());
   }

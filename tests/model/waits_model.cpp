@@ -249,6 +249,22 @@ TEST(waits, nmi_makes_a_wait_compare_again) {
   expect_exactly<interrupted>({10, 31}, {.nmis = 1});
 }
 
+// A handler may wait, too.
+struct waits_in_an_nmi : one_waits<2, 2> {
+  void run(cpu_id me) override {
+    if (me == 0) return;
+    x.store(1, order::relaxed);
+    wake<2>(x);
+  }
+  void nmi(cpu_id, interrupt) override {
+    waits();
+    saw(1, 1 + x.load(order::relaxed));
+  }
+};
+TEST(waits, nmi_handler_waits_as_everybody_does) {
+  expect_exactly<waits_in_an_nmi>({0, 31, 32}, {.nmis = 1, .nmi_cpus = 1});
+}
+
 // A wake that an NMI comes upon is over: who still finds what it waits for to change sleeps on.
 struct interrupted_when_woken : one_waits<2, 3> {
   void run(cpu_id me) override {

@@ -158,10 +158,7 @@ class search {
     const std::vector<move> moves = moves_;
     const size_t snapshot = snapshots_.size();
     if (moves.size() > 1 || ends) save();
-    if (ends && !too_many) {
-      leaf();
-      if (!s.can_end) s.can_end = found_an_end_ = true;
-    }
+    if (ends && !too_many) leaf();
     for (uint32_t i = 0; i < moves.size() && !too_many && m_.failure.empty() && !m_.learned; ++i) {
       if (i != 0 || ends) restore(snapshot);
       moves_ = moves;

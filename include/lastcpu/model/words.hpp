@@ -79,7 +79,7 @@ struct memory {
   view seen_by[max_machine];
   word_record word[max_words];
   uint32_t stores;
-  store_record store[max_stores];  // from 1 on
+  store_record store[max_stores];  // from 1 on: no_store publishes nothing
 
   /// The last store, from which older ones are found; not quiet any more.
   [[nodiscard]] uint16_t newest(uint32_t w) noexcept {
@@ -105,8 +105,7 @@ struct memory {
     word[w].value = value;
     word[w].last = static_cast<uint16_t>(++stores);
     store_record& r = store[stores];
-    r = {value, at, older, event, {}};
-    if (over != no_store) r.published = store[over].published;
+    r = {value, at, older, event, store[over].published};
     if (o == order::release || o == order::acq_rel) r.published.join(seen_by[cpu]);
     r.published.at[w] = at;
   }
@@ -161,7 +160,7 @@ struct memory {
       h = mix(h, w);
       for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
         if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
-      if (word[w].woken > oldest.at[w]) h = mix(h, uint64_t{1} << 32 | behind(w, word[w].woken));
+      h = mix(h, behind(w, word[w].woken));
     }
     for (uint32_t w = 0; n != 0 && w < words_in_use; ++w) {
       for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {

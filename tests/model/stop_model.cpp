@@ -86,9 +86,15 @@ TEST(stop, idle_cpus_answer) {
 
 // One keeps interrupts off: the first way of asking does not reach it, the second one does.
 struct masked : stop_machine<3> {
+  P::atomic<uint32_t> off;
   void run(cpu_id me) override {
-    if (me == 1) (void)P::irq_save();
+    if (me == 1) {
+      (void)P::irq_save();
+      off.store(1, order::release);
+      P::wake(off);
+    }
     if (me != 0) return;
+    while (off.load(order::acquire) == 0) (void)P::wait_while(off, 0u, no_deadline);
     (void)claim_and_commit();
     const report r = others.stop_others(gate, both);
     require(r.status() == stop_status::stopped, "promise 5: a CPU that answers is named silent");

@@ -41,9 +41,14 @@ def read_all():
 
 
 def check(mutants):
-    """Sees that each still fits the code."""
+    """Which do not fit the code any more, as sentences."""
+    wrong = []
     for m in mutants:
-        m.damaged(lambda f: (ROOT / f).read_text(encoding="utf-8"))
+        try:
+            m.damaged(lambda f: (ROOT / f).read_text(encoding="utf-8"))
+        except SystemExit as why:
+            wrong.append(str(why))
+    return wrong
 
 
 def failure(tree, test):

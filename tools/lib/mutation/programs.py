@@ -61,7 +61,7 @@ FITTING = {
 }
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {
-    "core": ("panic_test", "crash_kexec_test", "panic_model", "stop_model", "|", "unit/*", "model/*", "code_shape",
+    "core": ("panic_test", "crash_kexec_test", "stop_model", "panic_model", "|", "unit/*", "model/*", "code_shape",
              "footprint", "stress/*", "posix/*", "nmi_step", "storm_test", "x86_64/*", "fail", "hook", "freestanding", "boot"),
     "x86_64": ("x86_64_platform_test", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "freestanding", "boot"),
     "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
@@ -120,13 +120,13 @@ def expand(names, folders):
 
 
 def tests_for(damage, folders, quick=False):
-    """The tests to try, in turn. An order that is too weak shows in the model first."""
+    """The tests to try, in turn. An order that is too weak shows in the model first, anything else in a unit test."""
     area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
     known = {p for programs in folders.values() for p in programs} | set(CTEST) | {"nmi_step", "storm_test"}
     prefix = {"core": "", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
     first = [f"{prefix}{stem}_test", f"{stem}_model", *FITTING.get(stem, ())]
-    if damage.operator == "order":
-        first.sort(key=lambda n: not n.endswith("_model"))
+    if area != "model":
+        first.sort(key=lambda n: n.endswith("_model") != (damage.operator == "order"))
     end = REST[area].index("|")
     rest = REST[area][:end] if quick else [n for n in REST[area] if n != "|"]
     if quick:

@@ -120,13 +120,13 @@ def expand(names, folders):
 
 
 def tests_for(damage, folders, quick=False):
-    """The tests to try, in turn. An order that is too weak shows in the model first, anything else in a unit test."""
+    """The tests to try, in turn. Those of the model take longer than others."""
     area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
     known = {p for programs in folders.values() for p in programs} | set(CTEST) | {"nmi_step", "storm_test"}
     prefix = {"core": "", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
     first = [f"{prefix}{stem}_test", f"{stem}_model", *FITTING.get(stem, ())]
     if area != "model":
-        first.sort(key=lambda n: n.endswith("_model") != (damage.operator == "order"))
+        first.sort(key=lambda n: n.endswith("_model"))
     end = REST[area].index("|")
     rest = REST[area][:end] if quick else [n for n in REST[area] if n != "|"]
     if quick:

@@ -216,7 +216,8 @@ class crash_path {
 
   void save_notes(cpu_id me) noexcept {
     save_note(me, me);
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu)
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
       if (cpu != me) save_note(cpu, me);
     save_note_of_the_unknown();
   }

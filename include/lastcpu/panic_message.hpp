@@ -66,7 +66,8 @@ class panic_messages {
 
   /// For a machine that starts anew (the child of a fork): nobody has said anything. No other CPU may be there yet.
   void forget() noexcept {
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) forget(slots_[cpu]);
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu) forget(slots_[cpu]);
     forget(slots_[P::max_cpus]);
   }
 

@@ -135,7 +135,8 @@ class stop_cpus {
   }
   /// The same for who has no room for it on the stack: a byte for each CPU.
   void report_to(report_type& out) const noexcept {
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) {
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu) {
       const stop_state state = entry(cpu);  // who answers after collect() stays silent, registers and all
       out.set(cpu, state, state != stop_state::silent && registers_of(cpu) != nullptr);
     }
@@ -175,7 +176,8 @@ class stop_cpus {
 
   /// For a machine that starts anew (the child of a fork): nobody has stopped. No other CPU may be there yet.
   void forget() noexcept {
-    for (cpu_id cpu = 0; cpu < detail::cpu_limit<P>(); ++cpu) {
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu) {
       record& r = records_[cpu];
       r.ack.store(0, order::relaxed);
       r.saved.store(0, order::relaxed);

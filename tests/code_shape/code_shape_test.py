@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FLAGS = ("-std=c++20", "-O2", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti",
          "-fno-threadsafe-statics", "-mno-red-zone", "-mgeneral-regs-only", "-fno-pic", "-fno-stack-protector",
-         "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-Wall", "-Wextra", "-Werror")
+         "-fcf-protection=none", "-fno-asynchronous-unwind-tables")
 # In the order of the table in operations.cpp: what is done, the function that does it, how many instructions more
 # than the twin it may take, locked instructions.
 OPERATIONS = (("claim, won", "claim_trial", 3, 1),

@@ -107,7 +107,7 @@ class Programs(unittest.TestCase):
     folders = programs.programs_by_folder(ROOT)
 
     def damage(self, file, operator="drop"):
-        return operators.Damage("0", file, 1, operator, "-", 0, 0, "", "")
+        return operators.Damage("0", file, 1, operator, "-", 0, 0, "", "", "")
 
     def names(self, file, operator="drop", quick=False):
         return [t.name for t in programs.tests_for(self.damage(file, operator), self.folders, quick)]
@@ -128,6 +128,12 @@ class Programs(unittest.TestCase):
                 self.assertTrue(quick, header)
                 self.assertEqual([n for n in every if n in quick], quick, header)
                 self.assertEqual(len(set(every)), len(every), header)
+
+    def test_tables_name_programs_that_there_are(self):
+        known = {p for folder in self.folders.values() for p in folder} | set(programs.CTEST) | {"nmi_step", "storm_test"}
+        named = [n for names in programs.FITTING.values() for n in names]
+        named += [n for names in programs.REST.values() for n in names if n != "|" and not n.endswith("/*")]
+        self.assertEqual({n for n in named if n.split("/")[-1] not in known}, set())
 
     def test_each_area_has_its_headers_and_no_header_two(self):
         every = [h for area in programs.AREAS for h in programs.headers_of(ROOT, area)]

@@ -108,14 +108,21 @@ class Worker:
         with self.lock:
             self.known[test.name] = seconds
 
+    def notices(self, test):
+        """What fails with the damage done, or None."""
+        why = self.passes(test, self.known[test.name])
+        if why is not None and programs.is_unsteady(test):
+            why = self.passes(test, self.known[test.name])
+        return why
+
     def try_damage(self, d, tried, quick):
         """(verdict, by what, tests tried): killed, survived, or stillborn when it does not compile."""
         path = self.tree.path / d.file
         original = path.read_bytes()
-        damaged = original[:d.start] + d.new.encode() + original[d.end:]
-        if original[d.start:d.end].decode() != d.old:
+        if hashlib.sha256(original).hexdigest()[:16] != d.code:
             raise SystemExit(f"{d.file} has changed while damages were tried; start again")
-        tried = list(tried)
+        damaged = original[:d.start] + d.new.encode() + original[d.end:]
+        tried, has_run = list(tried), False
         try:
             for test in programs.tests_for(d, self.folders, quick):
                 if test.name in tried:
@@ -124,29 +131,34 @@ class Worker:
                 self.see_undamaged(test)
                 path.write_bytes(damaged)
                 if not self.build(test):
-                    return ("killed" if tried else "stillborn"), f"the build of {test.name}", tried
+                    self.need_a_diagnosis()
+                    return ("killed" if has_run else "stillborn"), f"the build of {test.name}", tried
                 if not test.files or self.digest(test) != self.undamaged[test.name]:
-                    why = self.passes(test, self.known[test.name])
+                    has_run = True
+                    why = self.notices(test)
                     if why is not None:
                         return "killed", why, tried
                 tried.append(test.name)
-            if not quick and self.is_same_code(d, original, damaged):
-                return "equivalent", "the machine code of every program and kernel is the same", tried
-            return "survived", None, tried
+            return "survived", self.says_the_machine_code(d, original, damaged) if not quick else None, tried
         finally:
             path.write_bytes(original)
 
-    def is_same_code(self, d, original, damaged):
-        """An order on the one machine that the port is for: what its instructions do is all that it can do."""
+    def need_a_diagnosis(self):
+        """A build that fails for another reason than the code says nothing of the damage."""
+        if " error: " not in self.tree.build_log.read_text(encoding="utf-8", errors="replace"):
+            raise SystemExit(f"a build failed, and not for an error in the code; see {self.tree.build_log}")
+
+    def says_the_machine_code(self, d, original, damaged):
+        """Of an order on the one machine that a port is for: whether optimized programs and kernels are the same bytes."""
         if d.operator != "order" or programs.area_of(d.file) != "x86_64":
-            return False
+            return None
         path, same = self.tree.path / d.file, True
         for test in programs.release_of(d, self.folders):
             path.write_bytes(original)
             self.build_undamaged(test)
             path.write_bytes(damaged)
             same = same and self.build(test) and self.digest(test) == self.undamaged[test.name]
-        return same
+        return "the optimized programs and kernels are the same to the byte" if same else None
 
 
 # --- The campaign
@@ -157,6 +169,7 @@ class Campaign:
         self.lock, self.known, self.fresh = threading.Lock(), {}, []
         self.equivalent = read_equivalent()
         self.journal = {} if again == "all" else read_journal()
+        print(f"{len(self.journal)} damages are known from earlier runs, of the headers as they were then", flush=True)
         if again == "survivors":
             self.journal = {k: r for k, r in self.journal.items() if r["verdict"] != "survived"}
         self.drawn = {a: in_drawn_order(all_damages(a), seed) for a in areas}
@@ -164,8 +177,9 @@ class Campaign:
         self.results = {a: {} for a in areas}
         self.begun = time.monotonic()
 
-    def is_done(self, record):
-        return record is not None and (record["verdict"] != "survived" or record["whole"] or self.quick)
+    def is_done(self, d, record):
+        return record is not None and record["code"] == d.code and (
+            record["verdict"] != "survived" or record["whole"] or self.quick)
 
     def next(self):
         """The next damage to try and its area, or None; with the lock held."""
@@ -178,11 +192,11 @@ class Campaign:
                 record = self.journal.get(d.id)
                 if d.id in self.equivalent:
                     self.results[area][d.id] = (d, {"verdict": "equivalent", "by": self.equivalent[d.id][1]})
-                elif self.is_done(record):
+                elif self.is_done(d, record):
                     self.results[area][d.id] = (d, record)
                 else:
                     self.running[area] += 1
-                    return area, d, record["tried"] if record else []
+                    return area, d, record["tried"] if record and record["code"] == d.code else []
         return None
 
     def compiled(self, area):
@@ -201,7 +215,7 @@ class Campaign:
                     continue
                 area, d, tried = job
                 (verdict, by, tried), seconds = timed(lambda: worker.try_damage(d, tried, self.quick))
-                self.keep(area, d, {"id": d.id, "verdict": verdict, "by": by, "tried": tried, "whole": not self.quick,
+                self.keep(area, d, {"id": d.id, "code": d.code, "verdict": verdict, "by": by, "tried": tried, "whole": not self.quick,
                                     "seconds": round(seconds, 1)})
         except BaseException as failure:  # the other worker has to stop, too
             self.failure = self.failure or failure
@@ -215,7 +229,7 @@ class Campaign:
             if record["verdict"] == "stillborn":
                 return
             self.fresh.append(record["seconds"])
-            verdict = f"{record['verdict']}: {record['by']}" if record["by"] else "SURVIVED"
+            verdict = f"killed: {record['by']}" if record["verdict"] == "killed" else f"SURVIVED {record['by'] or ''}".strip()
             print(f"[{area} {len(self.compiled(area))}/{self.count}, {self.time_left()}] {describe(d)} ... {verdict}  "
                   f"({record['seconds']:.0f} s)", flush=True)
 
@@ -237,7 +251,7 @@ class Campaign:
         return self.report()
 
     def report(self):
-        survivors = [d for a in self.areas for d, r in self.results[a].values() if r["verdict"] == "survived"]
+        survivors = [(d, r) for a in self.areas for d, r in self.results[a].values() if r["verdict"] == "survived"]
         print(f"\n{'area':8} {'tried':>6} {'killed':>7} {'equivalent':>11} {'open':>5}  killed of those not equivalent")
         totals = [0, 0, 0, 0]
         for a in self.areas:
@@ -248,11 +262,11 @@ class Campaign:
             print_row(a, row)
         if len(self.areas) > 1:
             print_row("all", totals)
-        for d in survivors:
-            print(f"open: {describe(d)}")
+        for d, record in survivors:
+            print(f"open: {describe(d)}{'; ' + record['by'] if record['by'] else ''}")
         if survivors:
             print("Next: write the test that notices; or, where none can, say why in tests/mutants/equivalent.txt. "
-                  f"Then: tools/mutate --id {survivors[0].id}")
+                  f"Then: tools/mutate --id {survivors[0][0].id}")
         print(f"{totals[1] + totals[2]} passed, {totals[3]} failed")
         return 1 if survivors or totals[0] == 0 else 0
 
@@ -266,8 +280,11 @@ def print_row(name, row):
 def read_journal():
     out = {}
     for line in JOURNAL.read_text(encoding="utf-8").splitlines() if JOURNAL.exists() else []:
-        record = json.loads(line)
-        out[record["id"]] = record
+        try:
+            record = json.loads(line)
+            out[record["id"]] = record | {"code": record.get("code", "")}
+        except json.JSONDecodeError:
+            pass  # a run was broken off in the middle of its last line
     return out
 
 
@@ -278,7 +295,7 @@ def try_by_id(ids, quick):
     if unknown:
         raise SystemExit(f"there is no damage {', '.join(unknown)}; tools/mutate --random N --seed S --list names them")
     WORK.mkdir(parents=True, exist_ok=True)
-    worker = Worker("random-1", {}, threading.Lock(), programs.programs_by_folder(ROOT))
+    worker = Worker("random-id", {}, threading.Lock(), programs.programs_by_folder(ROOT))
     left = 0
     for i, name in enumerate(ids, 1):
         print(f"[{i}/{len(ids)}] {describe(every[name])} ... ", end="", flush=True)
@@ -286,7 +303,7 @@ def try_by_id(ids, quick):
         left += verdict == "survived"
         print(f"{verdict}{' by ' + by if by else ''}  ({seconds:.0f} s, behind {len(tried)} tests)", flush=True)
         with open(JOURNAL, "a", encoding="utf-8") as out:
-            out.write(json.dumps({"id": name, "verdict": verdict, "by": by, "tried": tried, "whole": not quick,
+            out.write(json.dumps({"id": name, "code": every[name].code, "verdict": verdict, "by": by, "tried": tried, "whole": not quick,
                                   "seconds": round(seconds, 1), "what": describe(every[name])}) + "\n")
     print(f"{len(ids) - left} passed, {left} failed")
     return 1 if left else 0

@@ -24,7 +24,7 @@ FUNCTIONS = (CursorKind.FUNCTION_DECL, CursorKind.CXX_METHOD, CursorKind.FUNCTIO
 JUMPS = (CursorKind.RETURN_STMT, CursorKind.BREAK_STMT, CursorKind.CONTINUE_STMT)
 LABELS = (CursorKind.CASE_STMT, CursorKind.DEFAULT_STMT)
 
-Damage = collections.namedtuple("Damage", "id file line operator function start end old new")
+Damage = collections.namedtuple("Damage", "id file line operator function start end old new code")
 
 
 class Header:
@@ -232,7 +232,7 @@ class Header:
     # --- What comes of it
 
     def damages(self):
-        count = collections.Counter()
+        count, code = collections.Counter(), hashlib.sha256(self.bytes).hexdigest()[:16]
         out = []
         for operator, start, end, old, new in sorted(set(self.found)):
             line = bisect.bisect_right(self.lines, start)
@@ -240,7 +240,7 @@ class Header:
             key = "|".join((self.path, self.function_at(start), operator, context, old, new))
             count[key] += 1
             name = hashlib.sha256(f"{key}|{count[key]}".encode()).hexdigest()[:10]
-            out.append(Damage(name, self.path, line, operator, self.function_at(start), start, end, old, new))
+            out.append(Damage(name, self.path, line, operator, self.function_at(start), start, end, old, new, code))
         return out
 
 

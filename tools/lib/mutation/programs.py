@@ -26,8 +26,6 @@ CTEST = {
     "fail": ((), (), "^fail\\."),
     "code_shape": ((), (), "^code_shape\\."),
     "footprint": ((), (), "^footprint\\."),
-    "freestanding": ((), (), "^freestanding\\."),
-    "hook": ((), (), "^hook\\."),
     "jump": (tuple(f"lastcpu_{k}_kernel_{n}" for k in ("dying", "jump_crash") for n in (4, 5)),
              tuple(f"{k}_kernel_{n}.elf" for k in ("dying", "crash") for n in (4, 5)), "^jump_in_qemu\\."),
     "boot": (("lastcpu_example_kernel", "lastcpu_example_crash_kernel"), ("lastcpu_kernel.elf", "lastcpu_crash_kernel.elf"),
@@ -46,7 +44,7 @@ FITTING = {
     "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),
     "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
     "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
-    "instructions": ("x86_64_platform_test", "x86_64_resettable_test"), "hardware": ("x86_64_platform_test",),
+    "instructions": ("release/x86_64_instructions_test", "x86_64_platform_test", "x86_64_resettable_test"), "hardware": ("x86_64_platform_test",),
     "handover": ("x86_64_handover_test", "x86_64_crash_loader_test"),
     "capture_program": ("posix_capture_signals_test", "posix_capture_start_test"),
     "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
@@ -62,15 +60,22 @@ FITTING = {
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {
     "core": ("panic_test", "crash_kexec_test", "stop_model", "panic_model", "|", "unit/*", "model/*", "code_shape",
-             "footprint", "stress/*", "posix/*", "nmi_step", "storm_test", "x86_64/*", "fail", "hook", "freestanding", "boot"),
-    "x86_64": ("x86_64_platform_test", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "freestanding", "boot"),
+             "footprint", "stress/*", "posix/*", "nmi_step", "storm_test", "x86_64/*", "fail", "boot"),
+    "x86_64": ("x86_64_platform_test", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
     "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
               "tsan/stop_stress"),
     "model": ("litmus_model", "waits_model", "interrupts_model", "orders_model", "states_model", "races_model",
               "options_model", "charts_model", "checker_model", "|", "random_programs_model", "model/*", "model_check"),
 }
 
+# Where other threads or the clock have a part in it, a failure counts when it is seen twice.
+UNSTEADY = ("posix_", "stop_cost", "nmi_step", "storm", "tsan/", "boot", "jump")
+
 Test = collections.namedtuple("Test", "name preset targets files command")
+
+
+def is_unsteady(test):
+    return test.name.startswith(UNSTEADY) or test.name.endswith("_stress")
 
 
 def area_of(path):
@@ -100,14 +105,14 @@ def programs_by_folder(root):
 
 
 def make_test(name):
-    """`name` as in the tables: PROGRAM, tsan/PROGRAM, or a key of CTEST."""
+    """`name` as in the tables: PROGRAM, release/PROGRAM, tsan/PROGRAM, or a key of CTEST."""
     if name in CTEST:
         targets, files, pattern = CTEST[name]
         command = ("ctest", "--test-dir", "build/gcc-release", "-R", pattern, "--stop-on-failure", "--output-on-failure")
         return Test(name, "gcc-release", targets, files, command)
-    program = name.removeprefix("tsan/")
-    in_release = program.endswith("_model") or program in ("nmi_step", "storm_test")
-    preset = "tsan" if program != name else "gcc-release" if in_release else "clang-debug"
+    program = name.split("/")[-1]
+    in_release = name.startswith("release/") or program.endswith("_model") or program in ("nmi_step", "storm_test")
+    preset = "tsan" if name.startswith("tsan/") else "gcc-release" if in_release else "clang-debug"
     return Test(name, preset, (program,), (program,), None)
 
 
@@ -122,9 +127,9 @@ def expand(names, folders):
 def tests_for(damage, folders, quick=False):
     """The tests to try, in turn. Those of the model take longer than others."""
     area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
-    known = {p for programs in folders.values() for p in programs} | set(CTEST) | {"nmi_step", "storm_test"}
     prefix = {"core": "", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
-    first = [f"{prefix}{stem}_test", f"{stem}_model", *FITTING.get(stem, ())]
+    by_name = [n for n in (f"{prefix}{stem}_test", f"{stem}_model") if any(n in f for f in folders.values())]
+    first = [*by_name, *FITTING.get(stem, ())]
     if area != "model":
         first.sort(key=lambda n: n.endswith("_model"))
     end = REST[area].index("|")
@@ -134,7 +139,7 @@ def tests_for(damage, folders, quick=False):
     if stem == "tsan":  # nobody else compiles it
         rest = [] if quick else [f"tsan/{p}" for p in folders["posix"] if not p.startswith("stop_cost")]
     names = dict.fromkeys([*first, *expand(rest, folders)])
-    return [make_test(n) for n in names if n.removeprefix("tsan/") in known]
+    return [make_test(n) for n in names]
 
 
 def release_of(damage, folders):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 """A copy of the working tree in which damage is done: it is built, tested and put back there, never where you work."""
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -12,7 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 WORK = ROOT / "build" / "mutate"
-MOST_MEMORY = 12 << 30  # of one process, in bytes: a checker that finds no end is stopped before the machine is full
+MOST_MEMORY = 6 << 30  # of one process, in bytes: a checker that finds no end is stopped before the machine is full
 HANGS = "hangs"
 
 
@@ -39,6 +40,12 @@ class Tree:
         self.build_log, self.run_log = WORK / f"{name}.build.log", WORK / f"{name}.run.log"
         self.configured = set()
         self.path.mkdir(parents=True, exist_ok=True)
+        self.lock = open(WORK / f"{name}.lock", "w", encoding="utf-8")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"{self.path} is in use by another tools/mutate; wait until that ends") from None
+        self.end_strays()  # of a run that was broken off: a compiler would still write what is damaged
         sync(self.path)
 
     def run(self, command, log, timeout=None, free=False):
@@ -60,9 +67,14 @@ class Tree:
         except ProcessLookupError:
             pass
         process.wait()
-        for pid in filter(str.isdigit, os.listdir("/proc")):  # daemons have left the group
+        self.end_strays()
+
+    def end_strays(self):
+        """Daemons have left the group. What runs here, or was built here, is ours."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                if os.readlink(f"/proc/{pid}/exe").startswith(f"{self.path}/"):
+                places = os.readlink(f"/proc/{pid}/exe"), os.readlink(f"/proc/{pid}/cwd")
+                if int(pid) != os.getpid() and any(f"{p}/".startswith(f"{self.path}/") for p in places):
                     os.kill(int(pid), signal.SIGKILL)
             except OSError:
                 pass

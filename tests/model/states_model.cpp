@@ -39,7 +39,8 @@ struct two_ends : sleepy_litmus<2> {
       moment();
       moment();
       note(2) = 1;
-      return send<cpus>(0, stop_how::irq);
+      send<cpus>(0, stop_how::irq);
+      return moment();  // also behind it something can happen
     }
     const bool first = choose(2) == 0;
     if (What == trace::level) {
@@ -385,6 +386,33 @@ struct old_value : litmus<2> {
 };
 TEST(states, differ_by_the_oldest_store_that_may_be_read) {
   expect_exactly<old_value>({1, 2, 5, 11, 12, 15});
+}
+
+// A wake before the store or behind it: who begins to wait then may find the old value, or may not.
+template <uint32_t Behind>
+struct wake_and_store : sleepy_litmus<2> {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) override {
+    if (me == 1) {
+      const bool behind = choose(2) == Behind;
+      if (!behind) model::platform<cpus>::wake(x);
+      x.store(1, order::relaxed);
+      if (behind) model::platform<cpus>::wake(x);
+      moment();
+      note(2) = 1;
+    } else {
+      moment();
+      saw(1, note(2));
+      saw(0, 1);
+      (void)wait<cpus>(x, 0);
+      saw(0, 3);
+    }
+  }
+};
+TEST(states, differ_by_what_a_wait_must_have_seen) {
+  expect_exactly<wake_and_store<0>>({10, 11, 30, 31});
+  expect_exactly<wake_and_store<1>>({10, 11, 30, 31});
 }
 
 // What nobody can read any more tells no states apart.

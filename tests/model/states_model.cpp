@@ -103,14 +103,18 @@ template <bool First>
 struct woken_or_not : sleepy_litmus<1> {
   static constexpr cpu_id cpus = 2;
   word x, y;
+  [[gnu::noinline]] void wakes() {
+    const bool this_one = choose(2) == (First ? 0 : 1);
+    if (this_one) model::platform<cpus>::wake(x);
+    if (!this_one) model::platform<cpus>::wake(y);
+  }
   void run(cpu_id me) override {
     if (me == 0) {
       (void)wait<cpus>(x, 0);
       saw(0, 1);
     } else {
-      const bool this_one = choose(2) == (First ? 0 : 1);
-      if (this_one) model::platform<cpus>::wake(x);
-      if (!this_one) model::platform<cpus>::wake(y);
+      wakes();
+      clear_stack();
       moment();
       moment();
     }
@@ -406,12 +410,16 @@ template <uint32_t Behind>
 struct wake_and_store : sleepy_litmus<2> {
   static constexpr cpu_id cpus = 2;
   word x;
+  [[gnu::noinline]] void wakes_and_stores() {
+    const bool behind = choose(2) == Behind;
+    if (!behind) model::platform<cpus>::wake(x);
+    x.store(1, order::relaxed);
+    if (behind) model::platform<cpus>::wake(x);
+  }
   void run(cpu_id me) override {
     if (me == 1) {
-      const bool behind = choose(2) == Behind;
-      if (!behind) model::platform<cpus>::wake(x);
-      x.store(1, order::relaxed);
-      if (behind) model::platform<cpus>::wake(x);
+      wakes_and_stores();
+      clear_stack();
       moment();
       note(2) = 1;
     } else {

@@ -24,11 +24,17 @@ bool wait(const word& w, uint32_t value, uint64_t at = no_deadline) {
   return model::platform<N>::wait_while(w, value, at);
 }
 
+/// What calls that are over have left on the stack is not the trace that a test is about.
+[[gnu::noinline]] void clear_stack() {
+  volatile unsigned char below[512];
+  for (volatile unsigned char& byte : below) byte = 0;
+}
+
 // --- The CPU
 
 enum class trace { level, deaf, irqs_off, parked };
 
-// CPU 0 ends in one of two ways; CPU 1 sends it something, and goes on when that has been taken, or not.
+// CPU 0 ends in one of two ways; then CPU 1 sends it something. Where the choice comes later it does not count.
 template <trace What>
 struct two_ends : sleepy_litmus<2> {
   static constexpr cpu_id cpus = 2;
@@ -39,23 +45,29 @@ struct two_ends : sleepy_litmus<2> {
       moment();
       moment();
       note(2) = 1;
-      return send<cpus>(0, stop_how::irq);
+      send<cpus>(0, stop_how::irq);
+      return moment();  // also behind it something can happen
     }
     const bool first = choose(2) == 0;
+    note(3) = note(2) == 0;
     if (What == trace::level) {
       if (!first) P::park();
       send<cpus>(0, stop_how::nmi);
       moment();
+      note(3) = 0;  // the NMI is late: that does not count
     }
     if (What == trace::deaf && first) model::wedge();
     if (What == trace::irqs_off && first) (void)P::irq_save();
     if (What == trace::parked && first) P::park();
   }
   void nmi(cpu_id, interrupt) override { P::park(); }
-  void irq(cpu_id) override { note(0) = 1 + note(2); }
+  void irq(cpu_id) override {
+    note(0) = 1 + note(2);
+    if (What == trace::level && !model::state_of(0).parked) note(3) = 0;  // the NMI is late again
+  }
   void finish(model::ending end, cpu_id by) override {
     note(1) = What == trace::parked && model::state_of(0).parked;
-    litmus::finish(end, by);
+    if (note(3) == 1) litmus::finish(end, by);
   }
 };
 TEST(states, differ_by_the_level_of_a_cpu) {
@@ -74,8 +86,10 @@ TEST(states, differ_by_whether_a_cpu_is_parked) {
 struct told_by_the_clock : sleepy_litmus<1> {
   static constexpr cpu_id cpus = 1;
   word x;
+  [[gnu::noinline]] void waits(uint64_t at) { (void)wait<1>(x, 0, at); }
   void run(cpu_id) override {
-    (void)wait<1>(x, 0, choose(2) == 0 ? 10 : 20);
+    waits(choose(2) == 0 ? 10 : 20);
+    clear_stack();
     moment();
     saw(0, model::platform<1>::now() / 10);
   }
@@ -89,14 +103,18 @@ template <bool First>
 struct woken_or_not : sleepy_litmus<1> {
   static constexpr cpu_id cpus = 2;
   word x, y;
+  [[gnu::noinline]] void wakes() {
+    const bool this_one = choose(2) == (First ? 0 : 1);
+    if (this_one) model::platform<cpus>::wake(x);
+    if (!this_one) model::platform<cpus>::wake(y);
+  }
   void run(cpu_id me) override {
     if (me == 0) {
       (void)wait<cpus>(x, 0);
       saw(0, 1);
     } else {
-      const bool this_one = choose(2) == (First ? 0 : 1);
-      if (this_one) model::platform<cpus>::wake(x);
-      if (!this_one) model::platform<cpus>::wake(y);
+      wakes();
+      clear_stack();
       moment();
       moment();
     }
@@ -387,6 +405,37 @@ TEST(states, differ_by_the_oldest_store_that_may_be_read) {
   expect_exactly<old_value>({1, 2, 5, 11, 12, 15});
 }
 
+// A wake before the store or behind it: who begins to wait then may find the old value, or may not.
+template <uint32_t Behind>
+struct wake_and_store : sleepy_litmus<2> {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  [[gnu::noinline]] void wakes_and_stores() {
+    const bool behind = choose(2) == Behind;
+    if (!behind) model::platform<cpus>::wake(x);
+    x.store(1, order::relaxed);
+    if (behind) model::platform<cpus>::wake(x);
+  }
+  void run(cpu_id me) override {
+    if (me == 1) {
+      wakes_and_stores();
+      clear_stack();
+      moment();
+      note(2) = 1;
+    } else {
+      moment();
+      saw(1, note(2));
+      saw(0, 1);
+      (void)wait<cpus>(x, 0);
+      saw(0, 3);
+    }
+  }
+};
+TEST(states, differ_by_what_a_wait_must_have_seen) {
+  expect_exactly<wake_and_store<0>>({10, 11, 30, 31});
+  expect_exactly<wake_and_store<1>>({10, 11, 30, 31});
+}
+
 // What nobody can read any more tells no states apart.
 struct unreadable : litmus<0> {
   static constexpr cpu_id cpus = 2;
@@ -455,17 +504,13 @@ struct remembers : litmus<0> {
     if (Which == 3) last = value;
     if (Which == 4) x.store(static_cast<uint32_t>(value), order::relaxed);
   }
-  [[gnu::noinline]] static void clear() {  // what keep() has left on the stack
-    volatile unsigned char below[512];
-    for (volatile unsigned char& byte : below) byte = 0;
-  }
   [[gnu::noinline]] uint64_t kept() {
     const uint64_t values[] = {note(0), note(15), first[0], last, 0};
     return Which == 4 ? x.load(order::relaxed) : values[Which];
   }
   void run(cpu_id) override {
     keep(choose(3));
-    clear();
+    clear_stack();
     moment();
     outcome(kept());
   }

@@ -249,6 +249,25 @@ TEST(waits, nmi_makes_a_wait_compare_again) {
   expect_exactly<interrupted>({10, 31}, {.nmis = 1});
 }
 
+// The same from outside: 1 at the end: the NMI was sent to a CPU that slept.
+struct interrupted_asleep : one_waits<2, 3> {
+  void run(cpu_id me) override {
+    if (me == 0) return waits();
+    moment();
+    saw(2, state_of(0).asleep);
+    cpu_set<2> sleeper;
+    sleeper.add(0);
+    model::platform<2>::send_stop(sleeper, stop_how::nmi);
+  }
+  void nmi(cpu_id, interrupt) override {
+    saw(1, 1);
+    x.store(1, order::relaxed);
+  }
+};
+TEST(waits, nmi_wakes_who_sleeps) {
+  expect_exactly<interrupted_asleep>({310, 311});
+}
+
 // A handler may wait, too.
 struct waits_in_an_nmi : one_waits<2, 2> {
   void run(cpu_id me) override {

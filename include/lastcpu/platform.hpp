@@ -35,7 +35,10 @@
 //   emergency_restart(), halt()   last resorts; a return means "could not", and the next one is tried
 //
 // Optional, found by name:
-//   cpu_limit()                   no CPU from this number on has ever been online (default max_cpus)
+//   cpu_limit()                   no CPU from this number on has ever been online (default max_cpus). Asked behind the commit:
+//                                 a CPU that comes online is below the answer, or sees the commit when it looks at the
+//                                 gate. Where stores may pass later loads that takes a fence on both sides, or, as on
+//                                 posix, an exchange on one word
 //   adopt_this_cpu()              a number for a CPU that panics before this_cpu() knows it, which answers it from then on;
 //                                 max_cpus if none is left
 //   self_stop()                   compile-time override of the hook panic_smp_self_stop(); see self_stop.hpp

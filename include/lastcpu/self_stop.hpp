@@ -70,8 +70,9 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
   if (cpus.acknowledged(me)) cpus.wake_for(me);  // an NMI panic that came between the answer and the wake for it
   for (;;) {
     const gate_word seen = gate.read();
-    // Behind the read: a crash_kexec() in NMI here may win an open gate and take the answer back. Once another CPU has
-    // committed it can't, and who gave the gate back is seen by wait_while(): the answer that stands is the last one.
+    // The answer comes behind the read. An NMI handler on this CPU may call crash_kexec(), win an open gate and withdraw
+    // the answer. It then changes the gate word, so that wait_while() returns and the answer is given again. On a gate that
+    // another CPU has committed it can't win.
     cpus.acknowledge(me, stop_state::parked);
     if (seen.is_open()) {
       if (gate.claim(hold::final).won()) return;

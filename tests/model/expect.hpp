@@ -14,7 +14,8 @@ namespace lastcpu::test {
 /// What an exploration says of itself: the verdict, and which runs it has left out.
 inline std::string verdict(const model::result& r, const model::options& o) {
   if (!r.failure.empty()) return r.failure;
-  if (r.complete) return "complete";
+  const std::string time = o.time == model::deadlines::any_time ? "" : "deadlines pass only when all are stuck";
+  if (r.complete) return time.empty() ? "complete" : "complete; " + time;
   std::string out;
   const auto add = [&out](const std::string& what) { out += (out.empty() ? "leaves out " : ", ") + what; };
   if (o.random_runs != 0) add("all but " + std::to_string(o.random_runs) + " runs at random");
@@ -22,7 +23,8 @@ inline std::string verdict(const model::result& r, const model::options& o) {
   if (o.stale != 0 && o.stale != ~0u) add("reads of stores more than " + std::to_string(o.stale) + " back");
   if (o.switches != ~0u) add("switches beyond " + std::to_string(o.switches));
   if (r.states >= o.max_states) add("states beyond " + std::to_string(o.max_states));
-  return out.empty() ? "leaves out runs longer than " + std::to_string(o.max_depth) + " operations" : out;
+  if (out.empty()) add("runs longer than " + std::to_string(o.max_depth) + " operations");
+  return time.empty() ? out : out + "; " + time;
 }
 
 inline void print(const char* what, const model::result& r, const model::options& o) {
@@ -38,6 +40,7 @@ model::result expect_complete(const char* what, const model::options& o = {}) {
   print(what, r, o);
   EXPECT_EQ(r.failure, "") << r.choices << "\n" << r.chart;
   EXPECT_TRUE(r.complete) << what;
+  EXPECT_NE(r.runs, 0U) << what << ": no run comes to an end, so nothing was looked at";
   return r;
 }
 

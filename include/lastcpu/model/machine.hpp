@@ -93,7 +93,9 @@ class machine : public machine_state {
     record(cpu, names[static_cast<uint32_t>(which)]);
     if (which == interrupt::injected_nmi) {
       --now.nmis_left;
-      now.urgent = cpu;  // it may as well come later; what is sent after a request was taken comes again
+      // The handler's first operation comes at once: a run in which others act before it ends as one in which the NMI comes
+      // later. Not so for a request that was sent: once it is taken, another one may be latched before the handler acts.
+      now.urgent = cpu;
     } else {
       (which == interrupt::irq ? c.irq_latched : c.nmi_latched) = false;
       now.mem.seen_by[cpu].join(which == interrupt::irq ? c.before_irq : c.before_nmi);

@@ -125,7 +125,7 @@ struct event {
 struct world {
   cpu_state cpu[max_machine];
   uint64_t note[16];  // the scenario's own
-  cpu_id urgent;      // its NMI has just come from outside: the handler goes on
+  cpu_id urgent;      // has just taken an injected NMI, whose handler acts next
   cpu_id last;
   uint32_t nmis_left, spurious_left, switches_left;
   ending end;

@@ -7,7 +7,8 @@
 // carries on its release sequence. A word that every execution so far has used in one order only (`quiet`) keeps
 // its last value alone.
 // Not here: load buffering, and stores that come earlier in modification order than in time (weak 2+2W): a store is
-// always the last one. Sequential consistency and fences: lastcpu has none.
+// always the last one. Sequential consistency and fences: lastcpu has none. An interrupt or NMI comes before an operation
+// on a word: a handler sees what its own CPU has written plainly up to its next operation.
 
 #if !__STDC_HOSTED__
 #error "lastcpu: the model is hosted: it explores the freestanding headers, it is not a part of them"

@@ -71,6 +71,24 @@ TEST(handlers, of_the_stop_mask_exactly_what_is_no_fault_and_no_nmi) {
   EXPECT_TRUE(o.succeeded()) << o;
 }
 
+// A masked fault would kill the process in the middle of the stop.
+TEST(handlers, of_the_stop_let_in_the_faults_that_their_thread_has_masked) {
+  const auto o = in_child([] {
+    boot(the_machine<>);
+    const cpu_guard cpu(0);
+    posix_detail::machine.stop = [](void*, const posix_registers& regs, bool) noexcept {
+      on_nmi(regs);
+      return true;
+    };
+    const uint64_t faults = bit(SIGSEGV) | bit(SIGABRT);
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &faults, nullptr, sizeof faults);
+    send_myself(SIGUSR2);
+    must(seen.nmis.load(order::acquire) == 1 && seen.mask == all_but({}), "in the handler");
+    must((current_mask() & faults) == faults, "and masked as before behind it");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
 TEST(handlers, of_faults_mask_exactly_what_is_no_fault_and_no_nmi) {
   const auto o = in_child([] {
     boot(the_machine<>);

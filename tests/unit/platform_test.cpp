@@ -2,6 +2,7 @@
 #include <lastcpu/platform.hpp>
 
 #include <lastcpu/archetype.hpp>
+#include <lastcpu/detail/optional_members.hpp>
 
 #include <gtest/gtest.h>
 
@@ -252,6 +253,7 @@ TEST(platform, archetype_is_a_machine_with_one_cpu_that_can_be_played) {
   EXPECT_FALSE(archetype::image_intact(archetype::image{}));
   lastcpu::atomic<uint32_t> word;
   EXPECT_FALSE(archetype::wait_while(word, 0u, archetype::now()));
+  EXPECT_EQ(detail::deadline_in<archetype>(5), archetype::now() + 5) << "its clock counts microseconds";
 }
 
 }  // namespace

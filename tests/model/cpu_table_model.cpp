@@ -110,7 +110,7 @@ struct looker : table<3, 3> {
   void run(cpu_id me) override {
     if (me != 0) return void(take(me, me));
     for (const cpu_id number : {2u, 1u})
-      if (entries[number].tid.load(order::acquire) != 0)
+      if (posix_detail::is_taken(entries[number]))
         require(limit.load(order::relaxed) > number, "promise 5: an online CPU is not below the limit");
   }
 };
@@ -131,7 +131,7 @@ struct late_arrival : table<2, 2> {
   void stop_the_others() {
     require(gate.claim(hold::final).won() && gate.commit(), "nobody else wants it");
     const uint32_t end = posix_detail::limit_of(limit);
-    for (cpu_id n = 0; n < end; ++n) note(1) |= n == 1 && entries[n].tid.load(order::acquire) != 0;
+    for (cpu_id n = 0; n < end; ++n) note(1) |= n == 1 && posix_detail::is_taken(entries[n]);
   }
   void finish(ending, cpu_id) override {
     require(note(0) == 1 || note(1) == 1, "promise 5: a CPU that arrives is neither asked to stop nor stops by itself");

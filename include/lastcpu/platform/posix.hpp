@@ -40,7 +40,7 @@ struct posix {
   [[nodiscard]] static cpu_id adopt_this_cpu() noexcept { return posix_detail::take_any_cpu(); }
   [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::limit_of(posix_detail::highest_cpu_ever); }
   [[nodiscard]] static bool is_online(cpu_id cpu) noexcept {
-    return posix_detail::cpu_table[cpu].tid.load(order::acquire) != 0;
+    return posix_detail::is_taken(posix_detail::cpu_table[cpu]);
   }
 
   template <class T>
@@ -66,7 +66,7 @@ struct posix {
     const int number = how == stop_how::nmi ? o.nmi_signal : o.irq_signal;
     const long pid = syscall(SYS_getpid);
     cpus.for_each([number, pid](cpu_id cpu) {
-      const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::acquire);
+      const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::relaxed);  // nothing is read behind it
       if (tid != 0) syscall(SYS_tgkill, pid, tid, number);
     });
   }

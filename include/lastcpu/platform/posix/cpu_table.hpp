@@ -38,11 +38,11 @@ inline constinit thread_local cpu_id this_thread_cpu __attribute__((tls_model("i
 template <class Entry, class Limit>
 [[nodiscard]] bool take_entry(Entry* table, Limit& limit, cpu_id cpu, uint32_t tid) noexcept {
   uint32_t high = limit.load(order::relaxed);
-  while (high <= cpu && !limit.compare_exchange(high, cpu + 1, order::acq_rel, order::relaxed)) {
+  while (high <= cpu && !limit.compare_exchange(high, cpu + 1, order::relaxed, order::relaxed)) {  // (1) publishes it
   }
   uint32_t nobody = 0;
-  // (1) acquire: pairs with (2); release: whoever sees the thread sees the limit.
-  if (!table[cpu].tid.compare_exchange(nobody, tid, order::acq_rel, order::acquire)) return false;
+  // (1) acquire: pairs with (2). release: pairs with (5). On failure relaxed: nothing is read behind it.
+  if (!table[cpu].tid.compare_exchange(nobody, tid, order::acq_rel, order::relaxed)) return false;
   (void)limit.fetch_add(0, order::acq_rel);  // (3) acq_rel, with (4)
   return true;
 }
@@ -52,6 +52,12 @@ template <class Entry, class Limit>
 template <class Limit>
 [[nodiscard]] uint32_t limit_of(Limit& limit) noexcept {
   return limit.fetch_add(0, order::acq_rel);
+}
+
+/// A thread has it. (5) acquire: pairs with (1), so that who sees the thread sees it below the limit.
+template <class Entry>
+[[nodiscard]] bool is_taken(const Entry& e) noexcept {
+  return e.tid.load(order::acquire) != 0;
 }
 
 /// The lowest free one below `end`, or `end`.

@@ -134,7 +134,8 @@ template <class T>
 void wake_unless_committed(const atomic<T>& word) noexcept {
   if constexpr (sizeof(T) == sizeof(uintptr_t)) {
     const bool is_gate = static_cast<const void*>(&word) == machine_gate;
-    if (is_gate && gate_word{machine_gate->load(order::acquire)}.is_committed()) return;
+    // relaxed: the caller has changed the gate itself, and nothing is read behind it.
+    if (is_gate && gate_word{machine_gate->load(order::relaxed)}.is_committed()) return;
   }
   wake(word);
 }
@@ -146,7 +147,7 @@ inline void wake_losers() noexcept {
 
 [[nodiscard]] inline uint32_t all_sleepers() noexcept {
   uint32_t n = 0;
-  for (const sleeper_count& s : sleepers) n += s.threads.load(order::acquire);
+  for (const sleeper_count& s : sleepers) n += s.threads.load(order::relaxed);  // a count, for tests
   return n;
 }
 

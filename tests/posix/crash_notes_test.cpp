@@ -88,6 +88,17 @@ TEST(crash_notes, a_long_text_is_cut_and_ended) {
   EXPECT_EQ(std::string(r.message), std::string(sizeof r.message - 1, 'x'));
 }
 
+TEST(crash_notes, each_text_has_room_for_127_characters) {
+  const notes_file file;
+  const std::string longest(127, 'x');
+  write_note(file.fd(), {0, stop_state::running, true, nullptr, longest.c_str(), longest.c_str(), longest.c_str(), false});
+  crash_note_record r{};
+  ASSERT_TRUE(read_crash_note(file.fd(), true, r));
+  EXPECT_EQ(r.message, longest);
+  EXPECT_EQ(r.nmi_message, longest);
+  EXPECT_EQ(r.nested_message, longest);
+}
+
 TEST(crash_notes, a_file_that_is_none_of_ours_is_refused) {
   crash_note_header magic = crash_notes_header;
   magic.magic[7] = '!';

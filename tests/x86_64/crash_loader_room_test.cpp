@@ -68,6 +68,11 @@ TEST_F(crash_loader_room, region_may_end_where_the_map_ends) {
   EXPECT_EQ(load_flat(1), text(load_error::region_above_map));
 }
 
+TEST_F(crash_loader_room, of_two_faults_of_a_region_the_alignment_is_named) {
+  region.physical = options.map_bytes + 1;
+  EXPECT_EQ(load_flat(1), text(load_error::region_misaligned));
+}
+
 TEST_F(crash_loader_room, region_has_to_be_aligned_to_a_whole_page) {
   for (const uint64_t off : {uint64_t{1}, page_bytes / 2}) {
     const crash_region good = region;

@@ -184,6 +184,16 @@ TEST_F(handover_of_a_crash, cpu_whose_text_can_not_be_read_is_left_out) {
   EXPECT_EQ(left().cpu(1)->cpu, 2u);
 }
 
+// A crash kernel may come from another build than the kernel that dies.
+TEST(handover_layout, of_version_1_stays_as_it_is) {
+  EXPECT_EQ(handover_version, 1u);
+  EXPECT_EQ(sizeof(handover), 120u);
+  EXPECT_EQ(offsetof(handover, cpu_count), 108u);
+  EXPECT_EQ(sizeof(handover_cpu), 16 + sizeof(registers) + 3 * 128);
+  EXPECT_EQ(offsetof(handover_cpu, message), 16 + sizeof(registers));
+  EXPECT_EQ(offsetof(handover_cpu, nested_message), 16 + sizeof(registers) + 256);
+}
+
 TEST_F(handover_of_a_crash, saving_leaves_the_image_intact) {
   EXPECT_TRUE(save(0, true, "boom"));
   EXPECT_TRUE(save(1, false));

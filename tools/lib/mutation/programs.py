@@ -31,6 +31,10 @@ CTEST = {
     "boot": (("lastcpu_example_kernel", "lastcpu_example_crash_kernel"), ("lastcpu_kernel.elf", "lastcpu_crash_kernel.elf"),
              "^boot\\.[^th]|^boot\\.two|^boot\\.the_timeline"),
 }
+# Compiles everything that bare x86-64 has.
+WHOLE_X86_64 = ("-std=c++20", "-ffreestanding", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-mno-red-zone",
+                "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", "-nostdinc++", "-Iinclude", "-w", "-c", "tests/freestanding/whole_x86_64.cpp")
+
 # The tests that bear another name than the header.
 FITTING = {
     "gate_word": ("narrow_test", "panic_cpu_test", "gate_model"), "panic_cpu": ("gate_orders_test", "gate_model"),
@@ -140,10 +144,3 @@ def tests_for(damage, folders, quick=False):
         rest = [] if quick else [f"tsan/{p}" for p in folders["posix"] if not p.startswith("stop_cost")]
     names = dict.fromkeys([*first, *expand(rest, folders)])
     return [make_test(n) for n in names]
-
-
-def release_of(damage, folders):
-    """The optimized programs and kernels that are made of the header."""
-    stem = pathlib.PurePath(damage.file).stem
-    names = [n for n in (f"x86_64_{stem}_test", "x86_64_platform_test") if n in folders["x86_64"]]
-    return [Test(f"gcc-release/{n}", "gcc-release", (n,), (n,), None) for n in names] + [make_test("boot")]

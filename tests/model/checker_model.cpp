@@ -252,4 +252,15 @@ TEST(checker, nmi_comes_where_a_cpu_is_alone_with_its_words) {
                                       {.nmis = 1, .nmi_cpus = 1, .reduce = reduce});
 }
 
+// It is there before any CPU is.
+struct made_by_nobody : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  uint64_t by = model::platform<cpus>::this_cpu();
+  void run(cpu_id) override {}
+  void finish(ending, cpu_id) override { require(by == no_cpu, "a CPU has made the scenario"); }
+};
+TEST(checker, scenario_is_made_by_no_cpu) {
+  expect_complete<made_by_nobody>("2 CPUs");
+}
+
 }  // namespace

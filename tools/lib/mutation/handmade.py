@@ -30,8 +30,8 @@ class Mutant:
         for file, old, new in self.edits:
             text = out.get(file) or read(file)
             if text.count(old) != 1:
-                raise SystemExit(f"mutant {self.name}: its old text stands {text.count(old)} times in {file}, not once; "
-                                 f"bring tests/mutants/{self.name}.mutant up to date with the code")
+                raise SystemExit(f"mutant {self.name}: its old text stands {text.count(old)} times in {file}, not "
+                                 f"once; bring tests/mutants/{self.name}.mutant up to date with the code")
             out[file] = text.replace(old, new)
         return out
 

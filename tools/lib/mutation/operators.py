@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
 """Every damage that the operators can do to a header, found in its syntax tree (libclang).
 
-The operators: weaken an order, negate a condition, off by one, drop a statement, swap two statements, change a constant,
-return early, another enumerator. What no test could see is left out from the start: alignments, assertions at compile
-time, attributes, names for people (string literals).
+The operators: weaken an order, negate a condition, off by one, drop a statement, swap two statements, change a
+constant, return early, another enumerator. What no test could see is left out from the start: alignments, assertions at
+compile time, attributes, names for people (string literals).
 """
 import bisect
 import collections

@@ -28,12 +28,14 @@ CTEST = {
     "footprint": ((), (), "^footprint\\."),
     "jump": (tuple(f"lastcpu_{k}_kernel_{n}" for k in ("dying", "jump_crash") for n in (4, 5)),
              tuple(f"{k}_kernel_{n}.elf" for k in ("dying", "crash") for n in (4, 5)), "^jump_in_qemu\\."),
-    "boot": (("lastcpu_example_kernel", "lastcpu_example_crash_kernel"), ("lastcpu_kernel.elf", "lastcpu_crash_kernel.elf"),
+    "boot": (("lastcpu_example_kernel", "lastcpu_example_crash_kernel"),
+             ("lastcpu_kernel.elf", "lastcpu_crash_kernel.elf"),
              "^boot\\.[^th]|^boot\\.two|^boot\\.the_timeline"),
 }
 # Compiles everything that bare x86-64 has.
-WHOLE_X86_64 = ("-std=c++20", "-ffreestanding", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-mno-red-zone",
-                "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", "-nostdinc++", "-Iinclude", "-w", "-c", "tests/freestanding/whole_x86_64.cpp")
+WHOLE_X86_64 = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti",
+                "-fno-threadsafe-statics", "-mno-red-zone", "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", "-w",
+                "-Iinclude", "-c", "tests/freestanding/whole_x86_64.cpp")
 
 # The tests that bear another name than the header.
 FITTING = {
@@ -41,7 +43,8 @@ FITTING = {
     "stop_cpus": ("own_marks_test", "stopping_cpu_test", "many_cpus_test", "panic_notes_test", "stop_model"),
     "stop_report": ("stop_cpus_test",), "self_stop": ("order_of_a_stop_test", "stop_model"),
     "crash_image": ("image_model",), "panic_message": ("message_model",),
-    "crash_kexec": ("panic_test", "own_marks_test", "panic_notes_test", "forgetting_test", "oops_record_test", "panic_model"),
+    "crash_kexec": ("panic_test", "own_marks_test", "panic_notes_test", "forgetting_test", "oops_record_test",
+                    "panic_model"),
     "panic": ("nmi_panic_test", "handle_nmi_test", "unknown_cpu_test", "cut_short_test", "panic_model"),
     "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
     "archetype": ("platform_test",), "optional_members": ("narrow_test", "stop_cpus_test"),
@@ -114,7 +117,8 @@ def make_test(name):
     """`name` as in the tables: PROGRAM, release/PROGRAM, tsan/PROGRAM, or a key of CTEST."""
     if name in CTEST:
         targets, files, pattern = CTEST[name]
-        command = ("ctest", "--test-dir", "build/gcc-release", "-R", pattern, "--stop-on-failure", "--output-on-failure")
+        command = ("ctest", "--test-dir", "build/gcc-release", "-R", pattern, "--stop-on-failure",
+                   "--output-on-failure")
         return Test(name, "gcc-release", targets, files, command)
     program = name.split("/")[-1]
     in_release = name.startswith("release/") or program.endswith("_model") or program in ("nmi_step", "storm_test")

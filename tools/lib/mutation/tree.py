@@ -52,7 +52,8 @@ class Tree:
         """The exit status, or HANGS. What it has started and left behind is ended, too. `free`: no limit of memory."""
         with open(log, "w", encoding="utf-8") as out:
             process = subprocess.Popen(command, cwd=self.path, stdout=out, stderr=subprocess.STDOUT,
-                                       stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=None if free else limit_memory,
+                                       stdin=subprocess.DEVNULL, start_new_session=True,
+                                       preexec_fn=None if free else limit_memory,
                                        env=dict(os.environ, GTEST_FAIL_FAST="1"))
             try:
                 return process.wait(timeout)
@@ -93,7 +94,8 @@ class Tree:
     def find(self, preset, program):
         found = [p for p in (self.path / "build" / preset).rglob(program) if p.is_file() and os.access(p, os.X_OK)]
         if len(found) != 1:
-            raise SystemExit(f"the program {preset}/{program} was built {len(found)} times, not once; correct who names it")
+            raise SystemExit(f"the program {preset}/{program} was built {len(found)} times, not once; "
+                             "correct who names it")
         return found[0]
 
     def failed_test(self):

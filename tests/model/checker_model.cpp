@@ -192,6 +192,7 @@ TEST(checker, counterexample_is_the_shortest) {
   const model::result r = expect_caught<long_way>("the shortest way", "the second is CPU 1");
   EXPECT_TRUE(r.shortest);
   EXPECT_EQ(r.choices.substr(r.choices.find(':')), ":0.1.");
+  EXPECT_EQ(r.chart, model::replay<long_way>(r.choices).chart) << "and it is the one that is shown";
 }
 
 TEST(checker, counterexample_is_a_chart) {

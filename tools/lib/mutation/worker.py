@@ -26,7 +26,8 @@ class Worker:
         if test.preset == "tsan":
             command = ["setarch", "-R", *command]
         limit = None if seconds is None else 10 + 5 * seconds
-        status = self.tree.run(list(command), self.tree.run_log, limit, free=test.preset == "tsan" or test.name in programs.CTEST)
+        free = test.preset == "tsan" or test.name in programs.CTEST
+        status = self.tree.run(list(command), self.tree.run_log, limit, free)
         if status == 0:
             return None
         return f"{test.name} (hangs)" if status == HANGS else f"{self.tree.failed_test() or 'a test'} in {test.name}"

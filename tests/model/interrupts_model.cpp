@@ -352,4 +352,22 @@ TEST(interrupts, nmi_handler_that_polls_lets_others_go_on) {
   EXPECT_EQ((outcomes_of<polling_nmi>({.nmis = 1, .nmi_cpus = 1})), (outcomes{1, 11, 21}));
 }
 
+// Who asks whether a CPU is there goes on at once, and may get an old answer.
+struct asks_who_is_there : litmus<2> {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) override {
+    if (me == 1) {
+      model::set_online(false);
+      saw(1, x.load(order::relaxed));
+      return;
+    }
+    saw(0, model::platform<cpus>::is_online(1));
+    x.store(1, order::relaxed);
+  }
+};
+TEST(interrupts, asking_whether_a_cpu_is_there_waits_for_nothing) {
+  expect_exactly<asks_who_is_there>({0, 1, 10, 11});
+}
+
 }  // namespace

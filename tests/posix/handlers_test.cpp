@@ -53,8 +53,6 @@ void send_myself(int signal) {
   return mask;
 }
 
-#if !defined(LASTCPU_POSIX_UNDER_TSAN)  // its runtime calls handlers on its own terms
-
 TEST(handlers, of_the_stop_mask_exactly_what_is_no_fault_and_no_nmi) {
   const auto o = in_child([] {
     boot(the_machine<>);
@@ -168,7 +166,5 @@ TEST(handlers, of_the_stop_let_the_call_go_on_that_they_interrupt) {
   });
   EXPECT_TRUE(o.succeeded()) << o;
 }
-
-#endif
 
 }  // namespace

@@ -42,7 +42,7 @@ using namespace posix_test;
   return mincore(const_cast<void*>(at), 1, &there) == 0;
 }
 /// Of the pages with these bytes, how many a store would have to ask the kernel for.
-[[nodiscard]] size_t absent_pages(const char* at, size_t bytes) {
+[[nodiscard, maybe_unused]] size_t absent_pages(const char* at, size_t bytes) {
   const auto first = reinterpret_cast<uintptr_t>(at) / page() * page();
   const auto end = (reinterpret_cast<uintptr_t>(at) + bytes + page() - 1) / page() * page();
   std::vector<unsigned char> there((end - first) / page());

@@ -2,8 +2,8 @@
 #pragma once
 // The shared word: one lock-free atomic on compiler builtins, for ports whose `P::atomic` needs nothing special.
 //
-// Guarantee: every operation is a machine instruction or a short sequence of them; never a lock, never a library
-// call. Works in thread, irq and NMI context, with interrupts on or off.
+// Guarantee: every operation is a machine instruction or a short sequence of them, with the order that was asked for or
+// a stronger one; never a lock, never a library call. Works in thread, irq and NMI context, with interrupts on or off.
 // Not here: sequential consistency (nothing in lastcpu needs it), fences (they blind ThreadSanitizer; the order
 // stands on the operation instead), 8- and 16-byte-wide-on-32-bit words.
 
@@ -20,13 +20,67 @@ enum class order : int {
   acq_rel = __ATOMIC_ACQ_REL,
 };
 
+namespace detail {
+
+#if defined(__arm__) && (!defined(__ARM_FEATURE_LDREX) || !(__ARM_FEATURE_LDREX & 4))
+inline constexpr bool has_exchange = false;  // gcc for Linux would call a library that asks the kernel
+#else
+inline constexpr bool has_exchange = true;
+#endif
+
+/// The success order that has the failure order in it: gcc takes no failure order that is stronger, and loses it on Arm.
+[[nodiscard, gnu::always_inline]] constexpr int joined(order success, order failure) noexcept {
+  if (failure == order::relaxed || success == order::acq_rel) return static_cast<int>(success);
+  return success == order::release ? __ATOMIC_ACQ_REL : __ATOMIC_ACQUIRE;
+}
+
+#if defined(__aarch64__) && !defined(__ARM_FEATURE_ATOMICS)
+// Compilers for Linux make a call of their library out of each exchange, unless the function around it has an attribute
+// that no inlining carries along. So each is a function of its own, with the strongest order that may be asked for.
+template <class T>
+[[gnu::noinline, gnu::target("no-outline-atomics")]] bool strongest_exchange(T* word, T& expected, T desired) noexcept {
+  return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+template <class T>
+[[gnu::noinline, gnu::target("no-outline-atomics")]] T strongest_add(T* word, T value) noexcept {
+  return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);
+}
+template <class T>
+[[gnu::always_inline]] inline bool exchange(T* word, T& expected, T desired, order, order) noexcept {
+  return strongest_exchange(word, expected, desired);
+}
+template <class T>
+[[gnu::always_inline]] inline T add(T* word, T value, order) noexcept {
+  return strongest_add(word, value);
+}
+#else
+template <class T>
+[[gnu::always_inline]] inline bool exchange(T* word, T& expected, T desired, order success, order failure) noexcept {
+  const int both = joined(success, failure);
+#if defined(__riscv) && !defined(__clang__) && __GNUC__ < 14
+  // It gives acquire and release as the failure order has them, whatever the success order: release is in none but the
+  // sequentially consistent one.
+  const int strong = both == __ATOMIC_RELEASE || both == __ATOMIC_ACQ_REL ? __ATOMIC_SEQ_CST : both;
+  return __atomic_compare_exchange_n(word, &expected, desired, false, strong, strong);
+#else
+  return __atomic_compare_exchange_n(word, &expected, desired, false, both, static_cast<int>(failure));
+#endif
+}
+template <class T>
+[[gnu::always_inline]] inline T add(T* word, T value, order o) noexcept {
+  return __atomic_fetch_add(word, value, static_cast<int>(o));
+}
+#endif
+
+}  // namespace detail
+
 /// A word that several CPUs share. `T` is an integer or pointer of 32 bits or of pointer size.
 /// Zero-initialised it holds T{}, so that it may live in .bss. It is neither copied nor moved.
 template <class T>
 class atomic {
   static_assert(sizeof(T) == 4 || sizeof(T) == sizeof(void*),
                 "lastcpu: a shared word has 32 bits or the size of a pointer");
-  static_assert(__atomic_always_lock_free(sizeof(T), nullptr),
+  static_assert(detail::has_exchange && __atomic_always_lock_free(sizeof(T), nullptr),
                 "lastcpu: this machine has no lock-free atomic of this size; the crash path may not take a lock");
 
  public:
@@ -45,13 +99,10 @@ class atomic {
   /// Never fails spuriously. `failure` is relaxed or acquire.
   [[nodiscard, gnu::always_inline]] bool compare_exchange(T& expected, T desired, order success,
                                                           order failure) noexcept {
-    return __atomic_compare_exchange_n(&value_, &expected, desired, false, static_cast<int>(success),
-                                       static_cast<int>(failure));
+    return detail::exchange(&value_, expected, desired, success, failure);
   }
   /// Adds and returns what was there before.
-  [[gnu::always_inline]] T fetch_add(T value, order o) noexcept {
-    return __atomic_fetch_add(&value_, value, static_cast<int>(o));
-  }
+  [[gnu::always_inline]] T fetch_add(T value, order o) noexcept { return detail::add(&value_, value, o); }
   /// Where the word lives, for a port that must name it to the machine (futex, monitor). Not for access.
   [[nodiscard]] const T* address() const noexcept { return &value_; }
 

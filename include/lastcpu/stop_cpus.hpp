@@ -161,17 +161,18 @@ class stop_cpus {
   report_type stop_others(const panic_cpu<P>& gate, const rung (&rungs)[N]) noexcept {
     const cpu_id me = P::this_cpu();
     const gate_word now = gate.read();
+    report_type out;  // the one that is returned, on every way: a copy could be a call of memcpy
     if (!now.is_held_by(me) || !now.is_committed()) {
-      report_type refused;
-      refused.set_status(stop_status::not_the_arbiter);
-      return refused;
+      out.set_status(stop_status::not_the_arbiter);
+      return out;
     }
     if (collected_.load(order::relaxed) == 0) {
       expect_all(me);
       for (uint32_t i = 0; i < N; ++i) climb(me, i, rungs[i]);
       collect(me);
     }
-    return report();
+    report_to(out);
+    return out;
   }
 
   /// For a machine that starts anew (the child of a fork): nobody has stopped. No other CPU may be there yet.

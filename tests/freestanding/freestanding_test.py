@@ -2,7 +2,7 @@
 """Every header that a kernel may include, alone and together, compiled as a kernel compiles and looked at with nm.
 
 No C++ header, no undefined symbol but the weak hook, no global constructor, no thread-local storage, the machine's
-object in .bss.
+object in .bss. What is not x86-64's own, for other machines as well: there, a compiler calls its library for more.
 """
 
 import itertools
@@ -15,11 +15,14 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent / "hook"))
 
 import matrix  # noqa: E402: it lives with the other group
+from machines import MACHINES  # noqa: E402
 from matrix import Cell, Step  # noqa: E402
 
 OPTIMIZATIONS = ("-O0", "-O2", "-Os", "-O3")
-FLAGS = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
-         "-mno-red-zone", "-mgeneral-regs-only", "-fno-pic", *matrix.STRICT)
+OPTIMIZATIONS_ELSEWHERE = ("-O2", "-Os")
+FLAGS_ELSEWHERE = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti",
+                   "-fno-threadsafe-statics", "-fno-pic", *matrix.STRICT)
+FLAGS = (*FLAGS_ELSEWHERE, "-mno-red-zone", "-mgeneral-regs-only")
 CODE_MODELS = ("kernel", "small")  # a compiler may call a function in one and not in the other
 FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{v}" for v in range(14, 24))
 
@@ -36,6 +39,7 @@ PROGRAMS = {
     "whole_x86_64": [HOOK],
     "explicit_instantiation": [],
 }
+PROGRAMS_ELSEWHERE = ("whole", "whole_large")
 
 
 def headers() -> list:
@@ -108,6 +112,12 @@ def header_cells(compilers: list, directory: Path, names: list) -> list:
     return cells
 
 
+def looks_at(output: str, allowed: list) -> tuple:
+    return (Step(("nm", "-u", output), undefined_symbols(allowed)),
+            Step(("nm", output), machine_is_zero),
+            Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))
+
+
 def program_cells(compilers: list) -> list:
     cells = []
     for (name, allowed), compiler, optimization, model in itertools.product(PROGRAMS.items(), compilers, OPTIMIZATIONS,
@@ -115,20 +125,31 @@ def program_cells(compilers: list) -> list:
         output = output_name(compiler, optimization, name, model)
         cells.append(Cell(f"{name}.cpp {compiler} {optimization} {model}",
                           (compile_step(compiler, optimization, str(HERE / f"{name}.cpp"), output, model),
-                           Step(("nm", "-u", output), undefined_symbols(allowed)),
-                           Step(("nm", output), machine_is_zero),
-                           Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
+                           *looks_at(output, allowed))))
+    return cells
+
+
+def cells_elsewhere(clang: str) -> list:
+    cells = []
+    for machine, optimization, name in itertools.product(MACHINES, OPTIMIZATIONS_ELSEWHERE, PROGRAMS_ELSEWHERE):
+        for compiler, command in machine.compilers([clang]):
+            output = output_name(compiler, optimization, name, f"-{machine.name}")
+            made = Step((*command, *FLAGS_ELSEWHERE, optimization, "-I", str(matrix.INCLUDE), "-c",
+                         str(HERE / f"{name}.cpp"), "-o", output), matrix.silently)
+            cells.append(Cell(f"{name}.cpp {machine.name} {compiler} {optimization}",
+                              (made, *looks_at(output, PROGRAMS[name]))))
     return cells
 
 
 def main() -> int:
     directory, new_clang = matrix.from_command_line(__doc__)
     compilers, missing = matrix.find_compilers(("g++", "clang++", new_clang), FURTHER_COMPILERS)
-    missing += matrix.require_programs({"nm": "binutils", "readelf": "binutils"})
+    missing += matrix.require_programs({"nm": "binutils", "readelf": "binutils"} |
+                                       {machine.gcc[0]: machine.package for machine in MACHINES})
     names = headers()
     missing += include_complaints(names) + ([] if names else [f"no header below {matrix.INCLUDE}"])
-    cells = program_cells(compilers) + header_cells(compilers, directory, names)
-    print(f"{', '.join(compilers)}; {len(names)} headers: {len(cells)} cells")
+    cells = program_cells(compilers) + header_cells(compilers, directory, names) + cells_elsewhere(new_clang)
+    print(f"{', '.join(compilers)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
     return matrix.run(cells, directory, missing)
 
 

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
-// A port with many CPUs, all the registers of a machine and a fat image: no copy may become a call of memcpy.
+// A port with many CPUs, all the registers of a machine, a fat image and a clock whose frequency is found out at run
+// time: no copy may become a call of memcpy, no deadline one of a division.
 #include <lastcpu/archetype.hpp>
 #include <lastcpu/lastcpu.hpp>
 
+uint64_t hertz = 0;
+uint64_t ticks = 0;
+
 struct port : lastcpu::archetype {
-  static constexpr lastcpu::cpu_id max_cpus = 4096;
+  static constexpr lastcpu::cpu_id max_cpus = sizeof(uintptr_t) < 8 ? 255 : 4096;
   static bool is_online(lastcpu::cpu_id) noexcept { return true; }
+  static uint64_t now() noexcept { return ticks; }
+  static uint64_t ticks_per_second() noexcept { return hertz; }
   static void send_stop(const lastcpu::cpu_set<max_cpus>&, lastcpu::stop_how) noexcept {}
 
   struct registers {

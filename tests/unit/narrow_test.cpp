@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The gate word and the clock's division on a machine of 32 bits. A program for i686 without any library, which this
+// The gate word and the clock's arithmetic on a machine of 32 bits. A program for i686 without any library, which this
 // processor runs as well: it prints the name of each test that fails, and ends with their number.
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/gate_word.hpp>
@@ -70,6 +70,26 @@ bool division_leaves_out_the_rest() noexcept {
   return ok;
 }
 
+bool product_is_of_64_bits() noexcept {
+  bool ok = detail::multiply(0, ~0u) == 0 && detail::multiply(~uint64_t{0}, 0) == 0;
+  static constexpr uint64_t numbers[] = {1, 2'893'437'519, 0x1234'5678'9abc'def0, ~uint64_t{0}};
+  static constexpr uint32_t factors[] = {1, 3, 1'000'000, 1u << 31, ~0u};
+  for (const uint64_t n : numbers)
+    for (const uint32_t by : factors) ok = ok && detail::multiply(n, by) == n * by;
+  return ok;
+}
+
+template <uint64_t Frequency>
+struct clock_of {
+  static uint64_t ticks_per_second() noexcept { return Frequency; }
+  static uint64_t now() noexcept { return 1000; }
+};
+bool deadline_is_that_many_microseconds_ahead() noexcept {
+  return detail::deadline_in<clock_of<3'000'000'000>>(~0u) == 1000 + 12'884'901'885'000 &&
+         detail::deadline_in<clock_of<2'893'437'519>>(7) == 1000 + 20'254 &&
+         detail::deadline_in<clock_of<32'768>>(31) == 1000 + 1;
+}
+
 }  // namespace
 
 extern "C" [[noreturn]] void _start() noexcept {
@@ -77,5 +97,7 @@ extern "C" [[noreturn]] void _start() noexcept {
   test("epoch_wraps_into_nothing_else", epoch_wraps_into_nothing());
   test("gate_word_is_held_by_its_owner_and_nobody_else", holder_is_nobody_else());
   test("division_leaves_out_the_rest", division_leaves_out_the_rest());
+  test("product_is_of_64_bits", product_is_of_64_bits());
+  test("deadline_is_that_many_microseconds_ahead", deadline_is_that_many_microseconds_ahead());
   for (;;) (void)call(1, failures, nullptr, 0);
 }

@@ -65,6 +65,11 @@ TEST(optional_members, division_leaves_out_the_rest) {
     for (const uint32_t by : {1u, 3u, 1'000'000u, ~0u}) EXPECT_EQ(detail::divide(n, by), n / by);
 }
 
+TEST(optional_members, product_is_of_64_bits) {
+  for (const uint64_t n : {uint64_t{0}, uint64_t{1}, uint64_t{999'999}, ~uint64_t{0}, uint64_t{1} << 63})
+    for (const uint32_t by : {0u, 1u, 3u, 1'000'000u, ~0u}) EXPECT_EQ(detail::multiply(n, by), n * by);
+}
+
 TEST(optional_members, deadline_that_does_not_fit_is_none) {
   fake_machine m;
   m.clock = no_deadline - 5;

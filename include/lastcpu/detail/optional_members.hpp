@@ -26,21 +26,40 @@ template <class P>
   }
 }
 
-/// n / by. On a 32-bit machine a 64-bit division would be a call of the compiler's library, which a kernel may lack.
+// On a machine of 32 bits, 64-bit division, multiplication and a shift by a variable may each be a call of the compiler's
+// library, which a kernel may lack; so may all of it on a RISC-V without the M extension.
+#if defined(__riscv) && !defined(__riscv_div)
+inline constexpr bool has_wide_arithmetic = false;
+#else
+inline constexpr bool has_wide_arithmetic = sizeof(uintptr_t) >= 8;
+#endif
+
+/// n / by
 [[nodiscard]] constexpr uint64_t divide(uint64_t n, uint32_t by) noexcept {
-  if constexpr (sizeof(uintptr_t) >= 8) {
+  if constexpr (has_wide_arithmetic) {
     return n / by;
   } else {
-    uint64_t quotient = 0;
     uint64_t rest = 0;
-    for (int bit = 63; bit >= 0; --bit) {
-      rest = rest << 1 | (n >> bit & 1);
-      quotient <<= 1;
+    for (int bits = 64; bits > 0; --bits) {  // out of the top of n comes the number, into its bottom goes the quotient
+      rest = rest << 1 | n >> 63;
+      n <<= 1;
       if (rest < by) continue;
       rest -= by;
-      quotient |= 1;
+      n |= 1;
     }
-    return quotient;
+    return n;
+  }
+}
+
+/// n * by, as far as 64 bits go
+[[nodiscard]] constexpr uint64_t multiply(uint64_t n, uint32_t by) noexcept {
+  if constexpr (has_wide_arithmetic) {
+    return n * by;
+  } else {
+    uint64_t product = 0;
+    for (; by != 0; by >>= 1, n <<= 1)
+      if ((by & 1) != 0) product += n;
+    return product;
   }
 }
 
@@ -49,7 +68,8 @@ template <class P>
 [[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
   const uint64_t tps = P::ticks_per_second();
   const uint64_t whole = divide(tps, 1'000'000);
-  const uint64_t ticks = whole * microseconds + divide((tps - whole * 1'000'000) * microseconds, 1'000'000);
+  const uint64_t rest = tps - multiply(whole, 1'000'000);
+  const uint64_t ticks = multiply(whole, microseconds) + divide(multiply(rest, microseconds), 1'000'000);
   const uint64_t now = P::now();
   return ticks < no_deadline - now ? now + ticks : no_deadline;
 }

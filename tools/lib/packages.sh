@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Sourced after common.sh. `need_packages` makes sure that everything in `needed` is installed, and sets `new_clang`
-# to the newest clang++ unless new_clang_wanted is no. It touches the network only when something is missing.
+# to the newest clang++ unless new_clang_wanted is no. It touches the network only when something is missing, and says
+# one line then.
 
 new_clang_wanted=yes
 
@@ -133,25 +134,50 @@ find_missing() {
   done
 }
 
+# apt_get ARGUMENT...: as root, with all that it says in $apt_log.
+apt_get() {
+  local as_root=()
+  [[ $(id -u) == 0 ]] || as_root=(sudo)
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >>"$apt_log" 2>&1
+}
+
+# install_failed WHAT: closes the line of progress, shows the end of apt-get's words, and gives up.
+install_failed() {
+  say "FAILED, $((SECONDS - started)) s"
+  tail -n 20 "$apt_log" | sed 's/^/    /'
+  die "$1
+all of it: $apt_log
+next: repair that (by hand: apt-get install ${missing_packages[*]}), then run this again"
+}
+
+# One line of progress; apt-get's words only when it fails.
+install_missing() {
+  local started=$SECONDS names packages="${#missing_packages[@]} packages"
+  printf -v names ', %s' "${missing_what[@]}"
+  ((${#missing_packages[@]} > 1)) || packages="1 package"
+  printf 'Missing: %s. Installing %s ... ' "${names#, }" "$packages"
+  apt_log=$(mktemp "${TMPDIR:-/tmp}/lastcpu-apt-get.XXXXXX") || die "cannot make a file in ${TMPDIR:-/tmp}"
+  apt_get update || install_failed "apt-get update failed; still missing: ${missing_packages[*]}"
+  find_missing # the lists may offer another clang now
+  apt_get install -y --no-install-recommends "${missing_packages[@]}" ||
+    install_failed "apt-get could not install: ${missing_packages[*]}"
+  find_missing
+  ((${#missing_what[@]} == 0)) || install_failed "still missing after installing: ${missing_what[*]}"
+  rm -f "$apt_log"
+  say "ok, $((SECONDS - started)) s"
+}
+
 need_packages() {
-  local as_root=() hint=""
+  local hint=""
   find_missing
   if ((${#missing_what[@]} > 0)); then
-    [[ $(id -u) == 0 ]] || as_root=(sudo)
-    if ! has_program apt-get || { ((${#as_root[@]})) && ! has_program sudo; }; then
+    if ! has_program apt-get || { [[ $(id -u) != 0 ]] && ! has_program sudo; }; then
       [[ $new_clang_wanted == no ]] || hint="
 Any recent clang++ will do for clang++-19: name it in LASTCPU_NEW_CLANG."
       die "missing: ${missing_what[*]}
 Install them (Debian and Ubuntu call the packages: ${missing_packages[*]}) and run this again.$hint"
     fi
-    say "Missing: ${missing_what[*]}. Asking apt-get for them ..."
-    "${as_root[@]}" apt-get update -qq || die "apt-get update failed; still missing: ${missing_packages[*]}"
-    find_missing
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -qq --no-install-recommends "${missing_packages[@]}" ||
-      die "apt-get could not install: ${missing_packages[*]}"
-    find_missing
-    ((${#missing_what[@]} == 0)) || die "still missing after installing: ${missing_what[*]}"
+    install_missing
   fi
   if [[ $new_clang_wanted == yes && $new_clang != clang++-19 ]]; then
     say "Note: using $new_clang as the newest clang, in place of clang++-19."

@@ -9,7 +9,7 @@
 #define DATA 0x10
 #define CR4_PAE 0x20
 #define MSR_EFER 0xc0000080
-#define EFER_LME 0x100
+#define EFER_LME_NXE 0x900
 #define CR0_PE_MP_ET_NE_WP_PG 0x80010033
 #define PRESENT_WRITABLE 0x3
 #define LARGE_PAGE 0x83
@@ -32,7 +32,7 @@ pvh_entry:
         movl $(boot_pml4 - KERNEL_BASE), %eax
         movl %eax, %cr3
         movl $MSR_EFER, %ecx
-        movl $EFER_LME, %eax
+        movl $EFER_LME_NXE, %eax
         xorl %edx, %edx
         wrmsr
         movl $CR0_PE_MP_ET_NE_WP_PG, %eax
@@ -87,7 +87,7 @@ trampoline_begin:
         movl $(boot_pml4 - KERNEL_BASE), %eax
         movl %eax, %cr3
         movl $MSR_EFER, %ecx
-        movl $EFER_LME, %eax
+        movl $EFER_LME_NXE, %eax
         xorl %edx, %edx
         wrmsr
         movw %cs, %ax

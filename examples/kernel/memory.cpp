@@ -20,3 +20,11 @@ void memory::unmap(uint64_t physical) noexcept {
   static_cast<volatile uint64_t&>(direct_map_pages[physical / large_page]) = 0;
   lastcpu::x86::invlpg(at_physical(physical));
 }
+
+void memory::forbid_execution(const lastcpu::x86::crash_region& region) noexcept {
+  constexpr uint64_t no_execute = uint64_t{1} << 63;
+  for (uint64_t at = region.physical; at < region.physical + region.bytes; at += large_page) {
+    direct_map_pages[at / large_page] |= no_execute;
+    lastcpu::x86::invlpg(at_physical(at));
+  }
+}

@@ -41,4 +41,7 @@ inline constexpr uint64_t crash_region_bytes = uint64_t{16} << 20;
 /// Takes the 2 MiB of the direct map that hold `physical` away from this CPU.
 void unmap(uint64_t physical) noexcept;
 
+/// No code runs from the region where this CPU has it mapped.
+void forbid_execution(const lastcpu::x86::crash_region& region) noexcept;
+
 }  // namespace memory

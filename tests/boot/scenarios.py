@@ -84,6 +84,11 @@ def said_nested(facts, _boot, end):
         yield "the crashing CPU's nested panic is lost"
 
 
+def refused_as_not_executable(facts, _boot, _end):
+    if len(facts.images) != 2 or "no-execute" not in facts.images[1]:
+        yield f"an image in a region that is mapped no-execute was not refused: {facts.images}"
+
+
 RESTARTS = frozenset({RESTART})
 EITHER = frozenset({CRASH, RESTART})
 SCENARIOS = (
@@ -125,6 +130,8 @@ SCENARIOS = (
              least_cpus=1),
     Scenario("damaged_image", "a_damaged_image_is_not_started", ends=RESTARTS, not_started=("image_corrupt",),
              least_cpus=1),
+    Scenario("region_not_executable", "a_region_mapped_no_execute_is_refused_when_it_is_loaded", ends=RESTARTS,
+             not_started=("no_image",), least_cpus=1, more=refused_as_not_executable),
     Scenario("nothing", "nothing_happens_and_it_says_goodbye", ends=frozenset({BYE}), least_cpus=1),
 )
 BY_NAME = {s.name: s for s in SCENARIOS}

@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 RIGHT = 2 * 0x2a + 1  # verdict::right; the others stand in common.hpp
+NOT_EXECUTABLE = 2 * 13 + 1  # verdict::not_executable
 RESTART = 0  # what QEMU says with -no-reboot
 DEADLINE = 60  # seconds for one boot
 QEMU = ("qemu-system-x86_64", "-M", "q35", "-m", "128", "-accel", "tcg", "-display", "none", "-no-reboot", "-serial", "none",
@@ -38,6 +39,15 @@ def expect_arrival(*what):
     status, _, said = boot(*what)
     if status != RIGHT:
         sys.exit(f"QEMU ended with {status}, not {RIGHT} ({(status - 1) // 2}: see verdict in common.hpp)\n{said}")
+
+
+def region_that_any_level_makes_no_execute_is_refused(directory):
+    for levels in (4, 5):
+        for level in range(2, levels + 1):
+            status, _, said = boot(directory, levels, "max", f"x{level}")
+            if status != NOT_EXECUTABLE:
+                sys.exit(f"{levels} levels, no-execute at level {level}: QEMU ended with {status}, not {NOT_EXECUTABLE}\n"
+                         f"{said}")
 
 
 def boot_with_nmi(directory, trampoline, steps):
@@ -95,6 +105,8 @@ TESTS = {
     "arrives_from_five_levels": lambda d: expect_arrival(d, 5, "max"),
     "arrives_on_an_old_processor": lambda d: expect_arrival(d, 4, "qemu64"),
     "arrives_from_an_nmi": lambda d: expect_arrival(d, 4, "max", "nmi"),
+    "probe_of_the_region_hands_on_the_faults_of_others": lambda d: expect_arrival(d, 4, "max", "probe"),
+    "region_that_any_level_makes_no_execute_is_refused": region_that_any_level_makes_no_execute_is_refused,
     "fault_in_the_crash_kernel_restarts": fault_in_the_crash_kernel_restarts,
     "survives_an_nmi_before_every_instruction": survives_an_nmi_before_every_instruction,
 }

@@ -25,9 +25,18 @@ void reload_vs_crash(uint32_t role) noexcept {
   machine.panic("while the crash kernel is loaded");
 }
 
+// Found when it is loaded: the jump into it would be the end.
+void region_not_executable(uint32_t) noexcept {
+  (void)machine.image().unload();
+  memory::forbid_execution(memory::crash_region());
+  crash_image::load();
+  machine.panic("the crash kernel could not be run");
+}
+
 }  // namespace
 
 constinit const scenarios::scenario scenarios::image_troubles[] = {{"no_image", no_image, 1},
                                                                    {"damaged_image", damaged_image, 1},
                                                                    {"reload_vs_crash", reload_vs_crash, 2},
+                                                                   {"region_not_executable", region_not_executable, 1},
                                                                    {nullptr, nullptr, 0}};

@@ -11,6 +11,7 @@ RIGHT = 2 * 0x2a + 1  # verdict::right; the others stand in common.hpp
 NOT_EXECUTABLE = 2 * 13 + 1  # verdict::not_executable
 RESTART = 0  # what QEMU says with -no-reboot
 DEADLINE = 60  # seconds for one boot
+HANG = 30  # seconds, where a hang is what is looked for
 QEMU = ("qemu-system-x86_64", "-M", "q35", "-m", "128", "-accel", "tcg", "-display", "none", "-no-reboot", "-serial", "none",
         "-monitor", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon", "stdio")
 
@@ -33,6 +34,16 @@ def fault_in_the_crash_kernel_restarts(directory):
                             capture_output=True, text=True, timeout=DEADLINE, check=False)
     if result.returncode != RESTART or not result.stdout.endswith("f") or "Triple fault" in result.stderr:
         sys.exit(f"no restart by the crash kernel's IDT: status {result.returncode}\n{result.stdout}{result.stderr}")
+
+
+def fault_in_the_crash_kernel_restarts_a_machine_without_port_0xcf9(directory):
+    words = ["microvm" if word == "q35" else word for word in command(directory, 4, "max", "fault")]
+    try:
+        result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG, check=False)
+    except subprocess.TimeoutExpired as hang:
+        sys.exit(f"it hangs, and has said {hang.stdout}")
+    if result.returncode != RESTART or not result.stdout.endswith("f"):
+        sys.exit(f"no restart: status {result.returncode}\n{result.stdout}{result.stderr}")
 
 
 def expect_arrival(*what):
@@ -108,6 +119,8 @@ TESTS = {
     "probe_of_the_region_hands_on_the_faults_of_others": lambda d: expect_arrival(d, 4, "max", "probe"),
     "region_that_any_level_makes_no_execute_is_refused": region_that_any_level_makes_no_execute_is_refused,
     "fault_in_the_crash_kernel_restarts": fault_in_the_crash_kernel_restarts,
+    "fault_in_the_crash_kernel_restarts_a_machine_without_port_0xcf9":
+        fault_in_the_crash_kernel_restarts_a_machine_without_port_0xcf9,
     "survives_an_nmi_before_every_instruction": survives_an_nmi_before_every_instruction,
 }
 

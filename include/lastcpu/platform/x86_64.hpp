@@ -122,8 +122,8 @@ struct x86_64 {
   /// Leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
   /// the gate yet, and its own sources are park()'s business.
   static void make_resettable() noexcept {
-    x86::leave_virtualisation<Kernel>();
     x86::forget_machine_check();
+    x86::leave_virtualisation<Kernel>();  // last: VMXOFF may fault
   }
 
   /// Local sources masked, interrupts off, hlt. What ends a hlt all the same (an NMI whose handler returns, an SMI, a
@@ -143,23 +143,20 @@ struct x86_64 {
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
 
-  /// VMX and SVM left, the local sources, legacy PICs and IO-APICs masked, task priority 0. What is likeliest to fault
-  /// comes last. Devices are as they were, and what they signal by messages still comes.
+  /// Task priority 0, the legacy PICs, local sources and IO-APICs masked, VMX and SVM left. A fault skips what comes behind
+  /// it, so the likelier one faults, the later it comes: registers of devices may be unmapped, VMXOFF may be invalid.
+  /// Devices are as they were, and what they signal by messages still comes.
   static void crash_shutdown(const registers&) noexcept {
-    x86::leave_virtualisation<Kernel>();
     x86::write_cr8(0);
+    x86::mask_legacy_pics();
     local_apic::mask_local_sources();
     let_losers_park();
-    x86::mask_legacy_pics();
     x86::mask_io_apics<Kernel>();
+    x86::leave_virtualisation<Kernel>();
   }
   static void jump(const image& i) noexcept { x86::jump_to(i); }
 
-  /// Leaves VMX and SVM first: a CPU in VMX operation blocks INIT, which is what some resets are.
-  static void emergency_restart() noexcept {
-    x86::leave_virtualisation<Kernel>();
-    x86::restart(Kernel::ticks_per_second());
-  }
+  static void emergency_restart() noexcept { x86::restart<Kernel>(Kernel::ticks_per_second()); }
   [[noreturn]] static void halt() noexcept {
     let_losers_park();
     park();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // From the first instruction to C++: the boot CPU enters at pvh_entry (32-bit, paging off, %ebx: PVH start info), any
 // other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which
-// also map memory at its physical address, and go on in the high half, on a stack of their own.
+// also map memory at its physical address, and go on in the high half, on a stack of their own. memory::set_up() then
+// says what may be written to and what may run.
 
 #define KERNEL_BASE 0xffffffff80000000
 #define DIRECT_MAP_SLOT 256  /* 0xffff800000000000 */
@@ -14,6 +15,7 @@
 #define PRESENT_WRITABLE 0x3
 #define LARGE_PAGE 0x83
 #define UNCACHED 0x18
+#define NO_EXECUTE 0x8000000000000000
 
         .section .note.pvh, "a", @note
         .align 4
@@ -117,13 +119,11 @@ boot_gdt_pointer_high:
         .quad boot_gdt
 
         .section .data.page_tables, "aw", @progbits
-        .globl kernel_pml4, direct_map_pages
+        .globl kernel_map, direct_map_pages
         .align 4096
 boot_pml4:
-        .quad direct_map - KERNEL_BASE + PRESENT_WRITABLE
-        .fill DIRECT_MAP_SLOT - 1, 8, 0
-        .quad direct_map - KERNEL_BASE + PRESENT_WRITABLE
-        .fill 510 - DIRECT_MAP_SLOT, 8, 0
+        .quad boot_map - KERNEL_BASE + PRESENT_WRITABLE
+        .fill 510, 8, 0
         .quad kernel_map - KERNEL_BASE + PRESENT_WRITABLE
 kernel_pml4:
         .fill DIRECT_MAP_SLOT, 8, 0
@@ -137,24 +137,36 @@ direct_map:                             // 4 GiB, the last one uncached: the dev
         .set gib, gib + 1
         .endr
         .fill 508, 8, 0
-kernel_map:                             // the first GiB
+boot_map:                               // the first GiB, at its physical address
+        .quad boot_pages - KERNEL_BASE + PRESENT_WRITABLE
+        .fill 511, 8, 0
+kernel_map:                             // the first GiB, until memory::set_up()
         .fill 510, 8, 0
-        .quad direct_map_pages - KERNEL_BASE + PRESENT_WRITABLE
+        .quad boot_pages - KERNEL_BASE + PRESENT_WRITABLE
         .quad 0
-direct_map_pages:
+boot_pages:
         .set page, 0
-        .rept 1536
+        .rept 512
         .quad page * 0x200000 + LARGE_PAGE
         .set page, page + 1
         .endr
+direct_map_pages:
+        .set page, 0
+        .rept 1536
+        .quad page * 0x200000 + LARGE_PAGE + NO_EXECUTE
+        .set page, page + 1
+        .endr
         .rept 512
-        .quad page * 0x200000 + LARGE_PAGE + UNCACHED
+        .quad page * 0x200000 + LARGE_PAGE + UNCACHED + NO_EXECUTE
         .set page, page + 1
         .endr
 
         .section .bss
         .globl starting_cpu_stack
-        .align 16
+        .globl boot_stack_guard
+        .align 4096
+boot_stack_guard:
+        .skip 4096
 boot_stack:
         .skip 16384
 boot_stack_end:

@@ -28,8 +28,17 @@ constinit lastcpu::atomic<uint32_t> cpus_online{};
 constinit lastcpu::atomic<uint32_t> all_started{};
 constinit cpus::cpu_id starting = 0;
 
-uint64_t end_of(unsigned char (&stack)[cpus::stack_bytes]) noexcept {
-  return reinterpret_cast<uint64_t>(stack + sizeof stack);
+uint64_t end_of(const cpus::guarded_stack& stack) noexcept {
+  return reinterpret_cast<uint64_t>(&stack + 1);
+}
+
+bool is_guard_of(const cpus::guarded_stack& stack, uint64_t address) noexcept {
+  return address - reinterpret_cast<uint64_t>(stack.guard) < sizeof stack.guard;
+}
+
+void guard_stacks(const cpus::cpu& cpu) noexcept {
+  memory::make_guard(cpu.stack.guard);
+  for (const auto& stack : cpu.own_stacks) memory::make_guard(stack.guard);
 }
 
 void load_tables(cpus::cpu& self) noexcept {
@@ -90,11 +99,20 @@ bool cpus::is_on_ordinary_stack() noexcept {
   return reinterpret_cast<uint64_t>(__builtin_frame_address(0)) - reinterpret_cast<uint64_t>(&mine) >= sizeof mine;
 }
 
+bool cpus::is_guard(uint64_t address) noexcept {
+  const cpu_id me = this_cpu();
+  if (me >= max_cpus) return false;
+  bool found = is_guard_of(all[me].stack, address) || (me == 0 && memory::is_boot_stack_guard(address));
+  for (const auto& stack : all[me].own_stacks) found = found || is_guard_of(stack, address);
+  return found;
+}
+
 cpus::cpu_id cpus::count() noexcept {
   return cpus_online.load(order::acquire);
 }
 
 void cpus::set_up_boot_cpu() noexcept {
+  for (const cpu& each : all) guard_stacks(each);
   all[0].running = "boot";
   load_tables(all[0]);
   all[0].online.store(1, order::relaxed);

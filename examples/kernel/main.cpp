@@ -7,6 +7,7 @@
 #include "crash_image.hpp"
 #include "nmi.hpp"
 #include "port.hpp"
+#include "pvh.hpp"
 #include "scenarios/scenarios.hpp"
 #include "traps.hpp"
 #include "uart.hpp"
@@ -17,18 +18,16 @@ constinit acpi::machine port::firmware = {};
 extern "C" [[noreturn]] void kernel_main(uint64_t start_info_address) noexcept;
 
 void kernel_main(uint64_t start_info_address) noexcept {
-  const auto& info = *memory::at_physical<const start_info>(start_info_address);
+  memory::set_up();
   traps::set_up();
   nmi::set_up();
   cpus::set_up_boot_cpu();
   lastcpu::x86::mask_legacy_pics();  // their vectors are those of exceptions, and nothing here needs them
   uart::set_up();
-  command_line::set(memory::at_physical<const char>(info.command_line));
+  const boot_info info = pvh::read(start_info_address);
+  command_line::set(info.command_line);
   acpi::read(info.rsdp, port::firmware);
-  if (!memory::is_ram(memory::crash_region(), info))
-    console::line() << "kernel: the crash kernel's region is not memory; the machine needs 128 MiB";
-  else if (info.module_count != 0)
-    crash_image::set_file(*memory::at_physical<const start_module>(info.modules));
+  crash_image::set_up(info);
   (void)port::local_apic::enable(port::spurious_vector);
   clock::set_up(port::firmware.pm_timer_port);
   cpus::start_others(port::firmware);

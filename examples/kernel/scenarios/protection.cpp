@@ -19,31 +19,31 @@ namespace {
 void stack_overflow(uint32_t) noexcept {
   volatile uint32_t never = ~uint32_t{0};
   (void)deeper(never, 0);
-  machine.panic("BUG: a stack without an end");
+  panic_here("BUG: a stack without an end");
 }
 
 void write_to_text(uint32_t) noexcept {
   auto* const code = reinterpret_cast<volatile unsigned char*>(reinterpret_cast<uintptr_t>(&deeper));
   code[0] = code[0];
-  machine.panic("BUG: code can be written to");
+  panic_here("BUG: code can be written to");
 }
 
 // By its physical address.
 void write_to_text_elsewhere(uint32_t) noexcept {
   *memory::at_physical<volatile unsigned char>(memory::kernel_physical) = 0;
-  machine.panic("BUG: code can be written to by the direct map");
+  panic_here("BUG: code can be written to by the direct map");
 }
 
 void write_to_rodata(uint32_t) noexcept {
   *const_cast<volatile char*>("constant") = 'C';
-  machine.panic("BUG: a constant can be written to");
+  panic_here("BUG: a constant can be written to");
 }
 
 constinit unsigned char data_with_code[] = {0xc3};  // ret
 
 void run_data(uint32_t) noexcept {
   asm volatile("call *%0" : : "r"(data_with_code) : "memory");
-  machine.panic("BUG: data can be run");
+  panic_here("BUG: data can be run");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// From the first instruction to C++: the boot CPU enters at pvh_entry (32-bit, paging off, %ebx: PVH start info), any
-// other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which
+// From the first instruction to C++: the boot CPU enters at pvh_entry or multiboot2_entry (32-bit, paging off, %ebx: what
+// the boot loader has to say), any other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which
 // also map memory at its physical address, and go on in the high half, on a stack of their own. memory::set_up() then
 // says what may be written to and what may run.
 
@@ -13,6 +13,9 @@
 #define EFER_LME_NXE 0x900
 #define CR0_PE_MP_ET_NE_WP_PG 0x80010033
 #define PRESENT_WRITABLE 0x3
+#define MULTIBOOT2 0xe85250d6
+#define BY_PVH 0              /* boot_protocol in boot_info.hpp */
+#define BY_MULTIBOOT2 1
 #define LARGE_PAGE 0x83
 #define UNCACHED 0x18
 #define NO_EXECUTE 0x8000000000000000
@@ -23,11 +26,32 @@
         .asciz "Xen"
         .quad pvh_entry - KERNEL_BASE
 
+        .section .multiboot2, "a", @progbits  // in the first 32 KiB of the file
+        .align 8
+multiboot2_header:
+        .long MULTIBOOT2, 0, multiboot2_header_end - multiboot2_header
+        .long 0x100000000 - MULTIBOOT2 - (multiboot2_header_end - multiboot2_header)
+        .short 1, 0                     // it must tell: command line, modules, memory map
+        .long 20, 1, 3, 6
+        .align 8
+        .short 3, 0                     // where it enters; the ELF file's own entry is PVH's
+        .long 12, multiboot2_entry - KERNEL_BASE
+        .align 8
+        .short 6, 0                     // modules begin with a page
+        .long 8
+        .short 0, 0
+        .long 8
+multiboot2_header_end:
+
         .section .boot, "ax", @progbits
         .code32
+multiboot2_entry:
+        movl $BY_MULTIBOOT2, %esi
+        jmp 1f
         .globl pvh_entry
 pvh_entry:
-        cli
+        movl $BY_PVH, %esi
+1:      cli
         cld
         movl $CR4_PAE, %eax
         movl %eax, %cr4
@@ -44,7 +68,7 @@ pvh_entry:
 
         .code64
 boot_cpu_64:
-        movl %ebx, %edi                 // kernel_main(physical address of the start info)
+        movl %ebx, %edi                 // kernel_main(physical address of what it says, its protocol in %esi)
         leaq boot_stack_end(%rip), %rsp // as a physical address, until the jump
         movabsq $kernel_main, %rax
         jmp enter_high_half

@@ -6,6 +6,8 @@
 
 #include "ram_map.hpp"
 
+enum class boot_protocol : uint32_t { pvh, multiboot2 };  // as boot.S tells them apart
+
 struct boot_file {
   uint64_t address;
   uint64_t bytes;  // 0: there is none

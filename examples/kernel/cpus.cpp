@@ -49,11 +49,6 @@ void load_tables(cpus::cpu& self) noexcept {
   x86::write_cr4(x86::read_cr4() | machine_checks_on);
 }
 
-void use_instead(descriptors::own_stack which, descriptors::own_stack spare) noexcept {
-  cpus::cpu& self = cpus::all[cpus::this_cpu()];
-  self.tables.tss.stacks[static_cast<uint32_t>(which) - 1] = end_of(self.own_stacks[static_cast<uint32_t>(spare) - 1]);
-}
-
 void say_online(cpus::cpu_id me) noexcept {
   cpus_online.store(me + 1, order::release);
   cpus::all[me].online.store(1, order::release);
@@ -143,12 +138,17 @@ bool cpus::all_have_started() noexcept {
   return all_started.load(order::acquire) != 0;
 }
 
-void cpus::use_spare_nmi_stack() noexcept {
-  use_instead(descriptors::own_stack::nmi, descriptors::own_stack::spare_nmi);
-}
-
-void cpus::use_spare_machine_check_stack() noexcept {
-  use_instead(descriptors::own_stack::machine_check, descriptors::own_stack::spare_machine_check);
+x86::stack_choice cpus::next_stack(x86::handler_stack which, x86::stack_choice choice) noexcept {
+  using descriptors::own_stack;
+  const bool nmi = which == x86::handler_stack::nmi;
+  const auto usual = static_cast<uint32_t>(nmi ? own_stack::nmi : own_stack::machine_check) - 1;
+  const auto spare = static_cast<uint32_t>(nmi ? own_stack::spare_nmi : own_stack::spare_machine_check) - 1;
+  const cpu_id me = this_cpu();
+  if (me >= max_cpus) return x86::stack_choice::usual;  // it has no such stacks yet
+  cpu& self = all[me];
+  const bool was_spare = self.tables.tss.stacks[usual] == end_of(self.own_stacks[spare]);
+  self.tables.tss.stacks[usual] = end_of(self.own_stacks[choice == x86::stack_choice::spare ? spare : usual]);
+  return was_spare ? x86::stack_choice::spare : x86::stack_choice::usual;
 }
 
 void application_cpu_main() noexcept {

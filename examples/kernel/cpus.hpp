@@ -4,6 +4,7 @@
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
+#include <lastcpu/platform/x86_64/handlers.hpp>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -38,9 +39,8 @@ extern cpu all[max_cpus];
 /// no_cpu for a CPU that is being started.
 [[nodiscard]] cpu_id this_cpu() noexcept;
 
-/// The next NMI, or machine check, of this CPU gets another stack: the handler of this one is about to panic, on its own.
-void use_spare_nmi_stack() noexcept;
-void use_spare_machine_check_stack() noexcept;
+/// Where the next NMI, or machine check, of this CPU runs; answers where this one would have. See lastcpu's handlers.hpp.
+lastcpu::x86::stack_choice next_stack(lastcpu::x86::handler_stack which, lastcpu::x86::stack_choice choice) noexcept;
 
 /// Not on the stack of an NMI, a machine check or a double fault.
 [[nodiscard]] bool is_on_ordinary_stack() noexcept;

@@ -54,23 +54,12 @@ void handle_double_fault(registers* regs) noexcept {
   oops(overflow ? "stack overflow" : "double fault", overflow, *regs);
 }
 
-// On a CPU that has stopped, or has to, the first line does not return. Where a whole panic is to run here, the next one
-// must neither take its stack nor restart the machine. On the owner nmi_panic() returns: the dump goes on where it was, or
-// at its next step where it can't.
 void handle_machine_check(registers* regs) noexcept {
-  port::machine_check_on_parked(machine, *regs);
-  if (!machine.gate().on_this_cpu()) {
-    cpus::use_spare_machine_check_stack();
-    (void)lastcpu::x86::end_machine_check();
-  }
-  machine.nmi_panic("machine check", *regs);
-  if (!lastcpu::x86::end_machine_check()) machine.panic("machine check, and no way back", regs);
+  port::handlers::machine_check(machine, *regs);
 }
 
-// The end of the interrupt comes first: who stops here does not come back.
 void handle_stop(registers* regs) noexcept {
-  port::local_apic::eoi();
-  (void)machine.handle_stop_irq(*regs);
+  port::handlers::stop(machine, *regs);
 }
 
 void handle_wake(registers* regs) noexcept {

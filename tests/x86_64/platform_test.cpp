@@ -132,6 +132,7 @@ TEST_F(platform_in_ring_0, vmxoff_that_faults_comes_when_the_shutdown_has_done_a
   EXPECT_EQ(log.back(), "vmxoff");
   EXPECT_TRUE(std::count(log.begin(), log.end(), "out8 21 ff"));
   EXPECT_TRUE(std::count(log.begin(), log.end(), "write_cr 8 0"));
+  EXPECT_TRUE(std::count(log.begin(), log.end(), "wrmsr 17a 0"));
   EXPECT_EQ(kernel_state::io_apic_window[4], 0x1'0031u);
   EXPECT_EQ(kernel_state::apic_page[0x350 / 4], 0x1'0000u);
 }
@@ -168,6 +169,15 @@ TEST_F(platform_in_ring_0, crash_shutdown_masks_everything_that_interrupts_the_l
   EXPECT_EQ(privileged::take(), (lines{"write_cr 8 0", "out8 a1 ff", "out8 21 ff", "rdmsr 1b", "rdmsr c0000080"}));
   EXPECT_EQ(kernel_state::io_apic_window[4], 0x1'0031u);
   EXPECT_EQ(kernel_state::apic_page[0x350 / 4], 0x1'0000u);
+}
+
+// The next one would shut the machine down as soon as the crash kernel lets machine checks in.
+TEST_F(platform_in_ring_0, crash_kernel_inherits_no_machine_check_that_is_being_handled) {
+  privileged::cr4 = 0x6f0;
+  privileged::other_msrs = 5;
+  port::crash_shutdown(port::registers{});
+  const lines log = privileged::take();
+  EXPECT_TRUE(std::count(log.begin(), log.end(), "wrmsr 17a 0"));
 }
 
 struct dozing_port : x86_64<dozing_port>, kernel_state {

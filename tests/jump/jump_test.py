@@ -61,8 +61,12 @@ def region_that_any_level_makes_no_execute_is_refused(directory):
                          f"{said}")
 
 
-def boot_with_nmi(directory, trampoline, steps):
-    """An NMI is pending when `steps` instructions of the trampoline are done. (exit status, where that was)"""
+PROBE, JUMP = 1, 2  # who comes first to the trampoline's first byte: the load runs some bytes of its own there
+
+
+def boot_with_nmi(directory, trampoline, steps, visit):
+    """An NMI is pending when `steps` instructions are done from the trampoline's first byte. (exit status, where that
+    was)"""
     with tempfile.TemporaryDirectory() as place:
         socket = f"{place}/gdb"
         qemu = subprocess.Popen((*command(directory, 4, "max", "plainly"), "-S", "-gdb", f"unix:{socket},server,nowait"),
@@ -70,7 +74,7 @@ def boot_with_nmi(directory, trampoline, steps):
         try:
             wait_for(socket, qemu)
             commands = ["set pagination off", "set architecture i386:x86-64", f"target remote {socket}",
-                        f"hbreak *{trampoline:#x}", "continue", *([f"stepi {steps}"] if steps else []),
+                        f"hbreak *{trampoline:#x}", *["continue"] * visit, *([f"stepi {steps}"] if steps else []),
                         "printf \"at %#lx\\n\", $pc", "delete", "monitor nmi", "continue"]
             gdb = subprocess.run(("gdb", "-batch", "-nx", *(word for c in commands for word in ("-ex", c))),
                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE, check=False)
@@ -99,7 +103,7 @@ def survives_an_nmi_before_every_instruction(directory):
         sys.exit(f"QEMU ended with {status} without an NMI\n{said}")
     lost = []
     for steps in range(200):
-        status, at = boot_with_nmi(directory, trampoline, steps)
+        status, at = boot_with_nmi(directory, trampoline, steps, JUMP)
         if status != RIGHT:
             lost.append(f"after {steps} instructions, at {at:#x}: {status}")
         if at == entry:
@@ -111,12 +115,25 @@ def survives_an_nmi_before_every_instruction(directory):
     print(f"{steps + 1} instructions, an NMI before each")
 
 
+def probe_survives_an_nmi_before_every_instruction(directory):
+    _, (trampoline, _), _ = boot(directory, 4, "max")
+    places = []
+    for steps in range(4):
+        status, at = boot_with_nmi(directory, trampoline, steps, PROBE)
+        if status != RIGHT:
+            sys.exit(f"an NMI in the probe of the region, at {at:#x}, was the end: {status}")
+        places.append(at)
+    if places[0] != trampoline or trampoline <= places[-1] < trampoline + 4096:
+        sys.exit(f"that was not the probe: {[hex(at) for at in places]}")
+
+
 TESTS = {
     "arrives_from_four_levels": lambda d: expect_arrival(d, 4, "max"),
     "arrives_from_five_levels": lambda d: expect_arrival(d, 5, "max"),
     "arrives_on_an_old_processor": lambda d: expect_arrival(d, 4, "qemu64"),
     "arrives_from_an_nmi": lambda d: expect_arrival(d, 4, "max", "nmi"),
     "probe_of_the_region_hands_on_the_faults_of_others": lambda d: expect_arrival(d, 4, "max", "probe"),
+    "probe_of_the_region_survives_an_nmi_before_every_instruction": probe_survives_an_nmi_before_every_instruction,
     "region_that_any_level_makes_no_execute_is_refused": region_that_any_level_makes_no_execute_is_refused,
     "fault_in_the_crash_kernel_restarts": fault_in_the_crash_kernel_restarts,
     "fault_in_the_crash_kernel_restarts_a_machine_without_port_0xcf9":

@@ -89,8 +89,9 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const x86::hando
   line() << "crash: started, panic to here " << microseconds(now - h.panic_tsc, h.ticks_per_second) << " us";
   const auto* data = reinterpret_cast<const kernel_data*>(h.kernel_data);
   if (data->magic != kernel_data::right_magic) data = nullptr;
+  static constexpr ram_map none{};
   constexpr uint64_t five_levels = 1u << 12;
-  const old_memory memory(h.cr3, (x86::read_cr4() & five_levels) != 0, h.map_bytes);
+  const old_memory memory(h.cr3, (x86::read_cr4() & five_levels) != 0, h.map_bytes, data != nullptr ? data->ram : none);
   uint32_t silent = 0;
   for (uint32_t i = 0; i < h.cpu_count; ++i) {
     const x86::handover_cpu& c = *h.cpu(i);

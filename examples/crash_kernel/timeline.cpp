@@ -25,6 +25,10 @@ const trace_record& record(const trace_ring& ring, uint32_t at) noexcept {
 void print_timeline(const kernel_data& data) noexcept {
   const auto* rings = reinterpret_cast<const trace_ring*>(data.trace_rings);
   const uint32_t count = data.trace_ring_count < max_rings ? data.trace_ring_count : max_rings;
+  if (!data.ram.contains(data.trace_rings, count * sizeof(trace_ring))) {
+    console::line() << "crash: the timeline is not in memory";
+    return;
+  }
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t used = rings[i].used;
     const uint32_t lost = used > trace_ring::capacity ? used - trace_ring::capacity : 0;

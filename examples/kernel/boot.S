@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// From the first instruction to C++: the boot CPU enters at pvh_entry (32-bit, paging off, %ebx: PVH start info), any
-// other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which
-// also map memory at its physical address, and go on in the high half, on a stack of their own.
+// From the first instruction to C++: the boot CPU enters at pvh_entry or multiboot2_entry (32-bit, paging off, %ebx: what
+// the boot loader has to say), any other one in the trampoline (16-bit, copied below 1 MiB). Both turn on long mode with the boot page tables, which
+// also map memory at its physical address, and go on in the high half, on a stack of their own. memory::set_up() then
+// says what may be written to and what may run.
 
 #define KERNEL_BASE 0xffffffff80000000
 #define DIRECT_MAP_SLOT 256  /* 0xffff800000000000 */
@@ -9,11 +10,15 @@
 #define DATA 0x10
 #define CR4_PAE 0x20
 #define MSR_EFER 0xc0000080
-#define EFER_LME 0x100
+#define EFER_LME_NXE 0x900
 #define CR0_PE_MP_ET_NE_WP_PG 0x80010033
 #define PRESENT_WRITABLE 0x3
+#define MULTIBOOT2 0xe85250d6
+#define BY_PVH 0              /* boot_protocol in boot_info.hpp */
+#define BY_MULTIBOOT2 1
 #define LARGE_PAGE 0x83
 #define UNCACHED 0x18
+#define NO_EXECUTE 0x8000000000000000
 
         .section .note.pvh, "a", @note
         .align 4
@@ -21,18 +26,39 @@
         .asciz "Xen"
         .quad pvh_entry - KERNEL_BASE
 
+        .section .multiboot2, "a", @progbits  // in the first 32 KiB of the file
+        .align 8
+multiboot2_header:
+        .long MULTIBOOT2, 0, multiboot2_header_end - multiboot2_header
+        .long 0x100000000 - MULTIBOOT2 - (multiboot2_header_end - multiboot2_header)
+        .short 1, 0                     // it must tell: command line, modules, memory map
+        .long 20, 1, 3, 6
+        .align 8
+        .short 3, 0                     // where it enters; the ELF file's own entry is PVH's
+        .long 12, multiboot2_entry - KERNEL_BASE
+        .align 8
+        .short 6, 0                     // modules begin with a page
+        .long 8
+        .short 0, 0
+        .long 8
+multiboot2_header_end:
+
         .section .boot, "ax", @progbits
         .code32
+multiboot2_entry:
+        movl $BY_MULTIBOOT2, %esi
+        jmp 1f
         .globl pvh_entry
 pvh_entry:
-        cli
+        movl $BY_PVH, %esi
+1:      cli
         cld
         movl $CR4_PAE, %eax
         movl %eax, %cr4
         movl $(boot_pml4 - KERNEL_BASE), %eax
         movl %eax, %cr3
         movl $MSR_EFER, %ecx
-        movl $EFER_LME, %eax
+        movl $EFER_LME_NXE, %eax
         xorl %edx, %edx
         wrmsr
         movl $CR0_PE_MP_ET_NE_WP_PG, %eax
@@ -42,7 +68,7 @@ pvh_entry:
 
         .code64
 boot_cpu_64:
-        movl %ebx, %edi                 // kernel_main(physical address of the start info)
+        movl %ebx, %edi                 // kernel_main(physical address of what it says, its protocol in %esi)
         leaq boot_stack_end(%rip), %rsp // as a physical address, until the jump
         movabsq $kernel_main, %rax
         jmp enter_high_half
@@ -87,7 +113,7 @@ trampoline_begin:
         movl $(boot_pml4 - KERNEL_BASE), %eax
         movl %eax, %cr3
         movl $MSR_EFER, %ecx
-        movl $EFER_LME, %eax
+        movl $EFER_LME_NXE, %eax
         xorl %edx, %edx
         wrmsr
         movw %cs, %ax
@@ -117,13 +143,11 @@ boot_gdt_pointer_high:
         .quad boot_gdt
 
         .section .data.page_tables, "aw", @progbits
-        .globl kernel_pml4, direct_map_pages
+        .globl kernel_map, direct_map_pages
         .align 4096
 boot_pml4:
-        .quad direct_map - KERNEL_BASE + PRESENT_WRITABLE
-        .fill DIRECT_MAP_SLOT - 1, 8, 0
-        .quad direct_map - KERNEL_BASE + PRESENT_WRITABLE
-        .fill 510 - DIRECT_MAP_SLOT, 8, 0
+        .quad boot_map - KERNEL_BASE + PRESENT_WRITABLE
+        .fill 510, 8, 0
         .quad kernel_map - KERNEL_BASE + PRESENT_WRITABLE
 kernel_pml4:
         .fill DIRECT_MAP_SLOT, 8, 0
@@ -137,24 +161,36 @@ direct_map:                             // 4 GiB, the last one uncached: the dev
         .set gib, gib + 1
         .endr
         .fill 508, 8, 0
-kernel_map:                             // the first GiB
+boot_map:                               // the first GiB, at its physical address
+        .quad boot_pages - KERNEL_BASE + PRESENT_WRITABLE
+        .fill 511, 8, 0
+kernel_map:                             // the first GiB, until memory::set_up()
         .fill 510, 8, 0
-        .quad direct_map_pages - KERNEL_BASE + PRESENT_WRITABLE
+        .quad boot_pages - KERNEL_BASE + PRESENT_WRITABLE
         .quad 0
-direct_map_pages:
+boot_pages:
         .set page, 0
-        .rept 1536
+        .rept 512
         .quad page * 0x200000 + LARGE_PAGE
         .set page, page + 1
         .endr
+direct_map_pages:
+        .set page, 0
+        .rept 1536
+        .quad page * 0x200000 + LARGE_PAGE + NO_EXECUTE
+        .set page, page + 1
+        .endr
         .rept 512
-        .quad page * 0x200000 + LARGE_PAGE + UNCACHED
+        .quad page * 0x200000 + LARGE_PAGE + UNCACHED + NO_EXECUTE
         .set page, page + 1
         .endr
 
         .section .bss
         .globl starting_cpu_stack
-        .align 16
+        .globl boot_stack_guard
+        .align 4096
+boot_stack_guard:
+        .skip 4096
 boot_stack:
         .skip 16384
 boot_stack_end:

@@ -28,8 +28,17 @@ constinit lastcpu::atomic<uint32_t> cpus_online{};
 constinit lastcpu::atomic<uint32_t> all_started{};
 constinit cpus::cpu_id starting = 0;
 
-uint64_t end_of(unsigned char (&stack)[cpus::stack_bytes]) noexcept {
-  return reinterpret_cast<uint64_t>(stack + sizeof stack);
+uint64_t end_of(const cpus::guarded_stack& stack) noexcept {
+  return reinterpret_cast<uint64_t>(&stack + 1);
+}
+
+bool is_guard_of(const cpus::guarded_stack& stack, uint64_t address) noexcept {
+  return address - reinterpret_cast<uint64_t>(stack.guard) < sizeof stack.guard;
+}
+
+void guard_stacks(const cpus::cpu& cpu) noexcept {
+  memory::make_guard(cpu.stack.guard);
+  for (const auto& stack : cpu.own_stacks) memory::make_guard(stack.guard);
 }
 
 void load_tables(cpus::cpu& self) noexcept {
@@ -38,11 +47,6 @@ void load_tables(cpus::cpu& self) noexcept {
   descriptors::load(self.tables, ends);
   constexpr uint64_t machine_checks_on = 1u << 6;  // without it one is a shutdown
   x86::write_cr4(x86::read_cr4() | machine_checks_on);
-}
-
-void use_instead(descriptors::own_stack which, descriptors::own_stack spare) noexcept {
-  cpus::cpu& self = cpus::all[cpus::this_cpu()];
-  self.tables.tss.stacks[static_cast<uint32_t>(which) - 1] = end_of(self.own_stacks[static_cast<uint32_t>(spare) - 1]);
 }
 
 void say_online(cpus::cpu_id me) noexcept {
@@ -90,11 +94,20 @@ bool cpus::is_on_ordinary_stack() noexcept {
   return reinterpret_cast<uint64_t>(__builtin_frame_address(0)) - reinterpret_cast<uint64_t>(&mine) >= sizeof mine;
 }
 
+bool cpus::is_guard(uint64_t address) noexcept {
+  const cpu_id me = this_cpu();
+  if (me >= max_cpus) return false;
+  bool found = is_guard_of(all[me].stack, address) || (me == 0 && memory::is_boot_stack_guard(address));
+  for (const auto& stack : all[me].own_stacks) found = found || is_guard_of(stack, address);
+  return found;
+}
+
 cpus::cpu_id cpus::count() noexcept {
   return cpus_online.load(order::acquire);
 }
 
 void cpus::set_up_boot_cpu() noexcept {
+  for (const cpu& each : all) guard_stacks(each);
   all[0].running = "boot";
   load_tables(all[0]);
   all[0].online.store(1, order::relaxed);
@@ -125,12 +138,17 @@ bool cpus::all_have_started() noexcept {
   return all_started.load(order::acquire) != 0;
 }
 
-void cpus::use_spare_nmi_stack() noexcept {
-  use_instead(descriptors::own_stack::nmi, descriptors::own_stack::spare_nmi);
-}
-
-void cpus::use_spare_machine_check_stack() noexcept {
-  use_instead(descriptors::own_stack::machine_check, descriptors::own_stack::spare_machine_check);
+x86::stack_choice cpus::next_stack(x86::handler_stack which, x86::stack_choice choice) noexcept {
+  using descriptors::own_stack;
+  const bool nmi = which == x86::handler_stack::nmi;
+  const auto usual = static_cast<uint32_t>(nmi ? own_stack::nmi : own_stack::machine_check) - 1;
+  const auto spare = static_cast<uint32_t>(nmi ? own_stack::spare_nmi : own_stack::spare_machine_check) - 1;
+  const cpu_id me = this_cpu();
+  if (me >= max_cpus) return x86::stack_choice::usual;  // it has no such stacks yet
+  cpu& self = all[me];
+  const bool was_spare = self.tables.tss.stacks[usual] == end_of(self.own_stacks[spare]);
+  self.tables.tss.stacks[usual] = end_of(self.own_stacks[choice == x86::stack_choice::spare ? spare : usual]);
+  return was_spare ? x86::stack_choice::spare : x86::stack_choice::usual;
 }
 
 void application_cpu_main() noexcept {

@@ -9,7 +9,7 @@
 
 namespace {
 
-constinit start_module file = {};
+constinit boot_file file = {};
 constinit kernel_data data = {};
 
 lastcpu::x86::load_options options() noexcept {
@@ -27,17 +27,24 @@ void refuse(const char* reason) noexcept {
 
 }  // namespace
 
-void crash_image::set_file(const start_module& module) noexcept {
-  file = module;
+void crash_image::set_up(const boot_info& info) noexcept {
   data = {kernel_data::right_magic,
           memory::physical(trace::rings()),
           cpus::max_cpus,
           static_cast<uint32_t>(command_line::number("trace", 0)),
           static_cast<uint32_t>(command_line::number("linger", 0)),
-          0};
+          0,
+          info.ram};
+  const auto region = memory::crash_region();
+  if (info.ram.count == 0)  // we run in it, and were told to
+    data.ram.add(memory::kernel_physical, region.physical + region.bytes - memory::kernel_physical);
+  if (data.ram.contains(region.physical, region.bytes))
+    file = info.file;
+  else
+    console::line() << "kernel: the crash kernel's region is not memory; the machine needs 128 MiB";
 }
 
-const start_module& crash_image::get_file() noexcept {
+const boot_file& crash_image::get_file() noexcept {
   return file;
 }
 

@@ -3,20 +3,69 @@
 
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
-extern "C" uint64_t direct_map_pages[];
+extern "C" {
+extern uint64_t kernel_map[], direct_map_pages[];             // boot.S
+extern unsigned char text_end[], rodata_end[], kernel_end[];  // kernel.ld
+extern unsigned char boot_stack_guard[];
+}
 
-bool memory::is_ram(const lastcpu::x86::crash_region& region, const start_info& info) noexcept {
-  if (info.version == 0) return true;
-  const auto* entries = at_physical<const start_memory>(info.memory_map);
-  for (uint32_t i = 0; i < info.memory_map_entries; ++i) {
-    const start_memory& e = entries[i];
-    const bool has_it = e.address <= region.physical && region.physical + region.bytes <= e.address + e.bytes;
-    if (has_it && e.type == start_memory::ram) return true;
-  }
-  return false;
+namespace {
+
+constexpr uint64_t present = 1, writable = 2, large = 0x80;
+constexpr uint64_t no_execute = uint64_t{1} << 63;
+constexpr uint64_t page = lastcpu::x86::page_bytes;
+
+alignas(page) constinit uint64_t directory[512] = {};
+alignas(page) constinit uint64_t tables[memory::crash_region_physical / memory::large_page - 1][512] = {};
+
+uint64_t& entry_of(uint64_t physical) noexcept {
+  return tables[physical / memory::large_page - 1][physical / page % 512];
+}
+
+uint64_t access_of(uint64_t physical) noexcept {
+  if (physical < memory::physical(text_end)) return present;
+  if (physical < memory::physical(rodata_end)) return present | no_execute;
+  return present | writable | no_execute;
+}
+
+// What the kernel fills wholly is not in the direct map: there is no second way to its code.
+void hide_in_direct_map(uint64_t begin, uint64_t end) noexcept {
+  for (uint64_t at = begin; at + memory::large_page <= end; at += memory::large_page)
+    direct_map_pages[at / memory::large_page] = 0;
+}
+
+}  // namespace
+
+void memory::set_up() noexcept {
+  const uint64_t end = physical(kernel_end);
+  for (uint64_t at = kernel_physical; at < end; at += page) entry_of(at) = at | access_of(at);
+  for (uint64_t at = kernel_physical; at < end; at += large_page)
+    directory[at / large_page] = physical(tables[at / large_page - 1]) | present | writable;
+  kernel_map[510] = physical(directory) | present | writable;
+  hide_in_direct_map(kernel_physical, end);
+  for (uint64_t at = crash_region_physical; at < crash_region_physical + crash_region_bytes; at += large_page)
+    direct_map_pages[at / large_page] = at | present | writable | large;
+  make_guard(boot_stack_guard);
+  lastcpu::x86::write_cr3(lastcpu::x86::read_cr3());
+}
+
+void memory::make_guard(const void* guard) noexcept {
+  entry_of(physical(guard)) = 0;
+  lastcpu::x86::invlpg(guard);
+}
+
+bool memory::is_boot_stack_guard(uint64_t address) noexcept {
+  return address - reinterpret_cast<uint64_t>(boot_stack_guard) < page;
 }
 
 void memory::unmap(uint64_t physical) noexcept {
   static_cast<volatile uint64_t&>(direct_map_pages[physical / large_page]) = 0;
   lastcpu::x86::invlpg(at_physical(physical));
+}
+
+void memory::forbid_execution(const lastcpu::x86::crash_region& region) noexcept {
+  for (uint64_t at = region.physical; at < region.physical + region.bytes; at += large_page) {
+    direct_map_pages[at / large_page] |= no_execute;
+    lastcpu::x86::invlpg(at_physical(at));
+  }
 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The address space, as boot.S lays it out: the first 4 GiB of physical memory at `direct_map_base`, writable and
-// executable, and the kernel in the top 2 GiB. A null pointer faults.
+// The address space: the first 4 GiB of physical memory at `direct_map_base`, writable and, but for the crash kernel's
+// region, not executable; and the kernel in the top 2 GiB, where nothing can be both written to and run, and a page
+// that is not there ends every stack. A null pointer faults.
 
 #include <lastcpu/platform/x86_64/crash_region.hpp>
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "start_info.hpp"
-
 namespace memory {
 
 inline constexpr uint64_t direct_map_base = 0xffff'8000'0000'0000;
 inline constexpr uint64_t direct_map_bytes = uint64_t{4} << 30;
 inline constexpr uint64_t kernel_base = 0xffff'ffff'8000'0000;
+inline constexpr uint64_t kernel_physical = uint64_t{2} << 20;
 inline constexpr uint64_t large_page = uint64_t{2} << 20;
 
 template <class T = unsigned char>
@@ -35,10 +35,19 @@ inline constexpr uint64_t crash_region_bytes = uint64_t{16} << 20;
   return {crash_region_physical, at_physical(crash_region_physical), crash_region_bytes};
 }
 
-/// All of it is memory, as the boot loader says; true as well when that says nothing.
-[[nodiscard]] bool is_ram(const lastcpu::x86::crash_region& region, const start_info& info) noexcept;
+/// Maps the kernel page by page: code to run, constants to read, all else to write. Boot CPU, first of all.
+void set_up() noexcept;
+
+/// No access to this page of the kernel any more, on any CPU that starts later.
+void make_guard(const void* page) noexcept;
+
+/// The page that ends the stack on which the boot CPU stays.
+[[nodiscard]] bool is_boot_stack_guard(uint64_t address) noexcept;
 
 /// Takes the 2 MiB of the direct map that hold `physical` away from this CPU.
 void unmap(uint64_t physical) noexcept;
+
+/// No code runs from the region where this CPU has it mapped.
+void forbid_execution(const lastcpu::x86::crash_region& region) noexcept;
 
 }  // namespace memory

@@ -12,23 +12,14 @@ constinit lastcpu::atomic<uintptr_t> the_handler{};
 constinit lastcpu::atomic<uint32_t> unknown_is_a_panic{};
 }  // namespace
 
-namespace {
-
-// Where this CPU wins, or loses and wins later, a whole panic runs on this stack, and a fault's IRET lets NMIs in again.
-void panic_in_nmi(const lastcpu::x86::registers& regs) noexcept {
-  if (!machine.gate().on_this_cpu()) cpus::use_spare_nmi_stack();
-  machine.nmi_panic("unknown NMI", regs);
-}
-
-}  // namespace
-
 // Runs on an IST stack of its own. On a CPU that is to stop the first line does not return. It does on the owner of a
 // panic, and IRET is right there: it goes on with what it was doing.
 void handle_nmi(lastcpu::x86::registers* regs) noexcept {
-  (void)machine.handle_nmi(*regs);
+  (void)port::handlers::nmi(machine, *regs);
   const auto mine = reinterpret_cast<nmi::handler>(the_handler.load(lastcpu::order::acquire));
   if (mine != nullptr && mine(*regs)) return;
-  if (unknown_is_a_panic.load(lastcpu::order::relaxed) != 0) panic_in_nmi(*regs);
+  if (unknown_is_a_panic.load(lastcpu::order::relaxed) != 0)
+    port::handlers::panic_in_nmi(machine, "unknown NMI", *regs);
 }
 
 void nmi::set_up() noexcept {

@@ -24,3 +24,11 @@ struct kernel_policy : lastcpu::panic_policy {
 };
 
 extern lastcpu::crash_domain<port, kernel_policy> machine;
+
+/// The end, without a trap that brings registers: those of who calls are taken here, inside it, so that a backtrace of the
+/// dump begins in the function that gave up and not somewhere in lastcpu. Any context.
+[[noreturn, gnu::always_inline]] inline void panic_here(const char* message) noexcept {
+  port::registers here;
+  port::capture_registers(here);
+  machine.panic(message, &here);
+}

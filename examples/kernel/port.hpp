@@ -26,6 +26,11 @@ struct port : lastcpu::x86_64<port> {
   static uint32_t apic_id(lastcpu::cpu_id cpu) noexcept { return cpus::all[cpu].apic_id; }
   static uint64_t ticks_per_second() noexcept { return clock::ticks_per_second(); }
 
+  static lastcpu::x86::stack_choice next_stack(lastcpu::x86::handler_stack which,
+                                               lastcpu::x86::stack_choice choice) noexcept {
+    return cpus::next_stack(which, choice);
+  }
+
   static volatile void* lapic_page() noexcept { return memory::at_physical(firmware.local_apic); }
   static volatile void* io_apic(uint32_t i) noexcept {
     return i < firmware.io_apic_count ? memory::at_physical(firmware.io_apics[i]) : nullptr;

@@ -35,7 +35,6 @@ OOPS(LASTCPU_X86_ENTRY, debug, "debug exception", false)
 OOPS(LASTCPU_X86_ENTRY, breakpoint, "breakpoint", false)
 OOPS(LASTCPU_X86_ENTRY, invalid_opcode, "invalid opcode", false)
 OOPS(LASTCPU_X86_ENTRY, no_fpu, "FPU instruction", false)
-OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, double_fault, "double fault", false)
 OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, segment, "segment fault", false)
 OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, stack, "stack fault", false)
 OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, protection, "general protection fault", false)
@@ -43,28 +42,24 @@ OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, page_fault, "page fault", true)
 OOPS(LASTCPU_X86_ENTRY, other, "unexpected exception", false)
 OOPS(LASTCPU_X86_ENTRY_WITH_ERROR_CODE, other_with_code, "unexpected exception with an error code", false)
 
+LASTCPU_X86_ENTRY_WITH_ERROR_CODE(double_fault_entry, handle_double_fault);
 LASTCPU_X86_ENTRY(machine_check_entry, handle_machine_check);
 LASTCPU_X86_ENTRY(stop_entry, handle_stop);
 LASTCPU_X86_ENTRY(wake_entry, handle_wake);
 LASTCPU_X86_ENTRY(spurious_entry, handle_spurious);
 
-// On a CPU that has stopped, or has to, the first line does not return. Where a whole panic is to run here, the next one
-// must neither take its stack nor restart the machine. On the owner nmi_panic() returns: the dump goes on where it was, or
-// at its next step where it can't.
-void handle_machine_check(registers* regs) noexcept {
-  port::machine_check_on_parked(machine, *regs);
-  if (!machine.gate().on_this_cpu()) {
-    cpus::use_spare_machine_check_stack();
-    (void)lastcpu::x86::end_machine_check();
-  }
-  machine.nmi_panic("machine check", *regs);
-  if (!lastcpu::x86::end_machine_check()) machine.panic("machine check, and no way back", regs);
+// At the end of a stack there is no room for the frame of the page fault, and it becomes this.
+void handle_double_fault(registers* regs) noexcept {
+  const bool overflow = cpus::is_guard(lastcpu::x86::read_cr2());
+  oops(overflow ? "stack overflow" : "double fault", overflow, *regs);
 }
 
-// The end of the interrupt comes first: who stops here does not come back.
+void handle_machine_check(registers* regs) noexcept {
+  port::handlers::machine_check(machine, *regs);
+}
+
 void handle_stop(registers* regs) noexcept {
-  port::local_apic::eoi();
-  (void)machine.handle_stop_irq(*regs);
+  port::handlers::stop(machine, *regs);
 }
 
 void handle_wake(registers* regs) noexcept {

@@ -48,6 +48,7 @@ class Boot:
     image: str = "elf"
     deterministic: bool = False
     words: tuple = ()  # more of the kernel's command line
+    iso: Path | None = None  # a boot loader on a CD that has all of it
 
     def __str__(self):
         out = f"{self.scenario} on {self.machine} with {self.cpus} CPU{'s' * (self.cpus != 1)}, seed {self.seed}"
@@ -94,16 +95,20 @@ def require_qemu():
                  f"apt-get install {PACKAGE}")
 
 
+def words_of(boot):
+    """The kernel's command line."""
+    return " ".join([f"scenario={boot.scenario}", f"seed={boot.seed}", f"image={boot.image}", "trace=1", *boot.words])
+
+
 def command_of(boot, kernel, log):
     accel = ["-accel", "tcg,thread=multi"]
     if boot.deterministic:
         accel = ["-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-rtc", "clock=vm"]
-    words = [f"scenario={boot.scenario}", f"seed={boot.seed}", f"image={boot.image}", "trace=1", *boot.words]
     image = [] if boot.image == "none" else ["-initrd", kernel.crash_flat if boot.image == "flat" else kernel.crash_elf]
+    by = ["-cdrom", str(boot.iso)] if boot.iso else ["-kernel", str(kernel.elf), *map(str, image), "-append", words_of(boot)]
     return [QEMU, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-machine", boot.machine, *accel,
             "-smp", str(boot.cpus), "-m", "256", "-serial", f"file:{log}",
-            "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-            "-kernel", str(kernel.elf), *map(str, image), "-append", " ".join(words)]
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *by]
 
 
 def run(boot, kernel, log, options=(), meanwhile=None):

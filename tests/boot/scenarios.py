@@ -39,6 +39,7 @@ class Scenario:
     ends: frozenset = frozenset({CRASH})
     without_image: bool = False  # odd seeds hand no image over; a trial hold is short then, and long otherwise
     least_cpus: int = 2
+    lost: bool = False  # who crashes has left the kernel's code
     not_started: tuple = ()    # why a restart may come instead of the crash kernel
     silent: Callable = nobody  # (boot) -> the CPUs that can't answer
     says: Callable = anything  # (boot, CPU) -> how its message begins, None if that is not known
@@ -84,6 +85,15 @@ def said_nested(facts, _boot, end):
         yield "the crashing CPU's nested panic is lost"
 
 
+def says_in_role_0(text):
+    return lambda boot, cpu: text if cpu == cpu_of(0, boot) else None
+
+
+def refused_as_not_executable(facts, _boot, _end):
+    if len(facts.images) != 2 or "no-execute" not in facts.images[1]:
+        yield f"an image in a region that is mapped no-execute was not refused: {facts.images}"
+
+
 RESTARTS = frozenset({RESTART})
 EITHER = frozenset({CRASH, RESTART})
 SCENARIOS = (
@@ -121,10 +131,22 @@ SCENARIOS = (
     Scenario("machine_check_on_parked", "a_parked_cpu_survives_a_machine_check", racing=True),
     Scenario("page_fault_in_reporter", "a_page_fault_in_the_report_does_not_stop_the_crash", least_cpus=1,
              more=said_nested),
+    Scenario("stack_overflow", "a_stack_overflow_ends_in_a_dump", least_cpus=1, more=oopsed,
+             says=says_in_role_0("stack overflow at 0x")),
+    Scenario("write_to_text", "a_write_to_the_kernels_code_ends_in_a_dump", least_cpus=1, more=oopsed,
+             says=says_in_role_0("page fault at 0x")),
+    Scenario("write_to_text_elsewhere", "a_write_to_the_kernels_code_by_the_direct_map_ends_in_a_dump", least_cpus=1,
+             more=oopsed, says=says_in_role_0("page fault at 0x")),
+    Scenario("write_to_rodata", "a_write_to_a_constant_ends_in_a_dump", least_cpus=1, more=oopsed,
+             says=says_in_role_0("page fault at 0x")),
+    Scenario("run_data", "a_call_of_data_ends_in_a_dump", least_cpus=1, lost=True, more=oopsed,
+             says=says_in_role_0("page fault at 0x")),
     Scenario("no_image", "without_an_image_it_restarts_and_says_why", ends=RESTARTS, not_started=("no_image",),
              least_cpus=1),
     Scenario("damaged_image", "a_damaged_image_is_not_started", ends=RESTARTS, not_started=("image_corrupt",),
              least_cpus=1),
+    Scenario("region_not_executable", "a_region_mapped_no_execute_is_refused_when_it_is_loaded", ends=RESTARTS,
+             not_started=("no_image",), least_cpus=1, more=refused_as_not_executable),
     Scenario("nothing", "nothing_happens_and_it_says_goodbye", ends=frozenset({BYE}), least_cpus=1),
 )
 BY_NAME = {s.name: s for s in SCENARIOS}

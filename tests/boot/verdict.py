@@ -68,7 +68,7 @@ def judge_crash(facts, boot, scenario, text):
         yield "the kernel gave the crash kernel up, and it started all the same"
     yield from judge_report(facts, boot, scenario)
     for n, cpu in sorted(facts.cpus.items()):
-        yield from judge_cpu(n, cpu, text)
+        yield from judge_cpu(n, cpu, text, scenario.lost and cpu.crashing)
     yield from judge_stacks(facts)
     if facts.torn > sum(c.state in ("by nmi", "silent") for c in facts.cpus.values()):
         yield f"{facts.torn} lines are torn, and fewer CPUs were stopped by NMI"
@@ -123,18 +123,18 @@ def judge_answer(n, cpu):
         yield f"CPU {n} answered, and its registers are missing"
 
 
-def judge_cpu(n, cpu, text):
+def judge_cpu(n, cpu, text, lost):
     yield from judge_answer(n, cpu)
     if not cpu.registers:
         return
-    if cpu.rip not in text:
-        yield f"CPU {n}: rip {cpu.rip:#x} is not in the kernel's code ({text.start:#x}-{text.stop:#x})"
+    if (cpu.rip in text) == lost:
+        yield f"CPU {n}: rip {cpu.rip:#x} is {'' if lost else 'not '}in the kernel's code ({text.start:#x}-{text.stop:#x})"
     if cpu.rsp < 1 << 63:
         yield f"CPU {n}: rsp {cpu.rsp:#x} is no kernel stack"
     if not cpu.frames or cpu.frames[0] != cpu.rip:
         yield f"CPU {n}: its backtrace does not begin at rip {cpu.rip:#x}"
     for i, address in enumerate(cpu.frames):
-        if address - (i > 0) not in text:  # behind a call that never returns the code may end
+        if address - (i > 0) not in text and not (lost and i == 0):  # behind a call that never returns the code may end
             yield f"CPU {n}: frame #{i} {address:#x} is not in the kernel's code"
 
 

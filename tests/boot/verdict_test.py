@@ -150,6 +150,13 @@ class the_checker(unittest.TestCase):
     def test_finds_a_rip_outside_the_kernel(self):
         self.damaged("rip 0xffffffff80202222", "rip 0x1234", "CPU 2: rip 0x1234 is not in the kernel's code")
 
+    def test_finds_a_rip_in_the_code_where_it_must_have_left_it(self):
+        log = GOOD.replace("panic_vs_panic seed 3", "run_data seed 3")
+        self.expect(judged(log, scenario="run_data"), "is in the kernel's code")
+        lost = " ".join(judged(log.replace("0xffffffff80201234", "0x1"), scenario="run_data"))
+        self.assertNotIn("CPU 1: rip", lost)
+        self.assertNotIn("CPU 1: frame #0", lost)
+
     def test_finds_a_stack_in_user_memory(self):
         self.damaged("rsp 0xffffffff80403000", "rsp 0x403000", "CPU 2: rsp 0x403000 is no kernel stack")
 

@@ -16,6 +16,7 @@ struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
   static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
   static bool may_take_interrupts() noexcept { return true; }
+  static x86::stack_choice next_stack(x86::handler_stack, x86::stack_choice choice) noexcept { return choice; }
   static lastcpu::cpu_id this_cpu() noexcept { return asks; }
   static bool is_online(lastcpu::cpu_id) noexcept { return true; }
   static uint32_t apic_id(lastcpu::cpu_id cpu) noexcept { return cpu; }
@@ -30,6 +31,13 @@ constinit lastcpu::crash_domain<port> machine;
 template class lastcpu::crash_domain<port>;
 template class lastcpu::crash_domain<port_with<x86::xxh64>>;
 template struct x86::lapic<x86::lapic_bus<port>>;
+
+void handle(const x86::registers& regs) {
+  port::handlers::stop(machine, regs);
+  (void)port::handlers::nmi(machine, regs);
+  port::handlers::panic_in_nmi(machine, "unknown NMI", regs);
+  port::handlers::machine_check(machine, regs);
+}
 
 x86::load_error load(const x86::crash_region& region, const unsigned char* file, uint64_t bytes,
                      x86::crash_image_record& out) {

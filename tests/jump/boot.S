@@ -88,6 +88,7 @@ gdt_register:
         .long   gdt, 0
 
         .bss
+        .globl  level5, level4, level4_high, high_table, high_pages
         .balign 4096
 level5:      .skip 4096
 level4:      .skip 4096

@@ -26,6 +26,8 @@ enum class verdict : uint8_t {
   wrong_breakpoints,
   wrong_stamps,
   nmi_is_blocked,
+  not_executable,
+  foreign_fault_lost,
 };
 
 /// An NMI for this CPU, through its local APIC. `base`: where physical address 0 is mapped.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A kernel of one CPU that loads what the boot loader handed it and jumps. Its command line says from where: "nmi" from
-// a real NMI's handler, "fault" into a crash kernel that faults, anything else plainly. Ends QEMU with a number when the jump
+// a real NMI's handler, "x4" from a region that the tables of level 4 make no-execute, "probe" after faults
+// of others in the probe of the region, "fault" into a crash kernel that faults, anything else plainly. Ends QEMU with a number when the jump
 // can't be tried.
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
@@ -95,21 +96,73 @@ void watch_the_region() {
                  "r"(execution_0 | write_of_two_bytes_1 | write_of_eight_bytes_2));
 }
 
+extern "C" uint64_t level5[], level4[], level4_high[], high_table[], high_pages[];
+
+// At one level, as `how` says: '2' is the region's own 2 MiB pages, and more are whole tables of the direct map.
+void forbid_execution(char how) {
+  constexpr uint64_t no_execute = uint64_t{1} << 63;
+  constexpr uint64_t large_page = 2 << 20;
+  uint64_t* const fourth = LASTCPU_FIVE_LEVELS ? level4_high : level4 + 256;
+  uint64_t* const entries[] = {high_pages + region_physical / large_page, high_table, fourth, level5 + 256};
+  for (uint64_t i = 0; i < (how == '2' ? region_bytes / large_page : 1); ++i) entries[how - '2'][i] |= no_execute;
+  write_cr4(read_cr4() ^ 0x80);  // PGE: forgets global translations, too
+  write_cr4(read_cr4() ^ 0x80);
+}
+
+// The kernel's handler of page faults, for two that are not the probe's: goes on behind a load of three bytes, or behind the
+// call of what could not be fetched.
+asm(R"(
+  foreign_fault:
+      incl foreign_faults(%rip)
+      testb $0x10, (%rsp)
+      jnz 1f
+      addq $3, 8(%rsp)
+      jmp 2f
+  1:  mov 32(%rsp), %rcx
+      mov (%rcx), %rcx
+      mov %rcx, 8(%rsp)
+      addq $8, 32(%rsp)
+  2:  addq $8, %rsp
+      iretq)");
+extern "C" const char foreign_fault[];
+extern "C" volatile uint32_t foreign_faults;
+volatile uint32_t foreign_faults = 0;
+
+// As an NMI may, that comes while the region is probed.
+struct faults_meanwhile : probe_machine {
+  static void use_idt(const pseudo_descriptor& d) noexcept {
+    lidt(d);
+    constexpr uint64_t nowhere = 32 << 20;
+    asm volatile("mov (%0), %%rax\n\tmov $1, %%eax\n\tcall *%0" : : "b"(nowhere) : "rax", "rcx", "memory");
+  }
+};
+
+void probe_among_faults(const crash_region& region) {
+  gates[14] = interrupt_gate::to(reinterpret_cast<uint64_t>(foreign_fault), 0x38);
+  const bool ran = can_execute<faults_meanwhile>(region.mapped);
+  // Two with the probe's IDT, and two with the kernel's own, which is back then.
+  if (!ran || foreign_faults != 4) end(verdict::foreign_fault_lost);
+}
+
 }  // namespace
 
 extern "C" void dying_kernel(const start_info* info) {
   install_tables();
   take_external_nmis();
   turn_on_all_of_cr4();
-  const char how = *mapped<const char>(info->command_line);
+  const char* const words = mapped<const char>(info->command_line);
+  const char how = words[0];
   const module& image = *mapped<const module>(info->module_list);
   load_options options;
   options.cpu_capacity = 4;
   options.kernel_data = how == 'f' ? fault_please : 0;
   const crash_region region{region_physical, mapped<unsigned char>(region_physical), region_bytes};
-  if (load_crash_kernel(region, mapped<const unsigned char>(image.address), image.bytes, options, record) !=
-      load_error::none)
-    end(verdict::not_loaded);
+  if (how == 'p' && words[1] == 'r') probe_among_faults(region);
+  if (how == 'x') forbid_execution(words[1]);
+  const load_error wrong =
+      load_crash_kernel(region, mapped<const unsigned char>(image.address), image.bytes, options, record);
+  if (wrong != load_error::none)
+    end(wrong == load_error::region_not_executable ? verdict::not_executable : verdict::not_loaded);
   if (!image_intact(record)) end(verdict::not_intact);
   print_hex(direct_map + region_physical + record.trampoline);
   print_hex(record.entry);

@@ -24,6 +24,13 @@ static uint64_t tsc_hertz() {
   return 1'000'000'000;
 }
 
+static lastcpu::x86::stack_choice set_ist(lastcpu::x86::handler_stack, lastcpu::x86::stack_choice choice) {
+  return choice;
+}
+static bool is_mine(const lastcpu::x86::registers&) {
+  return true;
+}
+
 #include "port_x86_64.inc"
 
 int main() {

@@ -390,6 +390,7 @@ constexpr auto last_error = load_error::entry_outside;
 
 TEST(load_error, every_one_is_provoked_above) {
   for (uint32_t e = 1; e <= static_cast<uint32_t>(last_error); ++e) {
+    if (load_error{e} == load_error::region_not_executable) continue;  // execution_probe_test.cpp
     const auto provokes = [e](const refusal& r) { return static_cast<uint32_t>(r.reason) == e; };
     EXPECT_TRUE(std::any_of(std::begin(refusals), std::end(refusals), provokes)) << to_string(load_error{e});
   }

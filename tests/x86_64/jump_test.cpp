@@ -168,6 +168,12 @@ TEST_F(trampoline, code_does_things_in_the_one_order_that_works) {
       "\x0f\x01\x93"sv,  // lgdt, late
       "\x0f\x22\xc0"sv,  // mov %rax, %cr0
       "\x48\xcf"sv,      // iretq
+      "\x48\xcf"sv,      // that of an NMI; here a fault comes in
+      "\xee"sv,          // out, port 0xcf9
+      "\xee"sv,          // again: this one resets
+      "\xf3\x90"sv,      // pause, while it does
+      "\x0f\x01\x1d"sv,  // lidt, of an empty table
+      "\xcc"sv,          // int3
   };
   size_t at = 0;
   for (const std::string_view step : steps) {

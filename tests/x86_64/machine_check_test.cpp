@@ -1,55 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
 
 #include <gtest/gtest.h>
 
-#include "privileged.hpp"
-
 namespace {
 
 using namespace lastcpu;
-
-struct fake_domain {
-  gate_word word;
-  bool has_parked = false;
-  uint32_t stopped = 0;
-  [[nodiscard]] const fake_domain& gate() const { return *this; }
-  [[nodiscard]] const fake_domain& cpus() const { return *this; }
-  [[nodiscard]] gate_word read() const { return word; }
-  [[nodiscard]] bool acknowledged(cpu_id cpu) const { return cpu == 2 && has_parked; }
-  void handle_nmi(const x86::registers&) {
-    privileged::note("does not come back");
-    ++stopped;
-  }
-};
-
-struct kernel {
-  static cpu_id this_cpu() noexcept { return 2; }
-};
-
-lines machine_check_with(gate_word word, uint32_t& stopped, bool has_parked = false) {
-  privileged::begin();
-  fake_domain domain{word, has_parked};
-  x86::machine_check_on_parked<kernel>(domain, x86::registers{});
-  stopped = domain.stopped;
-  return privileged::take();
-}
-
-TEST(machine_check_on_parked, is_the_kernels_before_somebody_has_committed_and_on_the_owner) {
-  uint32_t stopped = 0;
-  EXPECT_EQ(machine_check_with(gate_word{}, stopped), lines{});
-  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::panicking), stopped), lines{});
-  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(2, phase::dumping), stopped), lines{});
-  EXPECT_EQ(stopped, 0u);
-}
-
-TEST(machine_check_on_parked, is_forgotten_on_a_loser_that_waits_and_goes_on_as_its_panic) {
-  uint32_t stopped = 0;
-  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::panicking), stopped, true), lines{"wrmsr 17a 0"});
-  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::trial), stopped, true), lines{"wrmsr 17a 0"});
-  EXPECT_EQ(stopped, 0u);
-}
 
 struct status_machine {
   static inline uint64_t status = 0, cr4 = 0;
@@ -85,13 +41,6 @@ TEST(forget_machine_check, leaves_the_registers_alone_where_there_is_nothing_to_
   status_machine::status = 5;
   x86::forget_machine_check<status_machine>();
   EXPECT_EQ(status_machine::status, 5u);
-}
-
-TEST(machine_check_on_parked, is_forgotten_and_stops_this_cpu_once_another_has_committed) {
-  uint32_t stopped = 0;
-  const lines in_this_order{"wrmsr 17a 0", "does not come back"};
-  EXPECT_EQ(machine_check_with(gate_word{}.taken_by(5, phase::dumping), stopped), in_this_order);
-  EXPECT_EQ(stopped, 1u);
 }
 
 }  // namespace

@@ -26,10 +26,11 @@ struct event {
 inline event events[256];
 inline int event_count = 0;
 inline uint64_t cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0;
-inline uint64_t msr_0x1b = 0;     // IA32_APIC_BASE
-inline uint64_t other_msrs = 0;   // what any other one reads as
-inline uint32_t port_answer = 0;  // what any port reads as
-inline int halts_to_go = 0;       // that many more, then back to where `out` was set
+inline uint64_t msr_0x1b = 0;       // IA32_APIC_BASE
+inline uint64_t other_msrs = 0;     // what any other one reads as
+inline uint32_t port_answer = 0;    // what any port reads as
+inline bool vmxoff_faults = false;  // then back to where `out` was set
+inline int halts_to_go = 0;         // that many more, then back to where `out` was set
 inline sigjmp_buf out;
 
 inline void note(const char* what, int numbers = 0, uint64_t number = 0, uint64_t value = 0) {
@@ -113,7 +114,9 @@ class machine_state {
     ++length_;
     switch (at[1]) {
       case 0xc4:
-        return note("vmxoff"), true;
+        note("vmxoff");
+        if (vmxoff_faults) siglongjmp(out, 1);
+        return true;
       case 0xc8:
         must_be_zero(REG_RCX), must_be_zero(REG_RDX);
         return note("monitor", 1, static_cast<uint64_t>(g_[REG_RAX])), true;
@@ -221,6 +224,7 @@ inline void begin() {
   sigaction(SIGILL, &action, nullptr);
   sigaction(SIGTRAP, &action, nullptr);
   event_count = 0;
+  vmxoff_faults = false;
   cr0 = cr2 = cr3 = cr4 = cr8 = msr_0x1b = other_msrs = port_answer = 0;
 }
 

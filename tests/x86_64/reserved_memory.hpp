@@ -31,6 +31,7 @@ struct reserved_memory {
     o.map_bytes = 128 << 20;
     o.cpu_capacity = 4;
     o.levels = x86::paging::four_levels;
+    o.region_execution = x86::execution::taken_for_granted;
     return o;
   }
   [[nodiscard]] bool untouched() const { return memory == before; }

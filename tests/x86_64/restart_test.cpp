@@ -24,12 +24,22 @@ struct machine {
     return keyboard_status;
   }
   static void out8(uint16_t port, uint8_t v) noexcept { note(), log.add("out8", port, v); }
-  static void triple_fault() noexcept { note(), log.add("triple fault"); }
+  static void drop_idt() noexcept { note(), log.add("no idt"); }
+  static void breakpoint() noexcept { log.add("breakpoint"); }
+  static inline uint64_t efer = 0, cr4 = 0;
+  static uint64_t rdmsr(uint32_t) noexcept { return efer; }
+  static void wrmsr(uint32_t number, uint64_t v) noexcept { log.add("wrmsr", number, v); }
+  static uint64_t read_cr4() noexcept { return cr4; }
+  static void write_cr4(uint64_t v) noexcept { log.add("cr4", v); }
+  static void vmxoff() noexcept { log.add("vmxoff"); }
+  static void stgi() noexcept { log.add("stgi"); }
   static uint64_t now() noexcept { return clock++; }
   static inline uint32_t pauses = 0;
   static void pause() noexcept { ++pauses; }
   static void note() noexcept { when.push_back(clock); }
 };
+
+struct kernel {};
 
 lines restarted(uint8_t reset_control, uint32_t busy_reads, uint8_t keyboard_status = 0, uint64_t clock = 0) {
   machine::clock = clock;
@@ -37,12 +47,23 @@ lines restarted(uint8_t reset_control, uint32_t busy_reads, uint8_t keyboard_sta
   machine::reset_control = reset_control;
   machine::busy_reads = busy_reads;
   machine::keyboard_status = keyboard_status;
-  restart<machine>(1'000'000);
+  restart<kernel, machine>(1'000'000);
   return machine::log.take();
 }
 
 TEST(restart, goes_down_the_ladder) {
-  EXPECT_EQ(restarted(0, 0), (lines{"out8 cf9 2", "out8 cf9 6", "out8 64 fe", "triple fault"}));
+  EXPECT_EQ(restarted(0, 0), (lines{"out8 cf9 2", "out8 cf9 6", "out8 64 fe", "no idt", "breakpoint"}));
+}
+
+TEST(restart, leaves_virtualisation_behind_the_ports_and_where_a_fault_is_the_restart) {
+  machine::cr4 = 0x26f0;
+  EXPECT_EQ(restarted(0, 0),
+            (lines{"out8 cf9 2", "out8 cf9 6", "out8 64 fe", "no idt", "vmxoff", "cr4 6f0", "breakpoint"}));
+  machine::cr4 = 0;
+  machine::efer = 0x1d01;
+  EXPECT_EQ(restarted(0, 0),
+            (lines{"out8 cf9 2", "out8 cf9 6", "out8 64 fe", "no idt", "stgi", "wrmsr c0000080 d01", "breakpoint"}));
+  machine::efer = 0;
 }
 
 TEST(restart, keeps_the_other_bits_of_the_reset_control_register) {
@@ -89,12 +110,12 @@ TEST(restart, pauses_while_it_waits) {
 }
 
 TEST(restart, over_the_end_of_the_clock_takes_no_longer) {
-  EXPECT_EQ(restarted(0, 0, 2, ~uint64_t{0} - 60'000).back(), "triple fault");
+  EXPECT_EQ(restarted(0, 0, 2, ~uint64_t{0} - 60'000).back(), "breakpoint");
   EXPECT_LE(machine::clock, 100'000u);
 }
 
 TEST(restart, a_keyboard_controller_that_is_not_there_costs_a_bounded_time) {
-  EXPECT_EQ(restarted(0xff, 0, 0xff).back(), "triple fault");
+  EXPECT_EQ(restarted(0xff, 0, 0xff).back(), "breakpoint");
   EXPECT_LE(machine::clock, 200'000u);
 }
 

@@ -35,6 +35,14 @@ needed=(
   "python:scipy            python3-scipy"
   "python:clang.cindex     python3-clang"
 )
+if [[ $(uname -m) == x86_64 ]]; then  # elsewhere no example kernel is built
+  needed+=(
+    "program:grub-mkrescue   grub-common"
+    "file:/usr/lib/grub/i386-pc/moddep.lst grub-pc-bin"
+    "program:xorriso         xorriso"
+    "program:mformat         mtools"
+  )
+fi
 
 # For tools/mutate --random: it builds what tools/test builds, and parses the headers.
 needed_for_mutate=(
@@ -87,6 +95,7 @@ system_python=/usr/bin/python3
 is_present() {
   case $1 in
     program:*) has_program "${1#program:}" ;;
+    file:*) [[ -e ${1#file:} ]] ;;
     header:*) printf '#include <%s>\n' "${1#header:}" | g++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
     python:*) "$system_python" -c "import ${1#python:}" >/dev/null 2>&1 ;;
     fuzzer:*)

@@ -15,7 +15,7 @@ namespace {
 // The report names what this CPU was running, and that pointer is bad.
 void page_fault_in_reporter(uint32_t) noexcept {
   cpus::all[port::this_cpu()].running = reinterpret_cast<const char*>(0x10);
-  machine.panic("reported through a bad pointer");
+  panic_here("reported through a bad pointer");
 }
 
 bool faults(const x86::registers&) noexcept {
@@ -28,7 +28,7 @@ void nested_in_step(uint32_t role) noexcept {
   if (role == 0) nmi::set_handler(faults);
   x86::cli();
   stage::meet();
-  if (role == 0) machine.panic("faults in a step");
+  if (role == 0) panic_here("faults in a step");
   stage::wait_until([] { return machine.gate().read().step() >= static_cast<uint32_t>(lastcpu::step::rung_0); });
   stage::send_nmi(stage::cpu_of(0));
   stage::wait_until([] { return false; });
@@ -39,13 +39,13 @@ void fault_in_each_rung(uint32_t role) noexcept {
   stage::meet();
   if (role != 0) return;
   memory::unmap(port::firmware.local_apic);
-  machine.panic("can't reach the local APIC");
+  panic_here("can't reach the local APIC");
 }
 
 // The last step before the jump masks the IO-APIC, which has been unmapped.
 void fault_in_shutdown(uint32_t) noexcept {
   memory::unmap(port::firmware.io_apics[0]);
-  machine.panic("can't reach the IO-APIC");
+  panic_here("can't reach the IO-APIC");
 }
 
 constinit lastcpu::atomic<uint32_t> check_on_parked{};
@@ -55,9 +55,9 @@ void machine_check_on_parked(uint32_t role) noexcept {
   check_on_parked.store(1, lastcpu::order::relaxed);  // both roles, before they meet
   x86::cli();
   stage::meet();
-  if (role == 0) machine.panic("first");
+  if (role == 0) panic_here("first");
   stage::wait_until([] { return machine.gate().in_progress(); });
-  machine.panic("parks, and has a machine check");
+  panic_here("parks, and has a machine check");
 }
 
 bool all_others_wait() noexcept {
@@ -71,11 +71,11 @@ bool all_others_wait() noexcept {
 void machine_checks_at_once(uint32_t role) noexcept {
   if (role != 0) stage::wait_until([] { return false; });
   x86::cli();
-  if (!machine.gate().claim(lastcpu::hold::trial).won()) machine.panic("BUG: the gate was not open");
+  if (!machine.gate().claim(lastcpu::hold::trial).won()) panic_here("BUG: the gate was not open");
   console::line() << "kernel: waits for machine checks";
   stage::wait_until(all_others_wait);
   (void)machine.gate().release();
-  machine.panic("all others have lost");
+  panic_here("all others have lost");
 }
 
 constinit lastcpu::atomic<uint32_t> wedged{};

@@ -21,7 +21,7 @@ void nmi_on_dumper(uint32_t role) noexcept {
   nmi::panic_on_unknown(true);
   x86::cli();
   stage::meet();
-  if (role == 0) machine.panic("dumps");
+  if (role == 0) panic_here("dumps");
   stage::wait_until(committed);
   stage::send_nmi(stage::cpu_of(0));
   stage::wait_until([] { return false; });
@@ -31,7 +31,7 @@ void nmi_on_dumper(uint32_t role) noexcept {
 void nmi_loser(uint32_t role) noexcept {
   nmi::panic_on_unknown(true);
   stage::meet_with_skew();
-  if (role == 0) machine.panic("races an NMI");
+  if (role == 0) panic_here("races an NMI");
   stage::send_nmi(port::this_cpu());
   stage::wait_until([] { return false; });
 }
@@ -58,7 +58,7 @@ void nmi_storm(uint32_t role) noexcept {
   x86::cli();
   stage::meet_with_skew();
   if (role == 1) storm();
-  machine.panic("in a storm of NMIs");
+  panic_here("in a storm of NMIs");
 }
 
 constinit lastcpu::atomic<uint32_t> storming{};
@@ -75,7 +75,7 @@ void nmi_storm_to_the_end(uint32_t role) noexcept {
   stage::meet();
   if (role == 1) return stage::send_nmi(port::this_cpu());
   stage::wait_until([] { return storming.load(lastcpu::order::acquire) != 0; });
-  machine.panic("in a storm of NMIs");
+  panic_here("in a storm of NMIs");
 }
 
 constexpr uint64_t smi_handler = 0x3'8000;  // where a CPU begins that the firmware has not moved
@@ -114,7 +114,7 @@ void smi_storm_on_parked(uint32_t role) noexcept {
   if (role == 2) return;
   stage::wait_until([] { return storming.load(lastcpu::order::acquire) != 0; });
   stage::wait_until([] { return smis() != 0 || stage::cpu_of(2) == 0; });
-  machine.panic("somebody has SMIs");
+  panic_here("somebody has SMIs");
 }
 
 }  // namespace

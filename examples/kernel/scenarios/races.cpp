@@ -10,7 +10,7 @@ namespace {
 [[noreturn]] void panic_as(uint32_t role) noexcept {
   text message;
   message << "panic in role " << role;
-  machine.panic(message.c_str());
+  panic_here(message.c_str());
 }
 
 void panic_vs_panic(uint32_t role) noexcept {
@@ -36,20 +36,20 @@ void oops_vs_panic(uint32_t role) noexcept {
 void released_under_waiter(uint32_t role) noexcept {
   if (role == 0 && machine.image().ready()) stage::damage_the_image();
   stage::meet_with_skew();
-  if (role == 1) machine.panic("waited for the gate");
+  if (role == 1) panic_here("waited for the gate");
   while (machine.crash_kexec() != lastcpu::kexec_outcome::held_by_other) {
   }
-  machine.panic("gave the gate back");
+  panic_here("gave the gate back");
 }
 
 // The same with a hold that is given back once, when role 1 sleeps: its only chance.
 void released_once(uint32_t role) noexcept {
   if (role == 1) {
     stage::wait_until([] { return machine.gate().in_progress(); });
-    machine.panic("waited for one release");
+    panic_here("waited for one release");
   }
   lastcpu::x86::cli();
-  if (!machine.gate().claim(lastcpu::hold::trial).won()) machine.panic("BUG: the gate was not open");
+  if (!machine.gate().claim(lastcpu::hold::trial).won()) panic_here("BUG: the gate was not open");
   stage::wait_until([] { return machine.cpus().acknowledged(stage::cpu_of(1)); });
   stage::wait_us(stage::seed() % 64);
   if (stage::seed() % 2 != 0) stage::send_nmi(stage::cpu_of(1));  // it may wake role 1, or come just too early for that
@@ -62,9 +62,9 @@ void released_once(uint32_t role) noexcept {
 // Both want to stop the others; one of them owns the gate, and the other is told that it does not.
 void concurrent_stop(uint32_t role) noexcept {
   stage::meet_with_skew();
-  if (role == 0) machine.panic("stops the others");
+  if (role == 0) panic_here("stops the others");
   const bool refused = machine.stop_others().status() == lastcpu::stop_status::not_the_arbiter;
-  machine.panic(refused ? "refused: not the arbiter" : "BUG: a second arbiter");
+  panic_here(refused ? "refused: not the arbiter" : "BUG: a second arbiter");
 }
 
 }  // namespace

@@ -23,5 +23,6 @@ extern const scenario nmis[];            // nmis.cpp
 extern const scenario stops[];           // stops.cpp
 extern const scenario faults[];          // faults.cpp
 extern const scenario image_troubles[];  // image_troubles.cpp
+extern const scenario protection[];      // protection.cpp
 
 }  // namespace scenarios

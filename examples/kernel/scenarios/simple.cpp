@@ -12,7 +12,7 @@ void nothing(uint32_t) noexcept {
 }
 
 void panic(uint32_t) noexcept {
-  machine.panic("as asked");
+  panic_here("as asked");
 }
 
 void oops(uint32_t) noexcept {

@@ -36,7 +36,8 @@ uint64_t beginning() noexcept {
 
 const scenarios::scenario* find(const char* name) noexcept {
   const scenarios::scenario* lists[] = {scenarios::simple_ones, scenarios::races,  scenarios::nmis,
-                                        scenarios::stops,       scenarios::faults, scenarios::image_troubles};
+                                        scenarios::stops,       scenarios::faults, scenarios::image_troubles,
+                                        scenarios::protection};
   for (const auto* list : lists)
     for (; list->name != nullptr; ++list)
       if (same(list->name, name)) return list;

@@ -18,7 +18,7 @@ void for_ever() noexcept {
 void wedged_irqs_off(uint32_t role) noexcept {
   if (role == 1) x86::cli();
   stage::meet();
-  if (role == 0) machine.panic("somebody has interrupts off");
+  if (role == 0) panic_here("somebody has interrupts off");
   for_ever();
 }
 
@@ -27,7 +27,7 @@ void wedged_irqs_off(uint32_t role) noexcept {
 void wedged_without_stack(uint32_t role) noexcept {
   if (role == 1) x86::cli();
   stage::meet();
-  if (role == 0) machine.panic("somebody has no stack");
+  if (role == 0) panic_here("somebody has no stack");
   constexpr uint64_t nowhere = 0xffff'ffff'ffff'f000;
   asm volatile("movq %0, %%rsp\n1:\tpause\n\tjmp 1b" : : "r"(nowhere) : "memory");
 }
@@ -46,7 +46,7 @@ void panic_against_nmi(uint32_t role, nmi::handler handler, const char* message)
   stage::meet();
   if (role == 1) return stage::send_nmi(port::this_cpu());
   stage::wait_until([] { return in_nmi.load(lastcpu::order::acquire) != 0; });
-  machine.panic(message);
+  panic_here(message);
 }
 
 void wedged_in_nmi(uint32_t role) noexcept {
@@ -72,7 +72,7 @@ void stray_ack(uint32_t role) noexcept {
     (void)port::local_apic::send(port::apic_id(stage::cpu_of(1 - role)), x86::ipi_message::fixed(port::stop_vector));
     stage::wait_us(stage::seed() % 50);
   }
-  if (role == 0) machine.panic("after stray interrupts");
+  if (role == 0) panic_here("after stray interrupts");
 }
 
 // The owner of the gate stops the others twice, by hand, before it panics.
@@ -84,7 +84,7 @@ void double_stop(uint32_t) noexcept {
   const auto again = machine.stop_others();
   bool same = first.status() == again.status();
   for (lastcpu::cpu_id cpu = 0; cpu < port::max_cpus; ++cpu) same = same && first.state(cpu) == again.state(cpu);
-  machine.panic(same ? "stopped twice, one report" : "BUG: stopped twice, two reports");
+  panic_here(same ? "stopped twice, one report" : "BUG: stopped twice, two reports");
 }
 
 }  // namespace

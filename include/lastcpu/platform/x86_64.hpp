@@ -19,12 +19,14 @@
 // Optional: static bool owns_every_cpu() noexcept (true while no CPU of this machine is anybody else's, is being started,
 // or is parked in code that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
 // bool in_vmx_operation() (resettable.hpp), bool can_monitor() (wait.hpp), wake_vector and bool may_take_interrupts()
-// (doze.hpp: losers sleep also where mwait is not to be had), and the optional members of platform.hpp.
+// (doze.hpp: losers sleep also where mwait is not to be had), next_stack() (handlers.hpp: for the handlers of NMIs and
+// machine checks), and the optional members of platform.hpp.
 // A member of the kernel's own with the name of one below takes its place. General registers only.
 
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/digest.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
+#include <lastcpu/platform/x86_64/handlers.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
@@ -122,8 +124,8 @@ struct x86_64 {
   /// Leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
   /// the gate yet, and its own sources are park()'s business.
   static void make_resettable() noexcept {
-    x86::leave_virtualisation<Kernel>();
     x86::forget_machine_check();
+    x86::leave_virtualisation<Kernel>();  // last: VMXOFF may fault
   }
 
   /// Local sources masked, interrupts off, hlt. What ends a hlt all the same (an NMI whose handler returns, an SMI, a
@@ -143,23 +145,21 @@ struct x86_64 {
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
 
-  /// VMX and SVM left, the local sources, legacy PICs and IO-APICs masked, task priority 0. What is likeliest to fault
-  /// comes last. Devices are as they were, and what they signal by messages still comes.
+  /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A fault skips what comes behind
+  /// it, so the likelier one faults, the later it comes: registers of devices may be unmapped, VMXOFF may be invalid.
+  /// Devices are as they were, and what they signal by messages still comes.
   static void crash_shutdown(const registers&) noexcept {
-    x86::leave_virtualisation<Kernel>();
     x86::write_cr8(0);
+    x86::mask_legacy_pics();
+    x86::forget_machine_check();
     local_apic::mask_local_sources();
     let_losers_park();
-    x86::mask_legacy_pics();
     x86::mask_io_apics<Kernel>();
+    x86::leave_virtualisation<Kernel>();
   }
   static void jump(const image& i) noexcept { x86::jump_to(i); }
 
-  /// Leaves VMX and SVM first: a CPU in VMX operation blocks INIT, which is what some resets are.
-  static void emergency_restart() noexcept {
-    x86::leave_virtualisation<Kernel>();
-    x86::restart(Kernel::ticks_per_second());
-  }
+  static void emergency_restart() noexcept { x86::restart<Kernel>(Kernel::ticks_per_second()); }
   [[noreturn]] static void halt() noexcept {
     let_losers_park();
     park();
@@ -168,11 +168,8 @@ struct x86_64 {
   /// The handler of `wake_vector`; see doze.hpp.
   static void handle_wake(registers& regs) noexcept { x86::handle_wake<Kernel>(regs); }
 
-  /// For the handler of vector 18; see machine_check.hpp.
-  template <class Domain>
-  static void machine_check_on_parked(Domain& domain, const registers& regs) noexcept {
-    x86::machine_check_on_parked<Kernel>(domain, regs);
-  }
+  /// What the handlers of the stop interrupt, the NMI and the machine check are made of; see handlers.hpp.
+  using handlers = x86::handlers<Kernel>;
 
  private:
   static void let_losers_park() noexcept {

@@ -8,7 +8,8 @@
 //
 // Files: a static ELF64 executable, whose segments go to their physical addresses and whose entry is physical; or a
 // flat image that goes to the region's start and is entered at its first byte.
-// Guarantee: all is checked before the first write; a refused file leaves the region and `out` as they were.
+// Guarantee: all is checked before the first write; a refused file leaves the region and `out` as they were. That the region
+// can be executed is checked by doing it, last, with bytes that are put back.
 // The file is elsewhere, also where it is mapped twice, and nobody writes to it meanwhile: its headers are read more than
 // once, so what user code gave is copied into the kernel's memory first.
 // Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
@@ -16,6 +17,7 @@
 
 #include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/elf64.hpp>
+#include <lastcpu/platform/x86_64/execution_probe.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 #include <lastcpu/platform/x86_64/load_error.hpp>
@@ -32,6 +34,11 @@ enum class paging : uint8_t {
   five_levels,
 };
 
+enum class execution : uint8_t {
+  tried,              // the region's mapping lets this CPU execute there, or the load is refused (execution_probe.hpp)
+  taken_for_granted,  // for who can't have its IDT exchanged for a moment
+};
+
 struct load_options {
   uint64_t map_bytes = uint64_t{4} << 30;  // physical memory from 0 on that the crash kernel finds mapped
   uint32_t cpu_capacity = 0;               // CPUs that the handover has room for; one more for those without a number
@@ -39,6 +46,7 @@ struct load_options {
   uint64_t ticks_per_second = 0;           // of the TSC, handed over
   bool flat = false;                       // the file is no ELF
   paging levels = paging::as_this_cpu;
+  execution region_execution = execution::tried;
 };
 
 inline constexpr uint64_t crash_stack_bytes = 16384;
@@ -180,13 +188,15 @@ inline void write(const unsigned char* file, uint64_t bytes, bool flat, const co
 }  // namespace detail
 
 /// Loads `file` for jump_to(), and describes it in `out`. The contract stands above.
-template <class Digest = xxh64>
+template <class Digest = xxh64, class ProbedMachine = probe_machine>
 [[nodiscard]] inline load_error load_crash_kernel(const crash_region& region, const unsigned char* file, uint64_t bytes,
                                                   const load_options& options, crash_image_record& out) noexcept {
   detail::control_layout layout;
   crash_image_record r;
   const load_error wrong = detail::plan(region, file, bytes, options, layout, r);
   if (wrong != load_error::none) return wrong;
+  if (options.region_execution == execution::tried && !can_execute<ProbedMachine>(region.mapped + layout.trampoline))
+    return load_error::region_not_executable;
   detail::write(file, bytes, options.flat, layout, r);
   r.digest = detail::digest_of<Digest>(r);
   r.seal = detail::seal_of(r);

@@ -33,11 +33,9 @@ struct hardware {
   static void write32(volatile void* base, uint32_t offset, uint32_t v) noexcept {
     *(static_cast<volatile uint32_t*>(base) + offset / 4) = v;
   }
-  /// An exception that finds no descriptor table: the CPU shuts down, and the machine resets it.
-  static void triple_fault() noexcept {
-    lidt(pseudo_descriptor{0, 0});
-    breakpoint();
-  }
+  /// From here on any exception finds no descriptor table: the CPU shuts down, and the machine resets it.
+  static void drop_idt() noexcept { lidt(pseudo_descriptor{0, 0}); }
+  static void breakpoint() noexcept { x86::breakpoint(); }
 };
 
 }  // namespace lastcpu::x86

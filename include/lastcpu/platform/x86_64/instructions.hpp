@@ -183,6 +183,17 @@ static_assert(sizeof(pseudo_descriptor) == 10);
   asm volatile("sgdt %0" : "=m"(d));
   return d;
 }
+/// Where this CPU's IDT is.
+[[nodiscard, gnu::always_inline]] inline pseudo_descriptor sidt() noexcept {
+  pseudo_descriptor d;
+  asm volatile("sidt %0" : "=m"(d));
+  return d;
+}
+[[nodiscard, gnu::always_inline]] inline uint16_t read_cs() noexcept {
+  uint32_t v;
+  asm volatile("movl %%cs, %0" : "=r"(v));
+  return static_cast<uint16_t>(v);
+}
 [[gnu::always_inline]] inline void ltr(uint16_t selector) noexcept {
   asm volatile("ltr %0" ::"r"(selector) : "memory");
 }

@@ -5,7 +5,7 @@
 // What the crash kernel finds, entered as a function of one argument: RDI = physical address of the handover
 // (handover.hpp); 64-bit mode, ring 0, [0, map_bytes) mapped one to one, a stack of 16 KiB, aligned as after a call,
 // with 0 as return address; CS 0x08, SS DS ES 0x10, FS GS LDT null; interrupts off, NMIs on and ignored, any other
-// exception restarts the machine; no breakpoint armed; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers
+// exception restarts the machine, no machine check is being handled; no breakpoint armed; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers
 // 0. Left as they were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts that are pending or in service in
 // the local APIC; other CPUs, which may run as long as they are silent.
 

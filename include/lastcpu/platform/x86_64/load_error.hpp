@@ -13,6 +13,7 @@ enum class load_error : uint32_t {
   region_too_small,
   region_above_map,
   region_inside_map,
+  region_not_executable,
   bad_map_bytes,
   no_cpus,
   // any file
@@ -56,6 +57,8 @@ enum class load_error : uint32_t {
       return "the reserved region ends above map_bytes: reserve it lower, or raise map_bytes";
     case load_error::region_inside_map:
       return "the reserved region is mapped below map_bytes at another address than its own: map it higher";
+    case load_error::region_not_executable:
+      return "the reserved region is mapped no-execute: map it executable, for the kernel, in every address space";
     case load_error::bad_map_bytes:
       return "map_bytes is not a multiple of 2 MiB from 2 MiB to 128 TiB";
     case load_error::no_cpus:

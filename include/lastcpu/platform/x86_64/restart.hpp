@@ -3,6 +3,7 @@
 // Ways to restart a PC, each with a bound, the next one if the machine is still there.
 
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/resettable.hpp>
 
 #include <stdint.h>
 
@@ -44,9 +45,12 @@ template <class Hw>
 
 }  // namespace detail
 
-/// Port 0xcf9, then the keyboard controller's reset line, then a triple fault. Interrupts off. Returns when none of
-/// them has done it, after 0.2 seconds at most.
-template <class Hw = hardware>
+/// Port 0xcf9, then the keyboard controller's reset line, then a triple fault. Interrupts off. After 0.2 seconds at most
+/// the last one is tried; a machine that survives it is past help.
+/// VMX and SVM are left last: a CPU in VMX operation holds an INIT back, which is what the second and third way are on some
+/// machines, and takes it when it leaves. VMXOFF may fault where the kernel does not know better (resettable.hpp); without
+/// an IDT that is the triple fault.
+template <class Kernel, class Hw = hardware>
 inline void restart(uint64_t ticks_per_second) noexcept {
   const uint64_t patience = ticks_per_second / 1'000'000 * restart_patience_us;
   detail::restart_by_cf9<Hw>(ticks_per_second);
@@ -54,7 +58,9 @@ inline void restart(uint64_t ticks_per_second) noexcept {
   (void)detail::keyboard_controller_ready<Hw>(patience);
   Hw::out8(0x64, 0xfe);  // ready or not: there is nothing to lose
   detail::wait_ticks<Hw>(patience);
-  Hw::triple_fault();
+  Hw::drop_idt();
+  leave_virtualisation<Kernel, Hw>();
+  Hw::breakpoint();
 }
 
 }  // namespace lastcpu::x86

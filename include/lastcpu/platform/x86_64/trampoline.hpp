@@ -6,7 +6,8 @@
 // order: IDT, stack and GDT of its own; CR4 down to what a fresh kernel expects; the new page tables; on at the
 // physical address; the final IDT, GDT, segments and stack; the crash kernel's entry. An NMI at any instruction of
 // this finds an IDT, a code segment and a stack that are mapped, and is ignored. Any other exception resets the
-// machine: no table has a gate for it before the final IDT, whose stub restarts by port 0xcf9.
+// machine: no table has a gate for it before the final IDT, whose stub restarts by port
+// 0xcf9, and where that does nothing by a triple fault.
 //
 // CR4 comes before CR3 and CR0: clearing PGE or PCIDE drops global and tagged translations while both address spaces
 // agree on this page; LASS, SMEP and the like would forbid the low half; CET must be off before a far return needs a
@@ -149,8 +150,13 @@ struct trampoline_setup {
       out %%al, %%dx
       mov $6, %%al
       out %%al, %%dx
-  15: hlt
-      jmp 15b
+      mov $0x10000, %%ecx
+  15: pause
+      dec %%ecx
+      jnz 15b
+      lidt 17f(%%rip)
+      int3
+  17: .fill 10, 1, 0
   16:)"
       : [begin] "=&r"(begin), [nmi] "=&r"(nmi), [fatal] "=&r"(fatal), [end] "=&r"(end)
       : [nmi_selector] "i"(nmi_selector), [early_top] "i"(early_top), [root] "i"(offsetof(trampoline_page, root)),

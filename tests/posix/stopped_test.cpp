@@ -72,7 +72,7 @@ struct look_at_the_mask : panic_policy {
   template <class Report>
   static void notifiers(const Report&) noexcept {
     const pid_t tid = tid_of(victim);
-    (void)eventually([=] { return ((*seen)->blocked = signals_in("SigBlk:", tid)) == all_that_can_be_blocked; });
+    (void)eventually([=] { return ((*seen)->blocked = signals_in("SigBlk:", tid)) == all_that_can_be_blocked; }, 2'000);
   }
 };
 

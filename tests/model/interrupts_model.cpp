@@ -332,6 +332,20 @@ TEST(interrupts, nmi_handler_chooses_sends_and_ends) {
   expect_exactly<decisions_in_an_nmi>({1, 2, 7});
 }
 
+// A choice that an NMI comes upon is made behind it, whatever the handler has read.
+struct interrupted_choice : litmus<2> {
+  static constexpr cpu_id cpus = 1;
+  word x{7};
+  void run(cpu_id) override { saw(0, 1 + model::choose(3)); }
+  void nmi(cpu_id, interrupt) override {
+    (void)x.load(order::relaxed);
+    saw(1, note(0) == 0 ? 1 : 2);
+  }
+};
+TEST(interrupts, choice_that_an_nmi_comes_upon_is_made_behind_it) {
+  expect_exactly<interrupted_choice>({10, 20, 30, 11, 21, 31, 12, 22, 32}, {.nmis = 1});
+}
+
 // An NMI handler that waits by looking again and again lets others go on.
 struct polling_nmi : litmus<2> {
   static constexpr cpu_id cpus = 2;

@@ -39,6 +39,10 @@ TEST(options, max_depth_is_the_longest_run) {
 TEST(options, max_states_are_fewer_than_that) {
   expect_bound({.max_states = 6}, {.max_states = 5});
 }
+TEST(options, bounds_are_those_of_the_documentation_where_none_are_asked_for) {
+  EXPECT_EQ(options{}.max_states, 30'000'000U);
+  EXPECT_EQ(options{}.max_depth, 5'000U);
+}
 TEST(options, result_counts_states_runs_and_moves) {
   const result r = model::explore<chain<5>>();
   EXPECT_EQ(r.states, 5U);

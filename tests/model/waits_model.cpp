@@ -249,6 +249,18 @@ TEST(waits, nmi_makes_a_wait_compare_again) {
   expect_exactly<interrupted>({10, 31}, {.nmis = 1});
 }
 
+// A deadline that passes while an NMI handler runs ends the wait behind it, and time does not go back.
+struct outlasted : one_waits<1, 2> {
+  void run(cpu_id) override {
+    waits(10);
+    saw(1, model::platform<1>::now() / 10);
+  }
+  void nmi(cpu_id, interrupt) override { (void)wait<1>(y, 0, 20); }
+};
+TEST(waits, deadline_that_passes_in_an_nmi_ends_the_wait_behind_it) {
+  expect_exactly<outlasted>({21, 22}, {.nmis = 1});
+}
+
 // The same from outside: 1 at the end: the NMI was sent to a CPU that slept.
 struct interrupted_asleep : one_waits<2, 3> {
   void run(cpu_id me) override {

@@ -84,6 +84,11 @@ TEST(posix_install, refuses_one_signal_for_both) {
   expect_refused(signals_of(SIGUSR2, SIGUSR2), "irq and NMI are both signal 12; use two different ones");
 }
 
+TEST(posix_install, names_of_one_queueing_signal_for_both_what_mends_both) {
+  expect_refused(signals_of(SIGRTMIN, SIGRTMIN),
+                 "signal " + std::to_string(SIGRTMIN) + " queues, and an NMI latches once; use SIGUSR1 or SIGUSR2");
+}
+
 TEST(posix_install, takes_the_first_and_the_last_signal_that_can_be_handled) {
   for (const auto& [irq, nmi] : {std::pair{SIGHUP, SIGUSR2}, {SIGUSR1, SIGHUP}, {SIGRTMIN, 30}, {SIGRTMAX, 30}}) {
     const outcome o = in_child([irq = irq, nmi = nmi] {

@@ -17,14 +17,18 @@ constexpr cpu_id victim = 1;
 struct after_the_stop {
   uint32_t handler_ran, saw_parked;
   uint64_t cpu_ns, wall_ns;
+  uint64_t blocked;
 };
 shared<after_the_stop>* seen = nullptr;
 
-[[nodiscard]] bool is_in(const char* mask, pid_t tid, int signal) {
+[[nodiscard]] uint64_t signals_in(const char* mask, pid_t tid) {
   std::ifstream status("/proc/self/task/" + std::to_string(tid) + "/status");
   for (std::string line; std::getline(status, line);)
-    if (line.rfind(mask, 0) == 0) return (strtoull(line.c_str() + strlen(mask), nullptr, 16) & bit(signal)) != 0;
-  return false;
+    if (line.rfind(mask, 0) == 0) return strtoull(line.c_str() + strlen(mask), nullptr, 16);
+  return 0;
+}
+[[nodiscard]] bool is_in(const char* mask, pid_t tid, int signal) {
+  return (signals_in(mask, tid) & bit(signal)) != 0;
 }
 
 struct poke_the_parked : panic_policy {
@@ -60,6 +64,33 @@ TEST(stopped, a_stopped_thread_runs_no_handler_at_all) {
   EXPECT_TRUE(o.died_of(SIGABRT)) << o;
   EXPECT_EQ(s->saw_parked, 4u) << "all signals stay pending on the stopped thread";
   EXPECT_EQ(s->handler_ran, 0u);
+}
+
+constexpr uint64_t all_that_can_be_blocked = ~(bit(SIGKILL) | bit(SIGSTOP));
+
+struct look_at_the_mask : panic_policy {
+  template <class Report>
+  static void notifiers(const Report&) noexcept {
+    const pid_t tid = tid_of(victim);
+    (void)eventually([=] { return ((*seen)->blocked = signals_in("SigBlk:", tid)) == all_that_can_be_blocked; }, 2'000);
+  }
+};
+
+void refuse_sigsuspend() {
+  answer_call_with(SYS_rt_sigsuspend, SECCOMP_RET_ERRNO | EPERM);
+}
+
+TEST(stopped, a_parked_thread_has_every_signal_blocked_with_sigsuspend_and_without) {
+  for (void (*const prepare)() : {+[] {}, &refuse_sigsuspend}) {
+    shared<after_the_stop> s;
+    seen = &s;
+    const outcome o = in_child([=] {
+      prepare();
+      panic_with_handlers(the_machine<posix, look_at_the_mask>, sleep_for_ever);
+    });
+    EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+    EXPECT_EQ(s->blocked, all_that_can_be_blocked);
+  }
 }
 
 // A signal of the program that comes between the acknowledgement and the park.
@@ -133,15 +164,14 @@ TEST(stopped, a_parked_thread_uses_no_processor_time) {
 TEST(stopped, a_thread_that_may_not_call_sigsuspend_parks_all_the_same) {
   shared<after_the_stop> s;
   seen = &s;
-  const auto refuse_sigsuspend = [] { answer_call_with(SYS_rt_sigsuspend, SECCOMP_RET_ERRNO | EPERM); };
-  const outcome poked = in_child([=] {
+  const outcome poked = in_child([] {
     refuse_sigsuspend();
     panic_with_handlers(the_machine<posix, poke_the_parked>, sleep_for_ever);
   });
   EXPECT_TRUE(poked.died_of(SIGABRT)) << poked;
   EXPECT_EQ(s->saw_parked, 4u) << "all signals stay pending on the stopped thread";
   EXPECT_EQ(s->handler_ran, 0u);
-  const outcome measured = in_child([=] {
+  const outcome measured = in_child([] {
     refuse_sigsuspend();
     panic_with_handlers(the_machine<posix, measure_the_parked>, sleep_for_ever);
   });

@@ -95,6 +95,28 @@ TEST(elf64, every_byte_that_names_the_kind_of_file_is_looked_at) {
   }
 }
 
+// What says how the rest is to be read is judged before the rest.
+TEST(elf64, first_thing_that_is_wrong_with_a_header_is_named) {
+  bytes file(63);
+  EXPECT_EQ(verdict_on(file), text(load_error::not_elf));
+  put<uint32_t>(file, 0, 0x464c'457f);
+  EXPECT_EQ(verdict_on(file), text(load_error::truncated_header));
+  file.push_back(0);
+  EXPECT_EQ(verdict_on(file), text(load_error::wrong_class));
+  file[4] = 2;
+  EXPECT_EQ(verdict_on(file), text(load_error::wrong_byte_order));
+  file[5] = 1;
+  EXPECT_EQ(verdict_on(file), text(load_error::wrong_version));
+  file[6] = 1;
+  EXPECT_EQ(verdict_on(file), text(load_error::wrong_version));
+  put<uint32_t>(file, 20, 1);
+  EXPECT_EQ(verdict_on(file), text(load_error::wrong_machine));
+  put<uint16_t>(file, 18, 62);
+  EXPECT_EQ(verdict_on(file), text(load_error::wrong_type));
+  put<uint16_t>(file, 16, 2);
+  EXPECT_EQ(verdict_on(file), text(load_error::bad_program_headers));
+}
+
 // --- A segment in the file.
 
 TEST(elf64, segment_without_bytes_in_the_file_may_stand_at_its_end) {

@@ -109,6 +109,17 @@ TEST(restart, pauses_while_it_waits) {
   EXPECT_NEAR(machine::pauses, 101'050, 10);
 }
 
+TEST(restart, pauses_once_for_each_look_that_finds_the_keyboard_controller_busy) {
+  machine::keyboard_status = 0;
+  for (const uint32_t busy_reads : {0u, 1u, 3u}) {
+    machine::busy_reads = busy_reads;
+    machine::pauses = 0;
+    EXPECT_TRUE(detail::keyboard_controller_ready<machine>(restart_patience_us));
+    EXPECT_EQ(machine::pauses, busy_reads);
+  }
+  (void)machine::log.take();
+}
+
 TEST(restart, over_the_end_of_the_clock_takes_no_longer) {
   EXPECT_EQ(restarted(0, 0, 2, ~uint64_t{0} - 60'000).back(), "breakpoint");
   EXPECT_LE(machine::clock, 100'000u);

@@ -60,7 +60,7 @@ FITTING = {
     "crash_notes": ("posix_fork_test",), "present_memory": ("stop_cost_test",),
     "posix": ("posix_install_test", "posix_fault_response_test", "posix_signals_test", "posix_stop_test"),
     "signals": ("posix_handlers_test", "posix_cpu_guard_test", "posix_stop_test", "posix_stopped_test"),
-    "futex": ("stop_cost_test", "posix_asleep_test", "wait_stress"),
+    "futex": ("stop_cost_test", "posix_asleep_test", "posix_stopped_test", "wait_stress"),
     "tsan": ("tsan/posix_signals_test", "tsan/posix_stop_test", "tsan/stop_stress"),
     "words": ("litmus_model", "orders_model"), "machine": ("waits_model", "interrupts_model"),
     "machine_state": ("races_model", "states_model"), "search": ("options_model", "interrupts_model"),

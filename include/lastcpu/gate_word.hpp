@@ -2,11 +2,11 @@
 #pragma once
 // The gate's one word as a value: who owns the machine's end, how far it has come. Zero is "open, never used".
 //
-//   64 bits:  offered:16 | epoch:22 | step:6 | pending:1 | phase:3 | owner:16
-//   32 bits:  offered:8  | epoch:6  | step:6 | pending:1 | phase:3 | owner:8
+//   64 bits:  offered:16 | epoch:21 | step:6 | pending:1 | phase:3 | wanted:1 | owner:16
+//   32 bits:  offered:8  | epoch:5  | step:6 | pending:1 | phase:3 | wanted:1 | owner:8
 //
-// An open word has nothing but its epoch. The owner is a whole low register, so that "is it open?" is as cheap as a test
-// for zero (a test with an immediate operand may cost more), and taking an open word is one addition.
+// An open word has its epoch, and `wanted` when a panic waits for it: it is then open to panics only. The owner is a
+// whole low register, so that a panic asks "is it open?" with a test for zero, and taking an open word is one addition.
 //
 // Every transition changes the low half of the 64-bit word, so a machine that can wait on 32 bits only (futex) may
 // wait on that half. CPU numbers are stored plus one; 0 is nobody.
@@ -42,7 +42,12 @@ class gate_word {
   [[nodiscard]] constexpr lastcpu::phase phase() const noexcept {
     return static_cast<lastcpu::phase>(get(phase_at, phase_bits));
   }
+  /// Nobody holds it.
   [[nodiscard]] constexpr bool is_open() const noexcept { return get(owner_at, cpu_bits) == 0; }
+  /// Nobody holds it, and no panic waits for it.
+  [[nodiscard]] constexpr bool is_open_to_trials() const noexcept { return get(owner_at, cpu_bits + 1) == 0; }
+  /// A panic waits for this trial to end. Without meaning once the hold is final.
+  [[nodiscard]] constexpr bool wanted() const noexcept { return get(wanted_at, 1) != 0; }
   [[nodiscard]] constexpr bool pending() const noexcept { return get(pending_at, 1) != 0; }
   [[nodiscard]] constexpr uint32_t step() const noexcept { return static_cast<uint32_t>(get(step_at, step_bits)); }
   /// Counts releases; wraps.
@@ -54,7 +59,7 @@ class gate_word {
   }
   /// On trial, with no panic pending. `cpu` is below cpu_capacity.
   [[nodiscard]] constexpr bool is_trial_of(cpu_id cpu) const noexcept {
-    return (bits_ & mask(pending_at + 1)) == held(cpu, lastcpu::phase::trial);
+    return (bits_ & mask(pending_at + 1) & ~(mask(1) << wanted_at)) == held(cpu, lastcpu::phase::trial);
   }
 
   [[nodiscard]] constexpr gate_word with_owner(cpu_id c) const noexcept { return with(owner_at, cpu_bits, c + 1u); }
@@ -62,8 +67,9 @@ class gate_word {
     return with(phase_at, phase_bits, static_cast<bits_type>(p));
   }
   [[nodiscard]] constexpr gate_word with_pending(bool p) const noexcept { return with(pending_at, 1, p ? 1u : 0u); }
+  [[nodiscard]] constexpr gate_word with_wanted() const noexcept { return with(wanted_at, 1, 1); }
   [[nodiscard]] constexpr gate_word with_step(uint32_t s) const noexcept { return with(step_at, step_bits, s); }
-  /// This open word, held by `c`: there is nothing to clear, so to add is to set.
+  /// This open word, held by `c`: there is nothing to clear, so to add is to set. `wanted` stays.
   [[nodiscard]] constexpr gate_word taken_by(cpu_id c, lastcpu::phase p) const noexcept {
     return gate_word{bits_ + static_cast<bits_type>(held(c, p))};
   }
@@ -71,21 +77,22 @@ class gate_word {
   [[nodiscard]] constexpr gate_word made_final() const noexcept {
     return with_phase(lastcpu::phase::panicking).with_pending(false);
   }
-  /// Nobody's, one epoch on.
+  /// Nobody's, one epoch on. `wanted` stays: the panic that waits comes before a further trial.
   [[nodiscard]] constexpr gate_word released() const noexcept {
-    return gate_word{(bits_ + (bits_type{1} << epoch_at)) & (mask(epoch_bits) << epoch_at)};
+    return gate_word{(bits_ + (bits_type{1} << epoch_at)) & (mask(epoch_bits) << epoch_at | mask(1) << wanted_at)};
   }
 
   static constexpr unsigned cpu_bits = sizeof(bits_type) >= 8 ? 16 : 8;
   static constexpr unsigned phase_bits = 3;
   static constexpr unsigned step_bits = 6;
-  static constexpr unsigned epoch_bits = sizeof(bits_type) * 8 - 2 * cpu_bits - phase_bits - 1 - step_bits;
+  static constexpr unsigned epoch_bits = sizeof(bits_type) * 8 - 2 * cpu_bits - phase_bits - 2 - step_bits;
   /// As many CPUs as the owner field can name.
   static constexpr cpu_id cpu_capacity = (cpu_id{1} << cpu_bits) - 1;
 
  private:
   static constexpr unsigned owner_at = 0;
-  static constexpr unsigned phase_at = owner_at + cpu_bits;
+  static constexpr unsigned wanted_at = owner_at + cpu_bits;  // is_open_to_trials(): next to the owner
+  static constexpr unsigned phase_at = wanted_at + 1;
   static constexpr unsigned pending_at = phase_at + phase_bits;  // is_trial_of(): all below and with it
   static constexpr unsigned step_at = pending_at + 1;
   static constexpr unsigned epoch_at = step_at + step_bits;
@@ -109,5 +116,22 @@ class gate_word {
 };
 
 static_assert(sizeof(gate_word) == sizeof(uintptr_t), "lastcpu: the gate is one machine word");
+
+/// What a CPU that panics does next.
+enum class gate_move : uint8_t {
+  take,  // nobody holds the gate
+  mine,  // this CPU holds it
+  park,  // another CPU has committed: for good
+  want,  // another CPU holds it on trial: say that a panic waits
+  wait,  // another CPU holds it: wait for the word to change
+};
+
+/// What the word says to the CPU with this number. A stop handler acts on `park` alone: it has no panic to finish.
+[[nodiscard]] constexpr gate_move decide(gate_word seen, cpu_id number) noexcept {
+  if (seen.is_open()) return gate_move::take;
+  if (seen.is_held_by(number)) return gate_move::mine;
+  if (seen.is_committed()) return gate_move::park;
+  return seen.phase() == phase::trial && !seen.wanted() ? gate_move::want : gate_move::wait;
+}
 
 }  // namespace lastcpu

@@ -22,7 +22,8 @@ enum class hold : uint8_t {
 
 enum class claim_outcome : uint8_t {
   won,           // the caller holds the gate; if it held it on trial before, it now holds it for good
-  other,         // another CPU holds it: stop yourself, or return if yours was a trial
+  other,         // another CPU holds it, or it is kept for a panic that waits (holder(): no_cpu) and this claim is a
+                 // trial: stop yourself, or return if yours was a trial
   mine_already,  // the caller held it before and interrupted or nested itself: nothing changed hands
   refused,       // this_cpu() is not below max_cpus: nothing changed
 };
@@ -56,7 +57,7 @@ class panic_cpu {
   constexpr panic_cpu() noexcept = default;
 
   /// Claims the gate for this CPU. Interrupts off, or the caller may not migrate; any context, but see
-  /// claim_from_nmi(). A final claim by the holder of a trial makes it final.
+  /// claim_from_nmi(). A final claim by the holder of a trial makes it final. A trial is refused while a panic waits.
   /// (1) acquire on success and on failure: pairs with release (2), (3), so that the winner sees what the last holder
   /// did, and a loser what the holder published before it committed.
   claim_result claim(hold wanted) noexcept {
@@ -74,7 +75,7 @@ class panic_cpu {
   }
 
   /// Gives a trial hold back, in one exchange: what an NMI on this CPU changed meanwhile is part of the decision.
-  /// (2) release: pairs with acquire (1). On failure relaxed: the word is this CPU's own until the exchange.
+  /// (2) release: pairs with acquire (1). On failure relaxed: nobody publishes anything with what may have changed.
   [[nodiscard]] release_outcome release() noexcept {
     const cpu_id me = P::this_cpu();
     uintptr_t bits = word_.load(order::relaxed);
@@ -85,6 +86,14 @@ class panic_cpu {
       return release_outcome::released;
     }
     return stay(bits, me);
+  }
+
+  /// For a panic that waits for the trial `seen` of another CPU: release() keeps the gate for a panic then, so that no
+  /// panic waits behind a second trial. False when the word is no longer `seen`; nothing changed then.
+  /// relaxed: it publishes nothing.
+  [[nodiscard]] bool want(gate_word seen) noexcept {
+    uintptr_t bits = seen.bits();
+    return word_.compare_exchange(bits, seen.with_wanted().bits(), order::relaxed, order::relaxed);
   }
 
   /// Asks every other CPU to stop for good: the phase becomes `dumping`, and that is the whole request. False when
@@ -127,7 +136,7 @@ class panic_cpu {
     uintptr_t bits = word_.load(order::acquire);
     if (me >= P::max_cpus) [[unlikely]]
       return {claim_outcome::refused, gate_word{bits}};
-    while (gate_word{bits}.is_open()) {
+    while (to == phase::trial ? gate_word{bits}.is_open_to_trials() : gate_word{bits}.is_open()) {
       const gate_word next = gate_word{bits}.taken_by(me, to);
       if (!word_.compare_exchange(bits, next.bits(), Success, order::acquire)) [[unlikely]]
         continue;
@@ -140,8 +149,8 @@ class panic_cpu {
     return {claim_outcome::other, gate_word{bits}};
   }
 
-  // For the holder. Only an NMI on this CPU can change its word meanwhile: then the exchange fails, and what it saw is
-  // looked at in its turn. So in the next two.
+  // For the holder. Only an NMI on this CPU and `wanted` can change its word now. If the exchange fails, what it saw is
+  // looked at in its turn. The same holds for leave_pending() and stay().
   claim_result claim_again(uintptr_t bits, cpu_id me, hold wanted) noexcept {
     while (wanted == hold::final && gate_word{bits}.with_pending(false).is_trial_of(me)) {
       const gate_word next = gate_word{bits}.made_final();

@@ -74,12 +74,20 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
     // the answer. It then changes the gate word, so that wait_while() returns and the answer is given again. On a gate that
     // another CPU has committed it can't win.
     cpus.acknowledge(me, stop_state::parked);
-    if (seen.is_open()) {
-      if (gate.claim(hold::final).won()) return;
-    } else if (seen.is_committed()) {
-      park_as_loser(cpus, me);
-    } else {
-      gate.wait_while(seen);
+    switch (decide(seen, me)) {
+      case gate_move::take:
+        if (gate.claim(hold::final).won()) return;
+        break;
+      case gate_move::mine:
+        return;
+      case gate_move::park:
+        park_as_loser(cpus, me);
+      case gate_move::want:
+        (void)gate.want(seen);
+        break;
+      case gate_move::wait:
+        gate.wait_while(seen);
+        break;
     }
   }
 }

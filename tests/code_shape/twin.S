@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 // What an engineer would write by hand: the same word, the same answers, nothing that could be left out.
 //
-//   the word:  ... | epoch:22 at 26 | step:6 | pending:1 at 19 | phase:3 at 16 | owner:16, its number plus one
+//   the word:  ... | epoch:21 at 27 | step:6 | pending:1 at 20 | phase:3 at 17 | wanted:1 at 16 | owner:16, its number
+//   plus one
 //   phases:    open 0, trial 1, panicking 2; from 4 on the others are asked to stop
 
         .equ    max_cpus, 4
         .equ    owner_mask, 0xffff
-        .equ    phase_one, 1 << 16
+        .equ    wanted, 1 << 16
+        .equ    phase_one, 1 << 17
         .equ    phase_mask, 7 * phase_one
-        .equ    pending, 1 << 19
-        .equ    epoch_one, 1 << 26
-        .equ    epoch_mask, 0x3fffff << 26
+        .equ    pending, 1 << 20
+        .equ    epoch_one, 1 << 27
+        .equ    epoch_mask, 0x1fffff << 27 | wanted
 
         .equ    trial, 1 * phase_one
         .equ    panicking, 2 * phase_one
@@ -35,7 +37,11 @@ twin_\name:
         mov     twin_gate(%rip), %rax
         cmp     $max_cpus, %ecx
         jae     3f
-0:      test    %ax, %ax
+0:      .if     \as == trial                    // not while a panic waits
+        test    $owner_mask | wanted, %eax
+        .else
+        test    %ax, %ax
+        .endif
         jne     1f
         lea     1 + \as(%rax, %rcx), %rdx
         lock cmpxchg %rdx, twin_gate(%rip)
@@ -93,7 +99,7 @@ twin_\name:
         jne     0b
         xor     %eax, %eax
         ret
-1:      btr     $19, %edx
+1:      btr     $20, %edx
         jnc     2f
         cmp     %rcx, %rdx
         jne     2f

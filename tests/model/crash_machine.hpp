@@ -71,6 +71,8 @@ struct crash_machine : witness {
       require(e.value > note(last_step), "promise 7: a step runs twice, or in the wrong order");
       note(last_step) = e.value;
     }
+    if (e.kind == trace_kind::claim_won && static_cast<phase>(e.value) == phase::trial)
+      require(!gate.wanted(), "promise 2: a trial takes the gate that a panic waits for");
     if (e.kind == trace_kind::stop_sent)
       require(gate.owner() == e.cpu && gate.is_committed(),
               "promise 3: a stop is sent by a CPU that has not committed");

@@ -71,6 +71,21 @@ TEST(released_under_waiter, panic_goes_on_when_the_oops_finds_no_image) {
   expect_complete<oops_and_panic<2, false>>("2 CPUs, 1 NMI anywhere", {.nmis = 1});
 }
 
+// Oopses one after the other, without an image: a panic that waits comes before the next one.
+template <cpu_id N>
+struct oopses_and_panic : crash_machine<N> {
+  void run(cpu_id me) override {
+    if (me == 0) this->panic(me);
+    (void)this->oops(me);
+    (void)this->oops(me);
+  }
+};
+TEST(waiting_panic, is_not_overtaken_by_a_second_trial) {
+  expect_complete<oopses_and_panic<2>>("2 CPUs, 2 oopses");
+  expect_complete<oopses_and_panic<2>>("2 CPUs, 2 oopses, 1 NMI on the panic", {.nmis = 1, .nmi_cpus = 1});
+  expect_bounded<oopses_and_panic<3>>("3 CPUs, 4 oopses, 2 switches", {.stale = 0, .switches = 2});
+}
+
 // The commit leaves losers asleep: they have answered, and the others are stopped without them.
 TEST(drowsy_losers, sleep_through_the_commit_and_hold_nobody_up) {
   expect_complete<panics<2, 2, true, drowsy_platform<2>>>("2 CPUs, 2 panics");

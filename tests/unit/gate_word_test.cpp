@@ -95,7 +95,7 @@ TEST(gate_word, release_keeps_nothing_but_the_epoch_one_on) {
 }
 
 TEST(gate_word, epoch_wraps_into_nothing_else) {
-  EXPECT_EQ(gate_word{~uintptr_t{0}}.released().bits(), 0u);
+  EXPECT_EQ(gate_word{~uintptr_t{0}}.released().bits(), gate_word{}.with_wanted().bits());
 }
 
 TEST(gate_word, epoch_that_wraps_offers_the_gate_to_nobody) {
@@ -109,9 +109,10 @@ TEST(gate_word, epoch_that_wraps_offers_the_gate_to_nobody) {
 TEST(gate_word, lies_in_memory_as_it_is_described) {
   const auto bit = [](unsigned at) { return uintptr_t{1} << at; };
   const auto layout = [&](unsigned cpu_bits, unsigned epoch_bits) {
-    const unsigned pending_at = cpu_bits + 3;
+    const unsigned pending_at = cpu_bits + 4;
     EXPECT_EQ(gate_word{}.with_owner(0).bits(), bit(0));
-    EXPECT_EQ(gate_word{}.with_phase(phase::trial).bits(), bit(cpu_bits));
+    EXPECT_EQ(gate_word{}.with_wanted().bits(), bit(cpu_bits));
+    EXPECT_EQ(gate_word{}.with_phase(phase::trial).bits(), bit(cpu_bits + 1));
     EXPECT_EQ(gate_word{}.with_pending(true).bits(), bit(pending_at));
     EXPECT_EQ(gate_word{}.with_step(1).bits(), bit(pending_at + 1));
     EXPECT_EQ(gate_word{}.released().bits(), bit(pending_at + 7));
@@ -119,7 +120,7 @@ TEST(gate_word, lies_in_memory_as_it_is_described) {
     EXPECT_EQ(gate_word::cpu_capacity, bit(cpu_bits) - 1);
     EXPECT_EQ(gate_word::epoch_bits, epoch_bits);
   };
-  sizeof(uintptr_t) == 8 ? layout(16, 22) : layout(8, 6);
+  sizeof(uintptr_t) == 8 ? layout(16, 21) : layout(8, 5);
 }
 
 TEST(gate_word, fields_take_no_more_than_fits) {
@@ -155,6 +156,35 @@ TEST(gate_word, each_transition_changes_the_half_that_a_futex_can_see) {
   for (size_t i = 0; i < words.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       EXPECT_NE(static_cast<uint32_t>(words[i].bits()), static_cast<uint32_t>(words[j].bits())) << i << " " << j;
+}
+
+TEST(gate_word, that_is_wanted_is_open_to_panics_only_when_it_is_released) {
+  const gate_word trial = gate_word{}.taken_by(2, phase::trial);
+  EXPECT_FALSE(trial.wanted());
+  const gate_word wanted = trial.with_wanted();
+  EXPECT_TRUE(wanted.wanted() && wanted.is_trial_of(2) && wanted.is_held_by(2));
+  const gate_word open = wanted.released();
+  EXPECT_TRUE(open.is_open() && open.wanted());
+  EXPECT_FALSE(open.is_open_to_trials());
+  EXPECT_TRUE(trial.released().is_open_to_trials());
+  EXPECT_FALSE(trial.is_open_to_trials());
+  EXPECT_EQ(open.epoch(), trial.released().epoch());
+  EXPECT_EQ(open.taken_by(1, phase::panicking).owner(), 1u);
+  EXPECT_FALSE(trial.with_pending(true).with_wanted().is_trial_of(2));
+}
+
+TEST(gate_word, says_what_a_cpu_that_panics_does_next) {
+  const gate_word trial = gate_word{}.with_owner(2).with_phase(phase::trial);
+  EXPECT_EQ(decide(gate_word{}, 1), gate_move::take);
+  EXPECT_EQ(decide(gate_word{}.with_wanted(), 1), gate_move::take);
+  EXPECT_EQ(decide(trial, 2), gate_move::mine);
+  EXPECT_EQ(decide(trial, 1), gate_move::want);
+  EXPECT_EQ(decide(trial.with_wanted(), 1), gate_move::wait);
+  for (const phase p : {phase::panicking, phase::offered}) EXPECT_EQ(decide(trial.with_phase(p), 1), gate_move::wait);
+  for (const phase p : {phase::dumping, phase::jumping}) {
+    EXPECT_EQ(decide(trial.with_phase(p), 1), gate_move::park);
+    EXPECT_EQ(decide(trial.with_phase(p), 2), gate_move::mine);
+  }
 }
 
 }  // namespace

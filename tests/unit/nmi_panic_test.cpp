@@ -110,20 +110,23 @@ TEST_F(nmi_panic, on_a_parked_loser_keeps_its_registers) {
   EXPECT_EQ(m.count("1 answers 2"), 1);
 }
 
+// The gate is given back just before the loser can say that a panic waits.
 TEST_F(nmi_panic, answer_that_a_crash_kexec_in_nmi_withdrew_is_given_again) {
-  claim_on(0, hold::trial);
-  EXPECT_EQ(panic_on(1, "normal"), ending::waiting);
-  m.cpu = 0;
-  ASSERT_EQ(domain.gate().release(), release_outcome::released);
-  EXPECT_EQ(m.interrupt(1,
-                        [&] {
-                          EXPECT_EQ(domain.crash_kexec(&in_nmi), kexec_outcome::no_image);
-                          EXPECT_FALSE(domain.cpus().acknowledged(1));
-                          m.as(2, [&] { EXPECT_TRUE(domain.gate().claim(hold::final).won()); });
-                        }),
-            ending::waiting);
-  EXPECT_TRUE(domain.cpus().acknowledged(1));
-  EXPECT_EQ(saved_pc(1), crash.pc);
+  bool withdrawn = false;
+  at_every_moment([&](fake_machine& machine, uint32_t n) {
+    domain_type d;
+    machine.as(0, [&] { EXPECT_TRUE(d.gate().claim(hold::trial).won()); });
+    machine.inject(1, n, [&] {
+      machine.as(0, [&] { (void)d.gate().release(); });
+      const bool answered = d.cpus().acknowledged(1);
+      machine.cpu = 1;
+      withdrawn |= d.crash_kexec(&in_nmi) == kexec_outcome::no_image && answered;
+      machine.as(2, [&] { EXPECT_TRUE(d.gate().claim(hold::final).won()); });
+    });
+    EXPECT_EQ(machine.as(1, [&] { d.panic("normal", &crash); }), ending::waiting) << n;
+    EXPECT_TRUE(d.cpus().acknowledged(1)) << n;
+  });
+  EXPECT_TRUE(withdrawn);
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ class claimer {
   void claim_again_and_again() {
     finds_fault = true;
     while (!over_.load(std::memory_order_relaxed)) {
-      require(slot.claim() != image_outcome::claimed);
+      if (slot.reserve() == image_outcome::reserved) slot.hand_back();
       if (raw_compare_exchange(by_hand.state, ready, checking)) raw_store(by_hand.state, ready);
     }
   }

@@ -73,7 +73,7 @@ inline trial_result stop_by_lastcpu(unsigned others, pastime how, unsigned loser
   return timed_trial(on, [=] {
     must(lastcpu::posix_install(machine).empty(), "the handlers are in place");
     const as_cpu me(0);
-    must(machine.gate().claim(lastcpu::hold::final).won(), "CPU 0 panics first");
+    must(lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::final).won(), "CPU 0 panics first");
     const unsigned running = others - losers;
     start_crew(running, how, [](unsigned number) { return as_cpu(number); });
     for (unsigned number = running + 1; number <= others; ++number) start_loser(number);
@@ -83,7 +83,7 @@ inline trial_result stop_by_lastcpu(unsigned others, pastime how, unsigned loser
       must(machine.cpus().acknowledged(number), "the loser counts as stopped");
     lastcpu::stop_report<lastcpu::posix::max_cpus> report;
     const std::uint64_t ns = time_once([&report] {
-      must(machine.gate().commit(), "CPU 0 commits");
+      must(lastcpu::detail::inside::of(machine).gate.commit(), "CPU 0 commits");
       report = machine.stop_others();
     });
     must(report.count(lastcpu::stop_state::by_irq) == running, "the others are stopped by one request each");

@@ -77,7 +77,7 @@ bool on_nmi(const x86::registers& regs) noexcept {
       mine.raw_round.store(round_number.load(order::acquire), order::release);
       return true;
     case round_kind::ours:
-      (void)ours.handle_nmi(regs);
+      ours.handle_nmi(regs);
       return true;
     case round_kind::none:
       break;
@@ -112,14 +112,14 @@ void park_losers(cpu_id losers) noexcept {
 
 uint64_t our_round(cpu_id losers) noexcept {
   const uint64_t irqs = port::irq_save();
-  if (!ours.gate().claim(lastcpu::hold::final).won()) return 0;
+  if (!lastcpu::detail::inside::of(ours).gate.claim(lastcpu::hold::final).won()) return 0;
   begin_round(round_kind::ours);
   park_losers(losers);
   clock::wait_us(losers != 0 ? settle_us : 0);
-  ours.cpus().expect_all(0);
+  lastcpu::detail::inside::of(ours).cpus.expect_all(0);
   const uint64_t begun = x86::rdtsc();
-  if (!ours.gate().commit()) return 0;
-  ours.cpus().climb(0, 0, by_nmi);
+  if (!lastcpu::detail::inside::of(ours).gate.commit()) return 0;
+  lastcpu::detail::inside::of(ours).cpus.climb(0, 0, by_nmi);
   const uint64_t took = x86::rdtsc() - begun;
   x86::wake_dozers<bench_port>();  // as crash_shutdown() does
   port::irq_restore(irqs);
@@ -131,7 +131,7 @@ bool everybody_stopped() noexcept {
   const uint64_t number = round_number.load(order::relaxed);
   for (cpu_id cpu = 1; cpu < cpus::count(); ++cpu)
     while (state[cpu].stopped_round.load(order::acquire) != number) x86::pause();
-  ours.cpus().collect(0);
+  lastcpu::detail::inside::of(ours).cpus.collect(0);
   const auto report = ours.cpus().report();
   return report.status() == lastcpu::stop_status::stopped && report.count(lastcpu::stop_state::by_nmi) != 0;
 }
@@ -173,7 +173,7 @@ void measure(cpu_id losers, uint64_t rounds) noexcept {
 void on_lost_race(x86::registers* regs) noexcept {
   port::local_apic::eoi();
   state[port::this_cpu()].interrupted = regs;
-  lastcpu::stop_as_loser(ours.gate(), ours.cpus(), regs);
+  lastcpu::stop_as_loser(lastcpu::detail::inside::of(ours).gate, lastcpu::detail::inside::of(ours).cpus, regs);
 }
 
 void scenarios::begin() noexcept {

@@ -158,6 +158,6 @@ void application_cpu_main() noexcept {
   say_online(me);
   lastcpu::x86::registers here;
   lastcpu::x86::capture(here);
-  (void)machine.handle_stop_irq(here);  // the machine may have died before it could know of this CPU
+  machine.handle_stop_irq(here);  // the machine may have died before it could know of this CPU
   work::idle();
 }

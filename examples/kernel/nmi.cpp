@@ -15,7 +15,7 @@ constinit lastcpu::atomic<uint32_t> unknown_is_a_panic{};
 // Runs on an IST stack of its own. On a CPU that is to stop the first line does not return. It does on the owner of a
 // panic, and IRET is right there: it goes on with what it was doing.
 void handle_nmi(lastcpu::x86::registers* regs) noexcept {
-  (void)port::handlers::nmi(machine, *regs);
+  port::handlers::nmi(machine, *regs);
   const auto mine = reinterpret_cast<nmi::handler>(the_handler.load(lastcpu::order::acquire));
   if (mine != nullptr && mine(*regs)) return;
   if (unknown_is_a_panic.load(lastcpu::order::relaxed) != 0)

@@ -13,8 +13,8 @@ struct kernel_policy : lastcpu::panic_policy {
   static void report(const lastcpu::panic_info<port::registers>& panic) noexcept;
   static void no_crash_kernel(lastcpu::kexec_outcome why) noexcept;
   static void notifiers(const lastcpu::stop_report<port::max_cpus>& report) noexcept;
-  template <class Domain>
-  static void message_dump(const Domain&) noexcept {
+  template <class Messages>
+  static void message_dump(const Messages&) noexcept {
     dump_messages();
   }
   static void flush() noexcept;

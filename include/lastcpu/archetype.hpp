@@ -31,7 +31,7 @@ struct archetype {
     return now() < at;
   }
   template <class T>
-  static void wake(const atomic<T>&) noexcept {}
+  static void wake(const atomic<T>&, wake_reason) noexcept {}
 
   static uint64_t now() noexcept { return 0; }
   static uint64_t ticks_per_second() noexcept { return 1'000'000; }

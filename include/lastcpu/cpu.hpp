@@ -59,6 +59,14 @@ inline constexpr uint64_t no_deadline = ~uint64_t{0};
 /// How a running CPU is asked to stop.
 enum class stop_how : uint32_t { irq, nmi };
 
+/// Why who waits on a word is woken: a port decides by it whom to wake at all.
+enum class wake_reason : uint32_t {
+  answered,   // a CPU has acknowledged its stop: the owner waits for that
+  handed_on,  // the gate was given back, or changed hands: a loser may have to act
+  committed,  // the losers will park for good: who sleeps may sleep on
+  ending,     // they park for good now, and run their hook
+};
+
 /// What became of a CPU.
 enum class stop_state : uint32_t {
   absent,   // not online when the machine died

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The slot that holds the crash image: loaded in quiet times, claimed by a dying CPU, all without a lock.
+// The slot that holds the crash image: loaded in quiet times, taken by a dying CPU, all without a lock.
 //
-//   empty ──load──▶ loading ──▶ ready ──claim──▶ checking ──intact──▶ claimed
-//     ▲               ▲           │ ▲                │
-//     └──unload───────┴──reload───┘ └──not intact────┘
+//   empty ──load──▶ loading ──▶ ready ──reserve──▶ reserved ──check──▶ claimed
+//     ▲               ▲          │ ▲                │     └───check──▶ spoiled
+//     └──unload───────┴──reload──┘ └───hand_back────┘
 //
-// Guarantee: a claim gets a whole, checked image or a reason. While an image is being replaced a claim says `busy`.
-// (A second sub-slot that closes that window is left room for.)
-// Loading and unloading: thread context, one at a time (a second one is told `busy`). Claiming: any context.
+// A panic reserves the image before it stops anybody: from then on no reload can take it away. It checks the image behind
+// the stop, when nobody but a silent CPU can write to it any more.
+// Guarantee: `held()` is a whole image that was checked behind the stop. While an image is being replaced a reserve says
+// `busy`. (A second sub-slot that closes that window is left room for.)
+// Loading and unloading: thread context, one at a time (a second one is told `busy`). The rest: the owner of the gate,
+// any context.
 
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
@@ -18,17 +21,17 @@ namespace lastcpu {
 enum class load_outcome : uint8_t {
   loaded,
   refused,  // image_intact() says no: the slot is as it was
-  busy,     // another load or unload is under way, or a claim checks it: nothing changed
+  busy,     // another load or unload is under way, or a crash looks at the image: nothing changed
   claimed,  // a crash has taken the image: nothing changed
 };
 
 enum class unload_outcome : uint8_t { unloaded, empty, busy, claimed };
 
 enum class image_outcome : uint8_t {
-  claimed,  // the caller may start it
-  none,     // nothing was loaded
-  busy,     // it is being replaced, or another claim has it
-  corrupt,  // it is not what was loaded; it has been handed back, so that a reload can follow
+  reserved,  // it is the caller's
+  none,      // nothing was loaded
+  busy,      // it is being replaced
+  corrupt,   // it is not what was loaded
 };
 
 template <class P>
@@ -45,7 +48,8 @@ class crash_image {
   [[nodiscard]] load_outcome load(const image& img, image* replaced = nullptr) noexcept {
     if (!P::image_intact(img)) return load_outcome::refused;
     state before = state::empty;
-    if (!take(before, state::loading)) return before == state::claimed ? load_outcome::claimed : load_outcome::busy;
+    if (!take(before))
+      return before == state::reserved || before == state::loading ? load_outcome::busy : load_outcome::claimed;
     if (before == state::ready && replaced != nullptr) detail::copy_plain(*replaced, image_);
     detail::copy_plain(image_, img);
     state_.store(to_word(state::ready), order::release);  // (1) release: pairs with acquire (2)
@@ -55,24 +59,61 @@ class crash_image {
   /// Empties the slot; what was in it is handed out through `removed`.
   [[nodiscard]] unload_outcome unload(image* removed = nullptr) noexcept {
     state before = state::empty;
-    if (!take(before, state::loading)) return before == state::claimed ? unload_outcome::claimed : unload_outcome::busy;
+    if (!take(before))
+      return before == state::reserved || before == state::loading ? unload_outcome::busy : unload_outcome::claimed;
     if (before == state::ready && removed != nullptr) detail::copy_plain(*removed, image_);
     state_.store(to_word(state::empty), order::release);
     return before == state::ready ? unload_outcome::unloaded : unload_outcome::empty;
   }
 
-  /// Takes the image for good, checked. A fault inside the check leaves it unclaimed for ever: it is not to be trusted.
-  [[nodiscard]] image_outcome claim() noexcept {
+  /// Keeps loads out. Again: the same answer, for a step that a fault has cut off.
+  /// (2) acquire: pairs with (1), also on failure.
+  [[nodiscard]] image_outcome reserve() noexcept {
     uint32_t seen = to_word(state::ready);
-    // (2) acquire: pairs with (1), also on failure.
-    if (!state_.compare_exchange(seen, to_word(state::checking), order::acquire, order::acquire))
-      return seen == to_word(state::empty) ? image_outcome::none : image_outcome::busy;
-    const bool intact = P::image_intact(image_);
-    state_.store(to_word(intact ? state::claimed : state::ready), order::release);
-    return intact ? image_outcome::claimed : image_outcome::corrupt;
+    if (state_.compare_exchange(seen, to_word(state::reserved), order::acquire, order::acquire))
+      return image_outcome::reserved;
+    switch (static_cast<state>(seen)) {
+      case state::empty:
+        return image_outcome::none;
+      case state::loading:
+        return image_outcome::busy;
+      case state::spoiled:
+        return image_outcome::corrupt;
+      default:
+        return image_outcome::reserved;
+    }
   }
 
-  /// The claimed image, or null. For the CPU that owns the gate.
+  /// For a trial, that must be able to say no before it stops anybody: whether the reserved image is what was loaded.
+  [[nodiscard]] bool intact() const noexcept { return P::image_intact(image_); }
+
+  /// Gives a reserved image back, so that a reload can follow.
+  void hand_back() noexcept { (void)leave_reserved(state::ready); }
+
+  /// Checks the reserved image and takes it for good. False when none is reserved, or it is not what was loaded. A check
+  /// that a fault cuts off may be made once more.
+  bool check() noexcept {
+    if (!is_reserved()) return false;
+    const bool whole = intact();
+    return leave_reserved(whole ? state::claimed : state::spoiled) && whole;
+  }
+
+  /// The owner of the gate gives up an image whose checks have faulted: spoiled.
+  void give_up() noexcept { (void)leave_reserved(state::spoiled); }
+
+  /// Reserved, and no check has come to an end.
+  [[nodiscard]] bool is_reserved() const noexcept { return state_.load(order::acquire) == to_word(state::reserved); }
+
+  /// Why there is none to start: what reserve() would answer, and nothing changes. `busy` for one that has been loaded just
+  /// now.
+  [[nodiscard]] image_outcome why_none() const noexcept {
+    const auto seen = static_cast<state>(state_.load(order::acquire));
+    return seen == state::empty                             ? image_outcome::none
+           : seen == state::loading || seen == state::ready ? image_outcome::busy
+                                                            : image_outcome::corrupt;
+  }
+
+  /// The image that check() has taken, or null.
   [[nodiscard]] const image* held() const noexcept {
     return state_.load(order::acquire) == to_word(state::claimed) ? &image_ : nullptr;
   }
@@ -85,21 +126,27 @@ class crash_image {
     state_.store(to_word(state::empty), order::relaxed);
     return whole;
   }
-  /// An image is ready to be claimed, at this moment.
+  /// An image is ready to be reserved, at this moment.
   [[nodiscard]] bool ready() const noexcept { return state_.load(order::acquire) == to_word(state::ready); }
 
  private:
-  enum class state : uint32_t { empty, loading, ready, checking, claimed };
+  enum class state : uint32_t { empty, loading, ready, reserved, claimed, spoiled };
   [[nodiscard]] static constexpr uint32_t to_word(state s) noexcept { return static_cast<uint32_t>(s); }
 
-  // empty or ready -> `to`; `before` says which it was, or what is in the way.
-  bool take(state& before, state to) noexcept {
+  // empty or ready -> loading; `before` says which it was, or what is in the way.
+  bool take(state& before) noexcept {
     uint32_t seen = state_.load(order::acquire);
     for (;;) {
       before = static_cast<state>(seen);
       if (before != state::empty && before != state::ready) return false;
-      if (state_.compare_exchange(seen, to_word(to), order::acquire, order::acquire)) return true;
+      if (state_.compare_exchange(seen, to_word(state::loading), order::acquire, order::acquire)) return true;
     }
+  }
+
+  // release: pairs with acquire (2), and with the acquire of a load that follows.
+  bool leave_reserved(state to) noexcept {
+    uint32_t seen = to_word(state::reserved);
+    return state_.compare_exchange(seen, to_word(to), order::release, order::relaxed);
   }
 
   typename P::template atomic<uint32_t> state_{};

@@ -4,52 +4,43 @@
 //
 // The names are Linux's, the reserved one too: kernel authors know the pair, and a member of a class collides with
 // nothing. Linux's split stands because a panic owns the gate before it looks for an image, and an oops must not
-// bypass it: both end in the same ladder of steps, here.
+// bypass it: both end in the same ladder of steps (ladder.hpp).
 // Not here: panic() and the handlers (panic.hpp).
 
-#include <lastcpu/crash_image.hpp>
-#include <lastcpu/panic_cpu.hpp>
-#include <lastcpu/panic_message.hpp>
-#include <lastcpu/panic_policy.hpp>
+#include <lastcpu/detail/inside.hpp>
+#include <lastcpu/ladder.hpp>
 #include <lastcpu/self_stop.hpp>
-#include <lastcpu/stop_cpus.hpp>
 
 namespace lastcpu {
 
-/// Why crash_kexec() came back. Life goes on as before the call.
-enum class kexec_outcome : uint8_t {
-  no_image,       // none is loaded
-  image_busy,     // it is being replaced right now
-  image_corrupt,  // it is not what was loaded
-  left_to_panic,  // Policy::crash_kexec_post_notifiers: only a panic starts the crash kernel
-  mine_already,   // this CPU is in it already, further out
-  held_by_other,  // another CPU is in it: it may dump this one, too
-  not_the_owner,  // __crash_kexec() by a CPU that does not hold the gate
-  unknown_cpu,    // this_cpu() is not below max_cpus
-};
-
-[[nodiscard]] constexpr const char* to_string(kexec_outcome o) noexcept {
-  constexpr const char* names[] = {"no_image",     "image_busy",    "image_corrupt", "left_to_panic",
-                                   "mine_already", "held_by_other", "not_the_owner", "unknown_cpu"};
-  return static_cast<uint32_t>(o) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(o)] : "?";
-}
-
 template <class P, class Policy = panic_policy>
 class crash_path {
-  static_assert(platform_checked<P>);
-  static constexpr uint32_t rung_count = sizeof(Policy::rungs) / sizeof(rung);
-  static_assert(rung_count >= 1 && rung_count <= max_rungs, "lastcpu: a policy has one to four rungs");
-
  public:
   using registers = typename P::registers;
-  using messages_type = panic_messages<P, Policy::message_bytes>;
+  using ladder_type = lastcpu::ladder<P, Policy>;
+  using messages_type = typename ladder_type::messages_type;
 
   constexpr crash_path() noexcept = default;
 
+  /// What a fault handler calls: dump, panic or go on, as Policy::on_oops() says. Inside a panic or a crash_kexec() of
+  /// this CPU it is a panic, whatever the policy says. Thread or irq context. Returns as crash_kexec() does; the kernel
+  /// then ends the context that faulted.
+  kexec_outcome oops(const registers& regs, const char* why) noexcept {
+    const typename P::irq_state irqs = P::irq_save();
+    if (is_dying(number())) panic_on(number_or_park(why), &regs, why);  // before anything of the policy's can fault
+    const oops_action wanted = Policy::on_oops();
+    if (wanted == oops_action::panic) panic_on(number_or_park(why), &regs, why);
+    const kexec_outcome out =
+        wanted == oops_action::dump ? crash_kexec_irqs_off(&regs, why) : kexec_outcome::left_to_policy;
+    P::irq_restore(irqs);
+    return out;
+  }
+
   /// Starts the crash kernel for an oops with these registers (the caller's where null), if one is loaded. `why` is
   /// kept as this CPU's message when the call does not return. Thread or irq context. Returns when there is nothing to
-  /// start or somebody else is at it, with interrupts as they were and nothing changed; does not return when an NMI
-  /// panicked on this CPU meanwhile: it goes on as that panic.
+  /// start or somebody else is at it, with interrupts as they were and nothing changed. Does not return
+  /// - inside a panic or a crash_kexec() of this CPU: life can't go on as before the call, so it is a panic;
+  /// - when an NMI panicked on this CPU meanwhile: it goes on as that panic.
   kexec_outcome crash_kexec(const registers* regs = nullptr, const char* why = nullptr) noexcept {
     const typename P::irq_state irqs = P::irq_save();
     const kexec_outcome out = crash_kexec_irqs_off(regs, why);
@@ -58,207 +49,182 @@ class crash_path {
   }
 
   /// The same for who holds the gate, on trial or for good; interrupts off. Returns only before it has committed, with
-  /// the reason; the gate stays with the caller.
+  /// the reason; the gate stays with the caller. On trial the image is checked before anybody is stopped.
   kexec_outcome __crash_kexec(const registers* regs, const char* why = nullptr) noexcept {
-    if (!gate_.on_this_cpu()) return kexec_outcome::not_the_owner;
-    const image_outcome claimed = image_.claim();
-    if (claimed != image_outcome::claimed) return reason(claimed);
-    keep_reason(why);
-    end_of_the_ladder(regs);
+    const cpu_id me = number();
+    const gate_word now = ladder_.gate.read();
+    if (!now.is_held_by(me)) return kexec_outcome::not_the_owner;
+    const image_outcome reserved = ladder_.image.reserve();
+    if (reserved != image_outcome::reserved) return outcome_of(reserved);
+    if (now.phase() == phase::trial && !ladder_.image.intact()) {
+      ladder_.image.hand_back();
+      return kexec_outcome::image_corrupt;
+    }
+    if (why != nullptr) (void)keep_pair(me, regs, why);
+    ladder_.go_on(me, regs);
   }
 
   /// Stops every other CPU for an owner that has committed; again: the first report. See stop_cpus::stop_others().
-  typename stop_cpus<P>::report_type stop_others() noexcept { return cpus_.stop_others(gate_, Policy::rungs); }
+  typename stop_cpus<P>::report_type stop_others() noexcept {
+    return ladder_.cpus.stop_others(ladder_.gate, Policy::rungs, number());
+  }
 
-  /// The primitives that this path is made of.
-  [[nodiscard]] panic_cpu<P>& gate() noexcept { return gate_; }
-  [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return gate_; }
-  [[nodiscard]] stop_cpus<P>& cpus() noexcept { return cpus_; }
-  [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return cpus_; }
-  [[nodiscard]] crash_image<P>& image() noexcept { return image_; }
-  [[nodiscard]] const crash_image<P>& image() const noexcept { return image_; }
-  [[nodiscard]] const messages_type& messages() const noexcept { return messages_; }
+  /// This CPU owns the gate, or another one does: also right on the one CPU without a number that panics. For consoles
+  /// and the like. One acquire load when nobody owns it.
+  [[nodiscard]] bool on_this_cpu() const noexcept {
+    const gate_word seen = ladder_.gate.read();
+    return !seen.is_open() && seen.is_held_by(number());
+  }
+  [[nodiscard]] bool on_other_cpu() const noexcept {
+    const gate_word seen = ladder_.gate.read();
+    return !seen.is_open() && !seen.is_held_by(number());
+  }
+
+  /// The primitives that this path is made of, to look at. Only the image is a kernel's to change.
+  [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return ladder_.gate; }
+  [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return ladder_.cpus; }
+  [[nodiscard]] crash_image<P>& image() noexcept { return ladder_.image; }
+  [[nodiscard]] const crash_image<P>& image() const noexcept { return ladder_.image; }
+  [[nodiscard]] const messages_type& messages() const noexcept { return ladder_.messages; }
 
   /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
   /// the new machine does not keep. No other CPU may be there yet.
   [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
-    gate_.forget();
-    remember_oops(nullptr, nullptr);
-    cpus_.forget();
-    messages_.forget();
-    return image_.forget(inherited);
+    oops_.store(0, order::relaxed);
+    place_.store(0, order::relaxed);
+    for (auto& s : spare_) s.store(0, order::relaxed);
+    return ladder_.forget(inherited);
   }
 
  protected:
-  /// For a panic that a fault inside this CPU's crash_kexec() has become: the oops was first, its registers and its
-  /// reason are kept before the fault's. Its frame is still there, for this is nested in it.
-  void keep_oops(cpu_id me) noexcept {
-    if (!gate_.on_this_cpu()) return;
-    const auto* regs = reinterpret_cast<const registers*>(oops_registers_.load(order::acquire));
-    keep_reason(reinterpret_cast<const char*>(oops_why_.load(order::acquire)));
-    if (regs != nullptr) cpus_.save_registers(me, regs);
-  }
-
-  /// Goes down the whole ladder as a panic. The caller holds the gate for good, perhaps after it was parked.
-  [[noreturn, gnu::cold]] void panic_ladder(const registers* regs, panic_context context) noexcept {
+  /// This CPU's number; P::max_cpus when it has none and holds the place of the one that panics without; else no_cpu.
+  [[nodiscard]] cpu_id number() const noexcept {
     const cpu_id me = P::this_cpu();
-    cpus_.withdraw(me);
-    cpus_.save_registers(me, regs);
-    if (begin(step::report)) Policy::report(panic_info<registers>{me, messages_.text(me, context, true), regs});
-    if constexpr (!Policy::crash_kexec_post_notifiers) {
-      if (begin(step::image)) Policy::no_crash_kernel(__crash_kexec(regs));
-    }
-    end_of_the_ladder(regs);
+    if (me < P::max_cpus) [[likely]]
+      return me;
+    return place_.load(order::relaxed) == place_word() ? P::max_cpus : no_cpu;  // relaxed: its own store, or none
   }
 
-  panic_cpu<P> gate_{};
-  stop_cpus<P> cpus_{};
-  crash_image<P> image_{};
-  messages_type messages_{};
-  typename P::template atomic<uintptr_t> oops_registers_{};  // of the crash_kexec() that holds the gate; the owner's
-  typename P::template atomic<uintptr_t> oops_why_{};
-  registers nmi_registers_{};  // of an NMI panic that is pending; the owner's
+  /// The same for a panic with this message: a CPU without a number takes the place, and is adopted where the port can.
+  /// The place comes first: an adopt_this_cpu() that faults is not called again.
+  [[nodiscard, gnu::noinline]] cpu_id number_or_park(const char* message) noexcept {
+    const cpu_id me = number();
+    if (me <= P::max_cpus) [[likely]]
+      return me;
+    uintptr_t nobody = 0;
+    if (!place_.compare_exchange(nobody, place_word(), order::relaxed, order::relaxed)) return spare_or_park(message);
+    const cpu_id adopted = adopt();
+    if (adopted < P::max_cpus) place_.store(0, order::relaxed);  // relaxed, all of it: the gate orders what follows
+    return adopted < P::max_cpus ? adopted : P::max_cpus;
+  }
+
+  /// The panic of this CPU; interrupts off. What it says and its registers are kept under one mark before it claims the
+  /// gate: from there on it may be stopped at any moment.
+  [[noreturn, gnu::cold]] void panic_on(cpu_id me, const registers* regs, const char* message) noexcept {
+    const bool with_the_port = ladder_.cpus.count_descent(me) < descents_with_the_port;
+    const crash_record<registers> why = keep(me, regs, message);
+    if (!with_the_port)
+      watch_as_loser(ladder_.gate, ladder_.cpus, me);
+    else if (ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
+      stop_as_loser(ladder_.gate, ladder_.cpus, regs, me);
+    ladder_.go_down(me, why);
+  }
+
+  ladder_type ladder_{};
 
  private:
-  [[nodiscard]] bool begin(step s) noexcept {
-    return gate_.begin_step(static_cast<uint32_t>(s), s == step::jump     ? phase::jumping
-                                                      : s >= step::commit ? phase::dumping
-                                                                          : phase::panicking);
+  friend struct detail::inside;
+
+  // The one that crash_kexec() is at; on its stack, published by one store.
+  struct oops_record {
+    const registers* regs;
+    const char* why;
+  };
+
+  // Never 0. Without hardware_id() one such CPU can't be told from another: they take the place for their own.
+  [[nodiscard]] static uintptr_t place_word() noexcept {
+    uintptr_t word = 1;
+    if constexpr (detail::has_hardware_id<P>) word = uintptr_t{P::hardware_id()} + 1;
+    return word != 0 ? word : 1;
   }
 
-  [[nodiscard]] static constexpr kexec_outcome reason(image_outcome refused) noexcept {
-    return refused == image_outcome::none   ? kexec_outcome::no_image
-           : refused == image_outcome::busy ? kexec_outcome::image_busy
-                                            : kexec_outcome::image_corrupt;
+  [[nodiscard]] static cpu_id adopt() noexcept {
+    if constexpr (detail::has_adopt_this_cpu<P>) {
+      if (P::adopt_this_cpu() < P::max_cpus) return P::this_cpu();
+    }
+    return no_cpu;
   }
 
-  void remember_oops(const registers* regs, const char* why) noexcept {
-    oops_why_.store(reinterpret_cast<uintptr_t>(why), order::release);  // acquire: keep_oops(), nested on this CPU
-    oops_registers_.store(reinterpret_cast<uintptr_t>(regs), order::release);
+  // Another CPU without a number has the place, and its panic goes on. This one keeps its message, is adopted or parks,
+  // and when it comes again, for that has faulted, it reads the gate for ever.
+  [[nodiscard]] cpu_id spare_or_park(const char* message) noexcept {
+    for (uint32_t i = 0; i < messages_type::spares; ++i) {
+      uintptr_t whose = 0;
+      if (!spare_[i].compare_exchange(whose, place_word(), order::relaxed, order::relaxed)) {
+        if (whose == place_word()) break;
+        continue;
+      }
+      ladder_.messages.keep_spare(i, message);
+      const cpu_id adopted = adopt();
+      if (adopted < P::max_cpus) return adopted;
+      self_stop<P>();
+    }
+    for (;;) (void)ladder_.gate.read();
   }
 
-  void keep_reason(const char* why) noexcept {
-    if (why != nullptr) (void)messages_.keep(P::this_cpu(), panic_context::normal, why);
+  // In a panic, or in a crash_kexec(), of its own. Who has the place is in a panic.
+  [[nodiscard]] bool is_dying(cpu_id me) const noexcept {
+    const auto has_said = [this, me](panic_context c) noexcept {
+      return ladder_.messages.state(me, c) != message_state::none;
+    };
+    return me <= P::max_cpus && (me == P::max_cpus || ladder_.gate.read().is_held_by(me) ||
+                                 has_said(panic_context::normal) || has_said(panic_context::nmi));
+  }
+
+  // The text and the registers of this CPU's first crash, under one mark. False when there is one.
+  [[gnu::noinline]] bool keep_pair(cpu_id me, const registers* regs, const char* message) noexcept {
+    return ladder_.messages.keep(me, panic_context::normal, message,
+                                 [&]() noexcept { ladder_.cpus.save_registers_of_panic(me, regs); });
+  }
+
+  // Keeps what this panic has to say, and answers the first crash of this CPU, for the report. That may be the oops of a
+  // crash_kexec() that has faulted: its frame is still there, for this is nested in it. Behind a panic in NMI this one is
+  // nested, too.
+  crash_record<registers> keep(cpu_id me, const registers* regs, const char* message) noexcept {
+    const auto* oops =
+        ladder_.gate.read().is_held_by(me) ? reinterpret_cast<const oops_record*>(oops_.load(order::acquire)) : nullptr;
+    const bool behind_nmi = oops == nullptr && ladder_.messages.state(me, panic_context::nmi) != message_state::none;
+    if (oops != nullptr) (void)keep_pair(me, oops->regs, oops->why);
+    if (oops != nullptr || behind_nmi || !keep_pair(me, regs, message))
+      (void)ladder_.messages.keep(me, panic_context::nested, message);
+    const registers* of_first = ladder_.cpus.registers_of_panic(me);
+    if (of_first == nullptr) return {message != nullptr ? message : "(no message)", regs};
+    const char* said = ladder_.messages.text(me, panic_context::normal, true);
+    return {*said != '\0' ? said : "(no message)", of_first};
   }
 
   kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {
-    if constexpr (Policy::crash_kexec_post_notifiers) return kexec_outcome::left_to_panic;
-    const claim_result mine = gate_.claim(hold::trial);
-    switch (mine.outcome) {
-      case claim_outcome::won:
-        break;
-      case claim_outcome::mine_already:
-        return kexec_outcome::mine_already;
-      case claim_outcome::other:
-        return kexec_outcome::held_by_other;
-      case claim_outcome::refused:
-        return kexec_outcome::unknown_cpu;
-    }
-    cpus_.withdraw(P::this_cpu());
-    remember_oops(regs, why);
-    const kexec_outcome out = __crash_kexec(regs, why);
-    remember_oops(nullptr, nullptr);
-    if (gate_.release() == release_outcome::panic_pending) {
-      keep_reason(why);
-      panic_ladder(&nmi_registers_, panic_context::nmi);
+    const cpu_id me = number();
+    if (is_dying(me)) panic_on(me, regs, why);
+    if (me >= P::max_cpus) return kexec_outcome::unknown_cpu;
+    if (Policy::crash_kexec_post_notifiers) return kexec_outcome::left_to_panic;
+    if (!ladder_.gate.claim(hold::trial, me).won()) return kexec_outcome::held_by_other;
+    registers here;
+    if (regs == nullptr) P::capture_registers(here);
+    const oops_record mine{regs != nullptr ? regs : &here, why != nullptr ? why : "oops"};
+    oops_.store(reinterpret_cast<uintptr_t>(&mine), order::release);  // acquire: keep(), nested on this CPU
+    const kexec_outcome out = __crash_kexec(mine.regs, mine.why);
+    oops_.store(0, order::release);
+    if (ladder_.gate.release() == release_outcome::panic_pending) {
+      (void)ladder_.messages.keep(me, panic_context::nested, mine.why);  // the registers that are kept are the NMI's
+      ladder_.go_down(me, {ladder_.messages.text(me, panic_context::nmi, true), &ladder_.nmi_registers});
     }
     return out;
   }
 
-  // From the commit on: every other CPU stops, then the crash kernel, or what is left without one.
-  [[noreturn, gnu::cold]] void end_of_the_ladder(const registers* regs) noexcept {
-    const cpu_id me = P::this_cpu();
-    stop_the_others(me, regs);
-    if (image_.held() == nullptr) without_an_image();
-    if (image_.held() != nullptr) start_the_image(me);
-    if (begin(step::flush)) Policy::flush();
-    if (Policy::restarts && begin(step::restart)) {
-      delay_restart();
-      P::emergency_restart();
-    }
-    if (begin(step::halt)) P::halt();
-    for (;;) P::park();
-  }
-
-  void stop_the_others(cpu_id me, const registers* regs) noexcept {
-    if (begin(step::expect)) cpus_.expect_all(me);
-    (void)begin(step::commit);
-    if (begin(step::registers)) cpus_.save_registers(me, regs);
-    for (uint32_t i = 0; i < rung_count; ++i)
-      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i))) cpus_.climb(me, i, Policy::rungs[i]);
-    if (begin(step::collect)) cpus_.collect(me);
-  }
-
-  void without_an_image() noexcept {
-    if (begin(step::notifiers)) {
-      cpus_.report_to(report_);
-      Policy::notifiers(report_);
-    }
-    if (begin(step::message_dump)) Policy::message_dump(*this);
-    if constexpr (Policy::crash_kexec_post_notifiers) {
-      if (begin(step::late_image)) claim_late_image();
-    }
-  }
-
-  void claim_late_image() noexcept {
-    const image_outcome claimed = image_.claim();
-    if (claimed != image_outcome::claimed) Policy::no_crash_kernel(reason(claimed));
-  }
-
-  void start_the_image(cpu_id me) noexcept {
-    if (begin(step::notes)) save_notes(me);
-    if (begin(step::crash_shutdown)) {
-      const registers* regs = cpus_.registers_of(me);
-      P::crash_shutdown(regs != nullptr ? *regs : nmi_registers_);
-    }
-    if (begin(step::jump)) P::jump(*image_.held());
-  }
-
-  void save_notes(cpu_id me) noexcept {
-    save_note(me, me);
-    const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
-      if (cpu != me) save_note(cpu, me);
-    save_note_of_the_unknown();
-  }
-
-  void save_note([[maybe_unused]] cpu_id cpu, [[maybe_unused]] cpu_id me) noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      const stop_state state = cpus_.state_of(cpu);
-      if (state == stop_state::absent) return;
-      const bool stopped = cpu == me || (state != stop_state::silent && cpus_.acknowledged(cpu));
-      const auto seen = [&](panic_context c) noexcept { return messages_.state(cpu, c); };
-      using enum panic_context;
-      const message_state seen_normal = seen(normal), seen_nmi = seen(nmi), seen_nested = seen(nested);
-      const bool cut = seen_normal == message_state::writing || seen_nmi == message_state::writing ||
-                       seen_nested == message_state::writing;
-      P::save_note(*image_.held(),
-                   cpu_note<registers>{cpu, state, cpu == me, stopped ? cpus_.registers_of(cpu) : nullptr,
-                                       messages_.text(cpu, normal, stopped, seen_normal),
-                                       messages_.text(cpu, nmi, stopped, seen_nmi),
-                                       messages_.text(cpu, nested, stopped, seen_nested), cut});
-    }
-  }
-
-  // What a CPU without a number had to say is kept, too; nobody can tell whether it runs.
-  void save_note_of_the_unknown() noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      const char* said = messages_.text(P::max_cpus, panic_context::normal, false);
-      if (*said != '\0')
-        P::save_note(*image_.held(),
-                     cpu_note<registers>{no_cpu, stop_state::silent, false, nullptr, said, "", "", false});
-    }
-  }
-
-  void delay_restart() const noexcept {
-    if (Policy::restart_delay_us == 0) return;
-    const uint64_t at = detail::deadline_in<P>(Policy::restart_delay_us);
-    while (gate_.wait_while(gate_.read(), at)) {
-    }
-  }
-
-  // For the notifiers; the owner's. Not on its stack: that may be an exception's, of 4 KiB.
-  typename stop_cpus<P>::report_type report_{};
+  typename P::template atomic<uintptr_t> oops_{};   // the oops_record of the crash_kexec() that holds the gate
+  typename P::template atomic<uintptr_t> place_{};  // which CPU without a number panics: place_word(), or 0
+  typename P::template atomic<uintptr_t> spare_[messages_type::spares]{};  // and whose the spare texts are
 };
 
 }  // namespace lastcpu

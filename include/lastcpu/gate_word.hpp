@@ -27,6 +27,11 @@ enum class phase : uint8_t {
   jumping,    // the crash kernel is being started
 };
 
+[[nodiscard]] constexpr const char* to_string(phase p) noexcept {
+  constexpr const char* names[] = {"open", "trial", "panicking", "offered", "dumping", "jumping"};
+  return static_cast<uint32_t>(p) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(p)] : "?";
+}
+
 class gate_word {
  public:
   using bits_type = uintptr_t;

@@ -7,12 +7,14 @@
 #include <lastcpu/crash_image.hpp>
 #include <lastcpu/crash_kexec.hpp>
 #include <lastcpu/gate_word.hpp>
+#include <lastcpu/ladder.hpp>
 #include <lastcpu/panic.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>
 #include <lastcpu/panic_policy.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/self_stop.hpp>
+#include <lastcpu/step.hpp>
 #include <lastcpu/stop_cpus.hpp>
 #include <lastcpu/stop_report.hpp>
 #include <lastcpu/version.hpp>

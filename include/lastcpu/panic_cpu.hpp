@@ -46,10 +46,16 @@ enum class release_outcome : uint8_t {
   not_mine,       // the caller does not hold it; nothing changed
 };
 
+enum class step_outcome : uint8_t {
+  begun,         // the caller runs the step
+  begun_before,  // it was begun before, or a later one has overtaken it: it must not be run
+  not_mine,      // the caller does not hold the gate; nothing changed
+};
+
 template <class P>
 class panic_cpu {
   static_assert(platform_checked<P>);
-  static_assert(P::max_cpus <= gate_word::cpu_capacity, "lastcpu: the gate word can't name that many CPUs");
+  static_assert(P::max_cpus < gate_word::cpu_capacity, "lastcpu: the gate word can't name that many CPUs");
 
  public:
   using word_type = typename P::template atomic<uintptr_t>;
@@ -60,19 +66,17 @@ class panic_cpu {
   /// claim_from_nmi(). A final claim by the holder of a trial makes it final. A trial is refused while a panic waits.
   /// (1) acquire on success and on failure: pairs with release (2), (3), so that the winner sees what the last holder
   /// did, and a loser what the holder published before it committed.
-  claim_result claim(hold wanted) noexcept {
-    const phase to = wanted == hold::final ? phase::panicking : phase::trial;
-    return claim_as<order::acquire>(
-        to, [this, wanted](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, wanted); });
-  }
+  claim_result claim(hold wanted) noexcept { return claim(wanted, numbered<P::max_cpus>{P::this_cpu()}); }
+
+  /// The same for who passes its own number: this CPU's, or P::max_cpus for the one CPU without a number that panics
+  /// (panic.hpp).
+  claim_result claim(hold wanted, cpu_id me) noexcept { return claim(wanted, numbered<P::max_cpus + 1>{me}); }
 
   /// The final claim of an NMI handler. Where the interrupted code holds the gate on trial it can't be taken from
   /// under it: the claim leaves `pending` (mine_already, word.pending()), and release() turns into the panic.
   /// acq_rel: relaxed would do, one CPU writes and reads it; acquire for the case that it wins.
-  claim_result claim_from_nmi() noexcept {
-    return claim_as<order::acq_rel>(phase::panicking,
-                                    [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
-  }
+  claim_result claim_from_nmi() noexcept { return claim_from_nmi(numbered<P::max_cpus>{P::this_cpu()}); }
+  claim_result claim_from_nmi(cpu_id me) noexcept { return claim_from_nmi(numbered<P::max_cpus + 1>{me}); }
 
   /// Gives a trial hold back, in one exchange: what an NMI on this CPU changed meanwhile is part of the decision.
   /// (2) release: pairs with acquire (1). On failure relaxed: nobody publishes anything with what may have changed.
@@ -81,7 +85,7 @@ class panic_cpu {
     uintptr_t bits = word_.load(order::relaxed);
     while (me < P::max_cpus && gate_word{bits}.is_trial_of(me)) {
       if (!word_.compare_exchange(bits, gate_word{bits}.released().bits(), order::release, order::relaxed)) continue;
-      P::wake(word_);
+      P::wake(word_, wake_reason::handed_on);
       detail::trace<P>(trace_kind::released, me, 0);
       return release_outcome::released;
     }
@@ -98,12 +102,14 @@ class panic_cpu {
 
   /// Asks every other CPU to stop for good: the phase becomes `dumping`, and that is the whole request. False when
   /// this CPU does not hold the gate; nothing changed then. True as well when it was committed before.
-  [[nodiscard]] bool commit() noexcept { return advance(0, phase::dumping) != progress::not_mine; }
+  [[nodiscard]] bool commit() noexcept { return advance(0, phase::dumping, P::this_cpu()) != step_outcome::not_mine; }
 
-  /// Begins step `number` of the holder's work, with one exchange; a step that was begun before, or one that a later
-  /// one has overtaken, answers false and must not be run. `at_least` is the phase that the step needs.
-  [[nodiscard]] bool begin_step(uint32_t number, lastcpu::phase at_least = phase::panicking) noexcept {
-    return number != 0 && number < uint32_t{1} << gate_word::step_bits && advance(number, at_least) == progress::made;
+  /// Begins step `number` of the holder's work, with one exchange. `at_least` is the phase that the step needs, `me` the
+  /// caller's own number, as for claim().
+  [[nodiscard]] step_outcome begin_step(uint32_t number, lastcpu::phase at_least = phase::panicking,
+                                        cpu_id me = P::this_cpu()) noexcept {
+    if (number == 0 || number >= uint32_t{1} << gate_word::step_bits) return step_outcome::begun_before;
+    return advance(number, at_least, me);
   }
 
   /// The word as it is: one acquire load (pairs with (2), (3)). For decisions use one value, never two reads.
@@ -117,6 +123,9 @@ class panic_cpu {
     return !seen.is_held_by(P::this_cpu());
   }
 
+  /// For the owner, before it ends the machine: losers that slept through the commit park for good now.
+  void wake_losers() const noexcept { P::wake(word_, wake_reason::ending); }
+
   /// For a machine that starts anew (the child of a fork): open, as if never used. No other CPU may be there yet.
   void forget() noexcept { word_.store(0, order::relaxed); }
 
@@ -126,15 +135,31 @@ class panic_cpu {
   }
 
  private:
-  enum class progress : uint8_t { made, none, not_mine };
+  // Who claims: numbers from `Limit` on are refused.
+  template <cpu_id Limit>
+  struct numbered {
+    cpu_id me;
+  };
+
+  template <cpu_id Limit>
+  [[gnu::always_inline]] claim_result claim(hold wanted, numbered<Limit> who) noexcept {
+    const phase to = wanted == hold::final ? phase::panicking : phase::trial;
+    return claim_as<order::acquire>(
+        to, who, [this, wanted](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, wanted); });
+  }
+  template <cpu_id Limit>
+  [[gnu::always_inline]] claim_result claim_from_nmi(numbered<Limit> who) noexcept {
+    return claim_as<order::acq_rel>(phase::panicking, who,
+                                    [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
+  }
 
   // A plain read comes first: a loser does not pull the line away from the holder. `again` answers where this CPU is the
   // holder.
-  template <order Success, class Again>
-  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, Again again) noexcept {
-    const cpu_id me = P::this_cpu();
+  template <order Success, cpu_id Limit, class Again>
+  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, numbered<Limit> who, Again again) noexcept {
+    const cpu_id me = who.me;
     uintptr_t bits = word_.load(order::acquire);
-    if (me >= P::max_cpus) [[unlikely]]
+    if (me >= Limit) [[unlikely]]
       return {claim_outcome::refused, gate_word{bits}};
     while (to == phase::trial ? gate_word{bits}.is_open_to_trials() : gate_word{bits}.is_open()) {
       const gate_word next = gate_word{bits}.taken_by(me, to);
@@ -177,7 +202,7 @@ class panic_cpu {
     while (gate_word{bits}.phase() == phase::trial) {
       const gate_word next = gate_word{bits}.made_final();
       if (!word_.compare_exchange(bits, next.bits(), order::release, order::relaxed)) continue;
-      P::wake(word_);
+      P::wake(word_, wake_reason::handed_on);
       detail::trace<P>(trace_kind::pending_taken, me, 0);
       return release_outcome::panic_pending;
     }
@@ -186,23 +211,22 @@ class panic_cpu {
 
   // (3) release: pairs with acquire (1) and read(): who sees `dumping` sees the report that was prepared before it.
   // acquire as well: one step sees what the step before it left, also where another CPU ran that.
-  progress advance(uint32_t number, lastcpu::phase at_least) noexcept {
-    const cpu_id me = P::this_cpu();
+  step_outcome advance(uint32_t number, lastcpu::phase at_least, cpu_id me) noexcept {
     uintptr_t bits = word_.load(order::relaxed);
     for (;;) {
       const gate_word seen{bits};
-      if (!seen.is_held_by(me)) return progress::not_mine;
+      if (!seen.is_held_by(me)) return step_outcome::not_mine;
       gate_word next = seen.phase() < at_least ? seen.with_phase(at_least) : seen;
-      if (number != 0 && number <= seen.step()) return progress::none;
+      if (number != 0 && number <= seen.step()) return step_outcome::begun_before;
       if (number != 0) next = next.with_step(number);
-      if (next.bits() == bits) return progress::none;
+      if (next.bits() == bits) return step_outcome::begun_before;
       if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::relaxed)) continue;
       if (next.is_committed() && !seen.is_committed()) {
         detail::trace<P>(trace_kind::committed, me, 0);
-        P::wake(word_);
+        P::wake(word_, wake_reason::committed);
       }
       if (number != 0) detail::trace<P>(trace_kind::step_begun, me, number);
-      return progress::made;
+      return step_outcome::begun;
     }
   }
 

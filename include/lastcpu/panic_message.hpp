@@ -2,8 +2,9 @@
 #pragma once
 // What each CPU had to say when it panicked: one text per CPU and context, kept to the end.
 //
-// A text is written by its own CPU only, before it claims the gate, once, and published by a ready mark. A CPU that is
-// stopped in the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
+// A text is written by its own CPU only, before it claims the gate, once. What belongs to it (the crash's registers) is
+// kept under the same mark: from `writing` on there is a crash, at `ready` all of it is there. A CPU that is stopped in
+// the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
 // After OpenBSD's per-CPU panic buffers: no message is overwritten by a later one.
 
 #include <lastcpu/detail/optional_members.hpp>
@@ -30,15 +31,43 @@ class panic_messages {
   constexpr panic_messages() noexcept = default;
 
   /// Keeps `text` (null reads "(no message)") for `me` in `context`. The first one stays: false when there is one, or
-  /// one is being written. `me` is this CPU, or P::max_cpus for one that has no number; any context.
-  bool keep(cpu_id me, panic_context context, const char* text) noexcept {
+  /// one is being written. `keep_the_rest()` is called under the same mark, before the text is copied: it keeps what
+  /// belongs to it. `me` is this CPU, or P::max_cpus for the one without a number that panics; any context.
+  template <class Rest>
+  bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
     if (me > P::max_cpus) return false;
     slot& s = at(me, context);
     uint32_t none = word(message_state::none);
     if (!s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) return false;
+    keep_the_rest();
     copy(s.text, text != nullptr ? text : "(no message)");
     s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
     return true;
+  }
+  bool keep(cpu_id me, panic_context context, const char* text) noexcept {
+    return keep(me, context, text, []() noexcept {});
+  }
+
+  /// Keeps `text` as the n-th spare one, of a further CPU that has no number. `n` is the caller's own, n < spares.
+  void keep_spare(uint32_t n, const char* text) noexcept {
+    slot& s = slots_[P::max_cpus + 1].by_context[n];
+    s.state.store(word(message_state::writing), order::relaxed);
+    copy(s.text, text != nullptr ? text : "(no message)");
+    s.state.store(word(message_state::ready), order::release);  // (1)
+  }
+  static constexpr uint32_t spares = 3;
+  /// The n-th spare text, n < spares; empty when there is none. Nobody can tell whether its CPU was stopped. `cut` says that
+  /// it is being written.
+  [[nodiscard]] const char* spare(uint32_t n, bool& cut) const noexcept {
+    if (n >= spares) return "";
+    const slot& s = slots_[P::max_cpus + 1].by_context[n];
+    const auto seen = static_cast<message_state>(s.state.load(order::acquire));  // (2)
+    cut = seen == message_state::writing;
+    return text_in(s, false, seen);
+  }
+  [[nodiscard]] const char* spare(uint32_t n) const noexcept {
+    bool cut = false;
+    return spare(n, cut);
   }
 
   [[nodiscard]] message_state state(cpu_id cpu, panic_context context) const noexcept {
@@ -53,15 +82,7 @@ class panic_messages {
   }
   /// The same for who has read the state, so that state and text belong together: a CPU that was not stopped may write on.
   [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped, message_state seen) const noexcept {
-    switch (seen) {
-      case message_state::ready:
-        return at(cpu, context).text;
-      case message_state::writing:
-        return stopped ? at(cpu, context).text : "(being written)";
-      case message_state::none:
-        break;
-    }
-    return "";
+    return cpu > P::max_cpus ? "" : text_in(at(cpu, context), stopped, seen);
   }
 
   /// For a machine that starts anew (the child of a fork): nobody has said anything. No other CPU may be there yet.
@@ -69,6 +90,7 @@ class panic_messages {
     const cpu_id limit = detail::cpu_limit<P>();
     for (cpu_id cpu = 0; cpu < limit; ++cpu) forget(slots_[cpu]);
     forget(slots_[P::max_cpus]);
+    forget(slots_[P::max_cpus + 1]);
   }
 
  private:
@@ -77,7 +99,7 @@ class panic_messages {
     char text[Bytes]{};  // zero from the start: a text that breaks off has its end
   };
   struct alignas(64) cpu_slots {
-    slot by_context[3]{};
+    slot by_context[spares]{};
   };
 
   static void forget(cpu_slots& slots) noexcept {
@@ -85,6 +107,10 @@ class panic_messages {
       s.state.store(word(message_state::none), order::relaxed);
       for (char& c : s.text) static_cast<volatile char&>(c) = '\0';
     }
+  }
+  [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
+    if (seen == message_state::ready || (seen == message_state::writing && stopped)) return s.text;
+    return seen == message_state::writing ? "(being written)" : "";
   }
   [[nodiscard]] static constexpr uint32_t word(message_state s) noexcept { return static_cast<uint32_t>(s); }
   [[nodiscard]] slot& at(cpu_id cpu, panic_context c) noexcept {
@@ -98,7 +124,7 @@ class panic_messages {
     for (uint32_t i = 0; i + 1 < Bytes && from[i] != '\0'; ++i) to[i] = from[i];
   }
 
-  cpu_slots slots_[P::max_cpus + 1]{};
+  cpu_slots slots_[P::max_cpus + 2]{};  // the last but one: of a CPU without a number; the last one: spares
 };
 
 }  // namespace lastcpu

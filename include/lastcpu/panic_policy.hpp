@@ -13,59 +13,39 @@
 
 namespace lastcpu {
 
-/// The owner's work in its order. Some are skipped: the notifiers when there is a crash image to start, the jump when
-/// there is none. A nested panic goes on behind the step that was begun last.
-enum class step : uint32_t {
-  none,
-  report,     // Policy::report
-  image,      // claim and check the crash image; Policy::no_crash_kernel when there is none to start
-  expect,     // the stop report says "silent" of everybody
-  commit,     // ask every other CPU to stop
-  registers,  // the owner's own
-  rung_0,     // the ways of asking, in turn
-  rung_1,
-  rung_2,
-  rung_3,
-  collect,         // the stop report is complete
-  notifiers,       // Policy::notifiers, without an image only (or with crash_kexec_post_notifiers)
-  message_dump,    // Policy::message_dump, likewise
-  late_image,      // claim and check the crash image, with crash_kexec_post_notifiers
-  notes,           // P::save_note for every CPU
-  crash_shutdown,  // P::crash_shutdown
-  jump,            // P::jump
-  flush,           // Policy::flush
-  restart,         // P::emergency_restart, after the delay
-  halt,            // P::halt
-};
-inline constexpr uint32_t step_count = static_cast<uint32_t>(step::halt) + 1;
 inline constexpr uint32_t max_rungs = 4;
 
-[[nodiscard]] constexpr const char* to_string(step s) noexcept {
-  constexpr const char* names[step_count] = {"none",           "report",    "image",        "expect",     "commit",
-                                             "registers",      "rung 0",    "rung 1",       "rung 2",     "rung 3",
-                                             "collect",        "notifiers", "message dump", "late image", "notes",
-                                             "crash shutdown", "jump",      "flush",        "restart",    "halt"};
-  return static_cast<uint32_t>(s) < step_count ? names[static_cast<uint32_t>(s)] : "?";
-}
+/// What a fault outside of any panic leads to.
+enum class oops_action : uint8_t {
+  dump,   // the crash kernel, if one is loaded; else life goes on
+  panic,  // the end
+  go_on,  // the context that faulted is ended, nothing more
+};
 
 /// The panic, for whoever prints it. Pointers are valid while the step runs.
 template <class Registers>
 struct panic_info {
-  cpu_id cpu;
+  cpu_id cpu;                  // no_cpu: one without a number
   const char* message;         // never null
-  const Registers* registers;  // null when none were saved
+  const Registers* registers;  // of the same crash; null where a panic inside another one has handed over none
 };
 
 struct panic_policy {
-  /// The ways of asking another CPU to stop, in turn; each only for those that the last one has not reached.
-  static constexpr rung rungs[] = {{stop_how::irq, 1'000'000}, {stop_how::nmi, 1'000'000}};
+  /// The ways of asking another CPU to stop, in turn; each only for those that the last one has not reached. An array.
+  /// 20 ms for the interrupt: many times what a kernel keeps interrupts off for, and all that one loses which runs with
+  /// them off somewhere. A CPU that is asked by NMI a little early may hold a lock; that is all.
+  static constexpr rung rungs[] = {{stop_how::irq, 20'000}, {stop_how::nmi, 1'000'000}};
 
   /// Bytes kept of each message, the closing zero included. A CPU has three; with their marks these fill six lines of
   /// the cache.
   static constexpr uint32_t message_bytes = 124;
 
-  /// Notifiers and message dump run before the crash kernel is started; an oops alone does not start it then.
+  /// Notifiers and message dump run before the crash kernel is started; an oops alone does not start it then. May be a
+  /// variable.
   static constexpr bool crash_kexec_post_notifiers = false;
+
+  /// What oops() does.
+  static oops_action on_oops() noexcept { return oops_action::dump; }
 
   /// Without a crash kernel: restart after so long, or halt at once when false.
   static constexpr bool restarts = true;
@@ -73,14 +53,14 @@ struct panic_policy {
 
   template <class Registers>
   static void report(const panic_info<Registers>&) noexcept {}
-  /// A panic ends without a crash kernel; `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called in
-  /// the step that asked for the image.
+  /// There is no crash kernel to start; `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called
+  /// once, when the last attempt has failed.
   template <class Outcome>
   static void no_crash_kernel(Outcome /*why*/) noexcept {}
   template <class Report>
   static void notifiers(const Report&) noexcept {}
-  template <class Domain>
-  static void message_dump(const Domain&) noexcept {}
+  template <class Messages>
+  static void message_dump(const Messages&) noexcept {}
   static void flush() noexcept {}
 };
 

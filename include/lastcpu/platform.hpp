@@ -19,11 +19,12 @@
 //                                 handler that it causes (an x2APIC write needs a fence for that)
 //   wait_while(word, value, at)   sleeps while `word` holds `value`, as cheaply as the machine can; arms first, then
 //                                 compares; may return early for no reason; an NMI taken inside makes it compare
-//                                 again. False once now() >= at (`no_deadline`: never), true otherwise. The
-//                                 gate is the one uintptr_t that lastcpu waits on
-//   wake(word)                    ends wait_while() on this word, on every CPU; empty where waiting is polling. Losers
-//                                 on a committed gate may sleep on until crash_shutdown() or halt()
-//   now(), ticks_per_second()     monotonic
+//                                 again. False once now() >= at (`no_deadline`: never), true otherwise. Where now() may
+//                                 stand still it must come back now and then: lastcpu counts the rounds
+//   wake(word, why)               ends wait_while() on this word, on every CPU; empty where waiting is polling. At
+//                                 wake_reason::committed it may let losers sleep on until wake_reason::ending; on a
+//                                 machine that ends before that their hook does not run
+//   now(), ticks_per_second()     monotonic. A clock that stands still while interrupts are off costs time, no more
 //   make_resettable()             on a CPU that stops, after its registers are saved and before it says so: virtual-
 //                                 machine modes off, and the like. A stop NMI that interrupts it does it once more.
 //                                 The CPU may still win the gate later: do not take away what send_stop() needs
@@ -41,9 +42,14 @@
 //                                 posix, an exchange on one word
 //   adopt_this_cpu()              a number for a CPU that panics before this_cpu() knows it, which answers it from then on;
 //                                 max_cpus if none is left
+//   hardware_id()                 tells CPUs apart that have no number yet: the APIC id by cpuid, MPIDR. Without it lastcpu
+//                                 can't tell two such CPUs apart: when both panic, both run the ladder's steps, and one
+//                                 may restart while the other dumps; and where one owns the gate, another one without a
+//                                 number is not stopped
+//   rounds_of_a_still_clock       how many waits in a row may end at the same now() (default 4,194,304)
 //   self_stop()                   compile-time override of the hook panic_smp_self_stop(); see self_stop.hpp
 //   save_note(image, cpu_note)    takes what is known of one CPU to where the crash kernel finds it; crashing CPU first
-//   trace(trace_event)            sees the timeline
+//   trace(trace_event)            sees the timeline. Its `cpu` is max_cpus for the CPU without a number that panics
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>

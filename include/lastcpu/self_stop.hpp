@@ -49,39 +49,51 @@ template <class P>
   for (;;) P::park();
 }
 
-/// The end of a loser: the hook, once, and behind it P::park().
+namespace detail {
+
+// This CPU's number; no_cpu where it has none.
+template <class P>
+[[nodiscard]] cpu_id number_of_this_cpu() noexcept {
+  const cpu_id me = P::this_cpu();
+  return me < P::max_cpus ? me : no_cpu;
+}
+
+// The end of a loser: the hook, once, and behind it P::park().
 template <class P>
 [[noreturn, gnu::cold]] void park_as_loser(stop_cpus<P>& cpus, cpu_id me) noexcept {
   if (cpus.may_run_hook(me)) self_stop<P>();
   for (;;) P::park();
 }
 
+}  // namespace detail
+
 /// Everything a loser does: registers saved (`regs`, or its own where null), made resettable, acknowledged, parked
 /// resumably. It returns only as the new owner of a gate that was given back, and must then withdraw its
 /// acknowledgement before anything else; it parks for good once one read shows that another CPU has committed.
-/// Interrupts off, thread or NMI context (there it answers the stop request that can't reach it). A CPU without a
-/// number can't own the gate, and parks for good at once.
+/// Interrupts off, thread or NMI context (there it answers the stop request that can't reach it). `me` is this CPU's
+/// number, or P::max_cpus for the one without a number that panics; with neither a CPU can't own the gate, and parks for
+/// good at once.
 template <class P>
-void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs) noexcept {
-  const cpu_id me = P::this_cpu();
-  if (me >= P::max_cpus) self_stop<P>();
+void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs,
+                   cpu_id me = detail::number_of_this_cpu<P>()) noexcept {
+  if (me > P::max_cpus) self_stop<P>();
   cpus.save_registers(me, regs);
   cpus.make_resettable_once(me);
-  if (cpus.acknowledged(me)) cpus.wake_for(me);  // an NMI panic that came between the answer and the wake for it
+  // An NMI panic that came between the answer and the wake for it.
+  if (cpus.acknowledged(me)) cpus.wake_for(me);
   for (;;) {
     const gate_word seen = gate.read();
-    // The answer comes behind the read. An NMI handler on this CPU may call crash_kexec(), win an open gate and withdraw
-    // the answer. It then changes the gate word, so that wait_while() returns and the answer is given again. On a gate that
-    // another CPU has committed it can't win.
+    // Behind the read: an NMI handler on this CPU may win the open gate, withdraw the answer and give the gate back. The
+    // word has changed then, wait_while() returns, and the answer is given again.
     cpus.acknowledge(me, stop_state::parked);
     switch (decide(seen, me)) {
       case gate_move::take:
-        if (gate.claim(hold::final).won()) return;
+        if (gate.claim(hold::final, me).won()) return;
         break;
       case gate_move::mine:
         return;
       case gate_move::park:
-        park_as_loser(cpus, me);
+        detail::park_as_loser(cpus, me);
       case gate_move::want:
         (void)gate.want(seen);
         break;
@@ -92,14 +104,26 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
   }
 }
 
+/// The same for who has faulted there again and again, with nothing of the port's but this_cpu() and the words: nothing is
+/// left that could fault. It reads the gate, for ever when another CPU has committed.
+template <class P>
+void watch_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, cpu_id me) noexcept {
+  for (;;) {
+    const gate_word seen = gate.read();
+    if (seen.is_held_by(me)) return;
+    cpus.acknowledge_quietly(me);
+    if (seen.is_open() && gate.claim(hold::final, me).won()) return;
+  }
+}
+
 /// Everything a stop handler does on a CPU that is asked to stop. Does not return. The hook runs on losers alone.
 template <class P>
-[[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs,
-                                           stop_state how) noexcept {
-  const cpu_id me = P::this_cpu();
+[[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs, stop_state how,
+                                           cpu_id me = detail::number_of_this_cpu<P>()) noexcept {
+  while (me > P::max_cpus) P::park();  // it has no record, and must not run on into the crash kernel
   if (cpus.acknowledged(me)) {  // it interrupted the loser's wait, or came between its answer and the wake for it
     cpus.wake_for(me);
-    park_as_loser(cpus, me);
+    detail::park_as_loser(cpus, me);
   }
   cpus.save_registers(me, &regs);
   cpus.make_resettable_once(me);

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: BSL-1.0
 """The timeline of a crash, as the crash kernel's lines "trace: TSC CPU KIND VALUE" tell it."""
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
-KINDS = ("claim_won", "claim_lost", "pending_set", "released", "pending_taken", "committed", "step_begun", "stop_sent",
-         "acknowledged", "withdrawn", "parked")
-PHASES = ("open", "trial", "panicking", "offered", "dumping", "jumping")
-STATES = ("absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone")
-STEPS = ("none", "report", "image", "expect", "commit", "registers", "rung 0", "rung 1", "rung 2", "rung 3", "collect",
-         "notifiers", "message dump", "late image", "notes", "crash shutdown", "jump", "flush", "restart", "halt")
+INCLUDE = Path(__file__).resolve().parents[2] / "include/lastcpu"
+
+
+def names_of(header, enum):
+    """What to_string() of this enum calls its values, in their order: the one list that there is."""
+    text = (INCLUDE / header).read_text(encoding="utf-8")
+    body = re.search(rf"to_string\({enum} \w+\) noexcept {{.*?= {{(.*?)}};", text, re.DOTALL)
+    return tuple(re.findall(r'"([^"]*)"', body.group(1)))
+
+
+KINDS = names_of("cpu.hpp", "trace_kind")
+PHASES = names_of("gate_word.hpp", "phase")
+STATES = names_of("cpu.hpp", "stop_state")
+STEPS = names_of("step.hpp", "step")
 WORDS = {"claim_won": "won: ", "claim_lost": "lost to ", "pending_set": "marked pending", "released": "released",
          "pending_taken": "takes pending", "committed": "COMMITTED", "step_begun": "> ", "stop_sent": "stops ",
          "acknowledged": "ack ", "withdrawn": "ack withdrawn", "parked": "PARKED"}

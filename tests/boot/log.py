@@ -172,6 +172,9 @@ class Reader:
         self.list(cpu, Cpu(state == "running", state, registers == "valid"))
 
     def started(self, us):
+        """Where a reload was under way the dead kernel may have told all of this, before it found the image after all."""
+        if not self.facts.started:
+            self.facts.cpus.clear()
         self.facts.started.append(number(us))
 
     def cpu(self, cpu, role, state, registers, rip, rsp):

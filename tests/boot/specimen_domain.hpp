@@ -124,9 +124,6 @@ class specimen_domain : public crash_domain<P, Policy> {
     }
     [[nodiscard]] bool in_progress() const noexcept { return !read().is_open(); }
     [[nodiscard]] bool on_this_cpu() const noexcept { return gate().on_this_cpu(); }
-    claim_result claim(hold wanted) const noexcept { return gate().claim(wanted); }
-    bool commit() const noexcept { return gate().commit(); }
-    release_outcome release() const noexcept { return gate().release(); }
 
    private:
     [[nodiscard]] auto& gate() const noexcept { return domain.own::gate(); }
@@ -161,15 +158,11 @@ class specimen_domain : public crash_domain<P, Policy> {
     });
     return done ? kexec_outcome::no_image : own::crash_kexec(regs, why);
   }
-  nmi_outcome handle_nmi(const registers& regs) noexcept {
-    nmi_outcome out{};
-    const bool done = old::with_the_chosen([&](auto& specimen) { out = specimen.handle_nmi(regs); });
-    return done ? out : own::handle_nmi(regs);
+  void handle_nmi(const registers& regs) noexcept {
+    if (!old::with_the_chosen([&regs](auto& specimen) { specimen.handle_nmi(regs); })) own::handle_nmi(regs);
   }
-  nmi_outcome handle_stop_irq(const registers& regs) noexcept {
-    nmi_outcome out{};
-    const bool done = old::with_the_chosen([&](auto& specimen) { out = specimen.handle_stop_irq(regs); });
-    return done ? out : own::handle_stop_irq(regs);
+  void handle_stop_irq(const registers& regs) noexcept {
+    if (!old::with_the_chosen([&regs](auto& specimen) { specimen.handle_stop_irq(regs); })) own::handle_stop_irq(regs);
   }
   [[nodiscard]] gate_view gate() noexcept { return {*this}; }
   [[nodiscard]] slot image() noexcept { return {*this}; }

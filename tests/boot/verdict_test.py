@@ -102,6 +102,10 @@ class the_checker(unittest.TestCase):
     def test_passes_a_good_restart(self):
         self.assertEqual(judged(RESTARTED, 0, "damaged_image", 2, 1), [])
 
+    def test_passes_a_crash_kernel_that_starts_after_all(self):
+        told = "kernel: cpu 2 stopped parked registers valid\nkernel: cpu 2 said: panic in role 3\n"
+        self.assertEqual(judged(GOOD.replace("\n\ncrash: started", f"\n{told}\ncrash: started", 1)), [])
+
     def test_names_a_log_with_nothing_in_it(self):
         self.expect(judged(""), "0 CPUs are online")
         self.expect(judged(""), "0 crash kernels were started")

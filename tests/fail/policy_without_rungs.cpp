@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: lastcpu: a policy has one to four rungs
+// expect: lastcpu: (a policy has one to four rungs|Policy::rungs is an array)
 #include <lastcpu/archetype.hpp>
 #include <lastcpu/panic.hpp>
 

@@ -16,8 +16,8 @@ template class lastcpu::stop_cpus<archetype>;
 extern "C" {
 [[noreturn]] void kernel_panic(const char* message, const archetype::registers* regs) { machine.panic(message, regs); }
 void kernel_nmi_panic(const char* message, const archetype::registers& regs) { machine.nmi_panic(message, regs); }
-lastcpu::nmi_outcome kernel_nmi(const archetype::registers& regs) { return machine.handle_nmi(regs); }
-lastcpu::nmi_outcome kernel_stop_irq(const archetype::registers& regs) { return machine.handle_stop_irq(regs); }
+void kernel_nmi(const archetype::registers& regs) { machine.handle_nmi(regs); }
+void kernel_stop_irq(const archetype::registers& regs) { machine.handle_stop_irq(regs); }
 lastcpu::kexec_outcome kernel_oops(const archetype::registers* regs) { return machine.crash_kexec(regs); }
 lastcpu::kexec_outcome kernel_kexec(const archetype::registers* regs) { return machine.__crash_kexec(regs); }
 uint32_t kernel_stop_others() { return machine.stop_others().count(lastcpu::stop_state::silent); }

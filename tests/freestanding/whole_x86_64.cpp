@@ -34,7 +34,7 @@ template struct x86::lapic<x86::lapic_bus<port>>;
 
 void handle(const x86::registers& regs) {
   port::handlers::stop(machine, regs);
-  (void)port::handlers::nmi(machine, regs);
+  port::handlers::nmi(machine, regs);
   port::handlers::panic_in_nmi(machine, "unknown NMI", regs);
   port::handlers::machine_check(machine, regs);
 }

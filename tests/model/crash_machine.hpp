@@ -19,10 +19,8 @@ using model::require;
 template <cpu_id N>
 struct drowsy_platform : model::platform<N> {
   template <class T>
-  static void wake(const model::atomic<T>& word) noexcept {
-    if constexpr (sizeof(T) == sizeof(uintptr_t))
-      if (gate_word{word.load(order::acquire)}.is_committed()) return;
-    model::platform<N>::wake(word);
+  static void wake(const model::atomic<T>& word, wake_reason why) noexcept {
+    if (why != wake_reason::committed) model::platform<N>::wake(word, why);
   }
 };
 
@@ -52,14 +50,14 @@ struct crash_machine : witness {
 
   void nmi(cpu_id me, interrupt which) override {
     const registers r{nmi_pc + me};
-    (void)domain.handle_nmi(r);
+    domain.handle_nmi(r);
     if (which != interrupt::injected_nmi) return;
     note(panicked) |= 1u << me;
     domain.nmi_panic(nmi_text[me], r);
   }
   void irq(cpu_id me) override {
     const registers r{nmi_pc + me};
-    (void)domain.handle_stop_irq(r);
+    domain.handle_stop_irq(r);
   }
 
   // --- What must hold.
@@ -85,7 +83,8 @@ struct crash_machine : witness {
     require(pc == crash_pc + cpu || (pc == 0 && note(faults) != 0), "promise 8: a panic has registers of another one");
   }
   void told_why(kexec_outcome why) override {
-    require(why == kexec_outcome::no_image || why == kexec_outcome::image_busy, "an odd reason for no crash kernel");
+    require(why == kexec_outcome::no_image || why == kexec_outcome::image_busy || note(faults) != 0,
+            "an odd reason for no crash kernel");
     require(++note(reasons) == 1, "why there is no crash kernel is told twice");
   }
   void noted(const cpu_note<uintptr_t>& n) override {
@@ -173,6 +172,9 @@ struct crash_machine : witness {
       require(regs != nullptr, "promise 8: the registers of a CPU that has answered are missing");
     }
     if (regs != nullptr) check_registers(cpu, regs->pc);
+    if (regs != nullptr && domain.messages().state(cpu, panic_context::normal) == message_state::ready &&
+        domain.messages().text(cpu, panic_context::normal, true) == std::string_view{panic_text[cpu]})
+      require(regs->pc == crash_pc + cpu, "promise 8: message and registers are of two crashes");
     const auto text = [&](panic_context c) { return domain.messages().text(cpu, c, true); };
     check_texts(cpu, text(panic_context::normal), text(panic_context::nmi), text(panic_context::nested), true);
   }

@@ -192,14 +192,16 @@ struct steps_and_commit : gate_machine<2> {
   void run(cpu_id me) override {
     if (me == 1) {
       if (gate.read().is_committed()) require(model::uses(prepared) == 1, "promise 5: stopped before it was prepared");
-      require(!gate.commit() && !gate.begin_step(1), "promise 3: a CPU that does not hold the gate commits");
+      require(!gate.commit() && gate.begin_step(1) == step_outcome::not_mine,
+              "promise 3: a CPU that does not hold the gate commits");
       return;
     }
     require(gate.claim(hold::final).won(), "nobody else claims");
     (void)gate.begin_step(1);
     prepared = 1;
     (void)gate.begin_step(2, phase::dumping);
-    require(!gate.begin_step(1) && !gate.begin_step(2), "promise 7: a step runs twice");
+    require(gate.begin_step(1) == step_outcome::begun_before && gate.begin_step(2) == step_outcome::begun_before,
+            "promise 7: a step runs twice");
     require(gate.commit(), "the holder commits again");
   }
   void nmi(cpu_id me, model::interrupt) override {

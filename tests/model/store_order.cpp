@@ -76,7 +76,7 @@ int main() {
     machine.panic(text, &regs);
   }
   trap(true);
-  machine.cpus().acknowledge(1, stop_state::by_nmi);
+  lastcpu::detail::inside::of(machine).cpus.acknowledge(1, stop_state::by_nmi);
   trap(false);
   std::printf("%lu instructions, states seen %x\n", instructions, seen);
   return broken == 0 && seen == 0x1ff ? 0 : 1;

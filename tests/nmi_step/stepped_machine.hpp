@@ -79,9 +79,9 @@ struct stepped : lastcpu::posix {
     return lastcpu::posix_detail::wait_while(w, value, at, 2);             // one time round the loop is as another
   }
   template <class T>
-  static void wake(const atomic<T>& w) noexcept {
+  static void wake(const atomic<T>& w, lastcpu::wake_reason why) noexcept {
     anchor();
-    posix::wake(w);
+    posix::wake(w, why);
   }
   static void make_resettable() noexcept {
     if (this_cpu() == 1) answer_late();
@@ -145,8 +145,8 @@ struct stepped_policy : lastcpu::panic_policy {
   static void notifiers(const Report&) noexcept {
     ++shared->notifiers;
   }
-  template <class Domain>
-  static void message_dump(const Domain&) noexcept {
+  template <class Messages>
+  static void message_dump(const Messages&) noexcept {
     ++shared->dumps;
   }
   static void flush() noexcept { ++shared->flushes; }

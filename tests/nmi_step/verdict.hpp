@@ -46,7 +46,7 @@ class verdict : public end_of_machine {
     if (on_trial && !play_.image) {
       demand(shared->count(kind::pending_taken) == 1, "the pending panic was not taken over");
       was_reported(nmi_text, what_.registers);
-      demand(message(0, lastcpu::panic_context::normal) == oops_text, "the reason of crash_kexec() is lost");
+      demand(message(0, lastcpu::panic_context::nested) == oops_text, "the reason of crash_kexec() is lost");
     }
   }
 

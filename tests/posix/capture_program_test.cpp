@@ -267,7 +267,8 @@ TEST(capture_program, that_is_claimed_is_not_replaced_by_a_second_load) {
   capture_program first = opened();
   capture_program second = opened();
   ASSERT_EQ(slot.load(first), load_outcome::loaded);
-  ASSERT_EQ(slot.claim(), image_outcome::claimed);
+  ASSERT_EQ(slot.reserve(), image_outcome::reserved);
+  ASSERT_TRUE(slot.check());
   capture_program replaced{1, 2, 3, {}};
   EXPECT_EQ(slot.load(second, &replaced), load_outcome::claimed);
   EXPECT_EQ(replaced.program, 1) << "nothing was handed out";

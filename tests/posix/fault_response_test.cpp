@@ -150,7 +150,7 @@ TEST(fault, inside_the_report_of_an_nmi_panic_in_sigsuspend_goes_on_all_the_same
   EXPECT_TRUE(o.exited_with(capture_exit)) << o;
   EXPECT_EQ(log->reports, 1u);
   EXPECT_STREQ(room.result().record[0].nmi_message, "watchdog");
-  EXPECT_STREQ(room.result().record[0].message, "SIGSEGV at 0x10");
+  EXPECT_STREQ(room.result().record[0].nested_message, "SIGSEGV at 0x10");
 }
 
 TEST(fault, inside_the_report_of_a_fault_in_sigsuspend_goes_on_all_the_same) {

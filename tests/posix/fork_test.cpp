@@ -23,9 +23,9 @@ auto& parent = the_machine<posix, slow_report>;
 
 void hold_the_gate_on_trial() {
   start_cpu(1, [] {
-    must(parent.gate().claim(hold::trial).won(), "the gate is free");
+    must(lastcpu::detail::inside::of(parent).gate.claim(hold::trial).won(), "the gate is free");
     await_flag(slow_report::may_go_on);
-    must(parent.gate().release() == release_outcome::released, "the gate is given back");
+    must(lastcpu::detail::inside::of(parent).gate.release() == release_outcome::released, "the gate is given back");
     set_flag(slow_report::entered);
     sleep_for_ever();
   });

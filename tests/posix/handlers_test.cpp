@@ -59,7 +59,6 @@ TEST(handlers, of_the_stop_mask_exactly_what_is_no_fault_and_no_nmi) {
     const cpu_guard cpu(0);
     posix_detail::machine.stop = [](void*, const posix_registers& regs, bool nmi) noexcept {
       nmi ? on_nmi(regs) : on_irq(regs);
-      return true;
     };
     send_myself(SIGUSR1);
     must(seen.irqs.load(order::acquire) == 1 && seen.mask == all_but({SIGUSR2}), "the interrupt's");
@@ -76,7 +75,6 @@ TEST(handlers, of_the_stop_let_in_the_faults_that_their_thread_has_masked) {
     const cpu_guard cpu(0);
     posix_detail::machine.stop = [](void*, const posix_registers& regs, bool) noexcept {
       on_nmi(regs);
-      return true;
     };
     const uint64_t faults = bit(SIGSEGV) | bit(SIGABRT);
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &faults, nullptr, sizeof faults);

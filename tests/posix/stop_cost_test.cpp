@@ -67,14 +67,14 @@ void stop_sleepers_and_losers() {
   auto& m = the_machine<posix, one_patient_rung>;
   boot(m);
   static const cpu_guard cpu(owner);
-  must(m.gate().claim(hold::final).won(), "CPU 0 is first");
+  must(lastcpu::detail::inside::of(m).gate.claim(hold::final).won(), "CPU 0 is first");
   counted.gate_word = &m.gate();
   start_sleepers(m, 1, last_sleeper);
   start_losers(m, last_sleeper + 1, last_loser);
   for (cpu_id c = 1; c <= last_loser; ++c) switches_before[c] = status_of(c, "voluntary_ctxt_switches:", 10);
   stop_report<posix::max_cpus> report;
   count_calls_of([&] {
-    must(m.gate().commit(), "CPU 0 commits");
+    must(lastcpu::detail::inside::of(m).gate.commit(), "CPU 0 commits");
     report = m.stop_others();
   });
   must(report.count(stop_state::by_irq) == last_sleeper, "the sleepers are stopped");
@@ -105,7 +105,7 @@ TEST(stop_cost, losers_sleep_through_the_commit_and_the_stop) {
 TEST(stop_cost, losers_are_let_go_to_park_by_the_shutdown) {
   const auto o = in_child([] {
     stop_sleepers_and_losers();
-    posix::crash_shutdown({});
+    lastcpu::detail::inside::of(the_machine<posix, one_patient_rung>).gate.wake_losers();
     const auto parked = [](cpu_id c) { return (status_of(c, "SigBlk:", 16) & bit(SIGUSR2)) != 0; };
     for (cpu_id c = 1; c <= last_loser; ++c) must(eventually([=] { return parked(c); }), "it masks everything");
   });
@@ -115,7 +115,7 @@ TEST(stop_cost, losers_are_let_go_to_park_by_the_shutdown) {
 // CPUs that answer one after the other, from the first to the last, each when the owner sleeps and has had the time to
 // sleep again where it was woken.
 struct in_turn : posix {
-  static inline stop_cpus<in_turn>* stops = nullptr;
+  static inline const stop_cpus<in_turn>* stops = nullptr;
   static void make_resettable() noexcept {
     const cpu_id me = this_cpu();
     while (me != 1 && !stops->acknowledged(me - 1)) sleep_ms(1);
@@ -134,10 +134,10 @@ TEST(stop_cost, an_answer_wakes_only_who_waits_for_it) {
     boot(m);
     in_turn::stops = &m.cpus();
     const cpu_guard cpu(owner);
-    must(m.gate().claim(hold::final).won(), "CPU 0 is first");
+    must(lastcpu::detail::inside::of(m).gate.claim(hold::final).won(), "CPU 0 is first");
     start_sleepers(m, 1, last);
     count_calls_of([&] {
-      must(m.gate().commit(), "CPU 0 commits");
+      must(lastcpu::detail::inside::of(m).gate.commit(), "CPU 0 commits");
       must(m.stop_others().count(stop_state::by_irq) == last, "all answer");
     });
     const uint32_t wakes = counted.wakes.load(order::relaxed);

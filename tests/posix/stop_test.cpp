@@ -166,7 +166,7 @@ TEST(stop, counts_a_loser_as_parked_with_its_own_message) {
     boot(m);
     const cpu_guard cpu(0);
     load_capture(m);
-    must(m.gate().claim(hold::trial).won(), "CPU 0 is first");
+    must(lastcpu::detail::inside::of(m).gate.claim(hold::trial).won(), "CPU 0 is first");
     start_cpu(victim, [] { the_machine<>.panic("me, too"); });
     must(eventually([] { return the_machine<>.cpus().acknowledged(victim); }), "the loser parks");
     m.panic("me first");

@@ -14,7 +14,6 @@
 namespace specimens {
 
 using lastcpu::cpu_id;
-using lastcpu::nmi_outcome;
 using lastcpu::order;
 using lastcpu::stop_how;
 using lastcpu::stop_state;
@@ -35,16 +34,15 @@ class historical_machine {
   }
 
   /// The NMI of the shootdown saves registers, that of an ordinary stop does not; who asked ignores his own.
-  nmi_outcome handle_nmi(const registers& regs) noexcept {
+  void handle_nmi(const registers& regs) noexcept {
     const uint32_t me = P::this_cpu() + 1;
     const uint32_t crashing = crashing_.load(order::acquire);
     if (crashing != 0 && crashing != me) stop_for_the_crash(regs);
     const uint32_t stopping = stopping_.load(order::acquire);
     if (stopping != 0 && stopping != me) stop(stop_state::by_nmi);
-    return nmi_outcome::not_ours;
   }
 
-  nmi_outcome handle_stop_irq(const registers&) noexcept { return nmi_outcome::not_ours; }
+  void handle_stop_irq(const registers&) noexcept {}
 
   /// What a reboot calls, too: nobody asks who else is at it.
   void stop_others() noexcept {
@@ -119,7 +117,7 @@ class historical_machine {
   [[noreturn]] void stop(stop_state how) noexcept {
     const cpu_id me = P::this_cpu();
     cpus_[me].answer.store(static_cast<uint32_t>(how), order::release);
-    P::wake(cpus_[me].answer);
+    P::wake(cpus_[me].answer, lastcpu::wake_reason::answered);
     lastcpu::detail::trace<P>(lastcpu::trace_kind::parked, me, 0);
     for (;;) P::park();
   }
@@ -127,7 +125,7 @@ class historical_machine {
   void shoot_down_the_others() noexcept {
     crashing_.store(P::this_cpu() + 1, order::release);
     shootdown_sent_.store(1, order::release);
-    P::wake(shootdown_sent_);
+    P::wake(shootdown_sent_, lastcpu::wake_reason::answered);
     send_nmis_and_wait();
   }
 

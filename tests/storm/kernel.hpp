@@ -50,16 +50,16 @@ struct kernel {
       design.panic(regs);
   }
 
-  lastcpu::nmi_outcome handle_nmi(const registers& regs) noexcept {
+  void handle_nmi(const registers& regs) noexcept {
     enter_handler(storm_platform::this_cpu(), true);
     log_event(storm_platform::this_cpu(), event::nmi_arrives);
-    return design.handle_nmi(regs);
+    design.handle_nmi(regs);
   }
 
-  lastcpu::nmi_outcome handle_stop_irq(const registers& regs) noexcept {
+  void handle_stop_irq(const registers& regs) noexcept {
     enter_handler(storm_platform::this_cpu(), false);
     log_event(storm_platform::this_cpu(), event::irq_arrives);
-    return design.handle_stop_irq(regs);
+    design.handle_stop_irq(regs);
   }
 
   void on_other_nmi(const registers& regs) noexcept {

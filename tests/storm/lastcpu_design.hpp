@@ -25,17 +25,9 @@ struct storm_policy : lastcpu::panic_policy {
     may_fault(fault_point::notifiers, true);
   }
 
-  template <class Domain>
-  static void message_dump(const Domain& domain) noexcept {
-    using enum lastcpu::panic_context;
-    const auto& cpus = domain.cpus();
-    const cpu_id me = storm_platform::this_cpu();
-    for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
-      const bool stopped = cpu == me || cpus.acknowledged(cpu);
-      const auto text = [&](lastcpu::panic_context c) noexcept { return domain.messages().text(cpu, c, stopped); };
-      keep_note(
-          {cpu, cpus.state_of(cpu), cpu == me, cpus.registers_of(cpu), text(normal), text(nmi), text(nested), false});
-    }
+  template <class Messages>
+  static void message_dump(const Messages&) noexcept {
+    hooks.keep_all_notes();
   }
 
   static void flush() noexcept {
@@ -71,6 +63,19 @@ struct domain_questions {
     }
   }
 
+  // What a crash kernel is told, where there is none.
+  static void keep_all_notes() noexcept {
+    using enum lastcpu::panic_context;
+    const auto& cpus = domain->cpus();
+    const cpu_id me = storm_platform::this_cpu();
+    for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
+      const bool stopped = cpu == me || cpus.acknowledged(cpu);
+      const auto text = [&](lastcpu::panic_context c) noexcept { return domain->messages().text(cpu, c, stopped); };
+      keep_note(
+          {cpu, cpus.state_of(cpu), cpu == me, cpus.registers_of(cpu), text(normal), text(nmi), text(nested), false});
+    }
+  }
+
   static void stop_again() noexcept {
     const auto first = domain->cpus().report();
     for (int i = 0; i < 2; ++i) {
@@ -83,7 +88,7 @@ struct domain_questions {
 
   static void answer_for(Domain& d, bool stops_again) noexcept {
     domain = &d;
-    hooks = {holds_gate, messages_are_due, stops_again ? stop_again : nullptr};
+    hooks = {holds_gate, messages_are_due, keep_all_notes, stops_again ? stop_again : nullptr};
   }
 };
 

@@ -2,6 +2,7 @@
 #include "storm_platform.hpp"
 
 #include <lastcpu/panic_policy.hpp>
+#include <lastcpu/step.hpp>
 
 #include <stdio.h>
 #include <string.h>

@@ -51,6 +51,7 @@ struct storm_image {
 struct design_hooks {
   bool (*holds_gate)(cpu_id) noexcept = nullptr;  // null: the design has no gate
   void (*notes_begin)() noexcept = nullptr;       // null: the design keeps no messages
+  void (*keep_all_notes)() noexcept = nullptr;    // where there is no crash kernel to tell
   void (*stop_again)() noexcept = nullptr;        // null: not in this scenario
 };
 inline design_hooks hooks;
@@ -81,9 +82,9 @@ struct storm_platform : lastcpu::posix {
     return true;
   }
   template <class T>
-  static void wake(const atomic<T>& word) noexcept {
+  static void wake(const atomic<T>& word, lastcpu::wake_reason why) noexcept {
     disturb();
-    posix::wake(word.inner());
+    posix::wake(word.inner(), why);
   }
 
   static void make_resettable() noexcept { disturb(); }

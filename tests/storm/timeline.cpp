@@ -32,10 +32,6 @@ template <uint32_t N>
   return i < N ? names[i] : "?";
 }
 
-constexpr const char* phases[] = {"open", "trial", "panicking", "offered", "dumping", "jumping"};
-constexpr const char* stops[] = {"absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone"};
-constexpr const char* reasons[] = {"no image",     "image busy",    "image corrupt", "left to panic",
-                                   "mine already", "held by other", "not the owner", "unknown CPU"};
 constexpr const char* faults[] = {"oops",         "in report",    "in image check", "in send irq", "in send nmi",
                                   "in notifiers", "in save note", "in shutdown",    "in jump",     "in flush"};
 constexpr const char* states[] = {"absent", "running", "idle", "waiting", "parked"};
@@ -53,16 +49,16 @@ constexpr const char* ids[] = {
 [[nodiscard]] std::string detail(const log_entry& e) {
   switch (e.what) {
     case event::claim_won:
-      return pick(phases, e.value);
+      return to_string(static_cast<lastcpu::phase>(e.value));
     case event::claim_lost:
     case event::stop_sent:
       return std::to_string(e.value);
     case event::step_begun:
       return lastcpu::to_string(static_cast<lastcpu::step>(e.value));
     case event::acknowledged:
-      return pick(stops, e.value);
+      return to_string(static_cast<lastcpu::stop_state>(e.value));
     case event::crash_kexec_returned:
-      return e.value == ~uint32_t{0} ? "no reason" : pick(reasons, e.value);
+      return e.value == ~uint32_t{0} ? "no reason" : to_string(static_cast<lastcpu::kexec_outcome>(e.value));
     case event::faults:
       return pick(faults, e.value);
     default:

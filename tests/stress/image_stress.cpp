@@ -48,9 +48,9 @@ void load_and_unload(crash_image<words>& slot, cpu_id me, unsigned round) {
 
 [[nodiscard]] bool claim_one(crash_image<words>& slot) {
   for (;;) {
-    const image_outcome got = slot.claim();
+    const image_outcome got = slot.reserve();
     must(got != image_outcome::corrupt, "a claimed image is never torn");
-    if (got != image_outcome::claimed) {
+    if (got != image_outcome::reserved || !slot.check()) {
       if (slot.held() != nullptr) return false;
       std::this_thread::yield();
       continue;

@@ -2,6 +2,7 @@
 #pragma once
 // The platform of the unit tests: fake_machine.hpp as a port. Only the three operations that a port's atomic must have.
 
+#include <lastcpu/ladder.hpp>
 #include <lastcpu/panic_policy.hpp>
 #include <lastcpu/platform.hpp>
 
@@ -73,6 +74,8 @@ inline void log_trace(const trace_event& e) {
 struct fake_platform {
   static constexpr cpu_id max_cpus = fake_machine::cpus;
   static cpu_id this_cpu() noexcept { return machine().cpu; }
+  static uint32_t hardware_id() noexcept { return machine().cpu; }
+  static constexpr uint32_t rounds_of_a_still_clock = 100;
   static bool is_online(cpu_id cpu) noexcept { return machine().online.at(cpu); }
 
   template <class T>
@@ -113,7 +116,8 @@ struct fake_platform {
     return machine().sleep([&] { return word.peek() == value; }, {this_cpu(), &word, value}, at);
   }
   template <class T>
-  static void wake(const atomic<T>& word) noexcept {
+  static void wake(const atomic<T>& word, wake_reason why) noexcept {
+    if (why == wake_reason::ending) return machine().say("wakes losers");
     machine().woken.push_back(&word);
     machine().say("wakes");
   }
@@ -162,11 +166,12 @@ struct fake_policy : panic_policy {
   static void notifiers(const Report&) noexcept {
     machine().say("notifies");
   }
-  template <class Domain>
-  static void message_dump(const Domain&) noexcept {
+  template <class Messages>
+  static void message_dump(const Messages&) noexcept {
     machine().say("dumps messages");
   }
   static void flush() noexcept { machine().say("flushes"); }
+  static void no_crash_kernel(kexec_outcome why) noexcept { machine().say("has no kernel:", to_string(why)); }
 };
 
 }  // namespace lastcpu::test

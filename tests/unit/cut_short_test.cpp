@@ -9,13 +9,13 @@ using namespace lastcpu::test;
 
 // The moments of a panic at which its text is written but not marked as whole: nested in one that has its text already,
 // where the owner also looks for an oops that came first; and in NMI, where nobody looks for one.
-constexpr uint32_t before_the_nested_mark = before_the_mark + 2;
-constexpr uint32_t before_the_owners_nested_mark = before_the_nested_mark + 2;
-constexpr uint32_t before_the_nmi_mark = before_the_mark - 1;
+constexpr uint32_t before_the_nested_mark = 9;
+constexpr uint32_t before_the_owners_nested_mark = before_the_nested_mark + 1;
+constexpr uint32_t before_the_nmi_mark = 5;
 
 struct cut_short : noted {
   void stops_at(cpu_id cpu, uint32_t moment) {
-    m.inject(cpu, moment, [this] { (void)domain.handle_nmi(stopped); });
+    m.inject(cpu, moment, [this] { domain.handle_nmi(stopped); });
   }
   [[nodiscard]] static note loser(std::string text, std::string in_nmi_text, std::string nested_text, bool cut,
                                   uintptr_t pc = crash.pc, stop_state how = stop_state::parked) {
@@ -64,6 +64,24 @@ TEST_F(cut_short, texts_that_are_whole_are_not_called_cut) {
   EXPECT_EQ(notes[1], loser("first", "in nmi", "nested", false));
 }
 
+TEST_F(cut_short, text_that_is_finished_while_its_note_is_made_is_whole_or_called_cut) {
+  bool cut = false, whole = false;
+  at_every_moment([&](fake_machine& machine, uint32_t n) {
+    notes.clear();
+    crash_domain<noting, fake_policy> d;
+    ASSERT_EQ(d.image().load(image{7}), load_outcome::loaded);
+    fake_atomic<uint32_t> never;
+    machine.inject(1, before_the_mark, [&] { (void)fake_platform::wait_while(never, 0u, no_deadline); });
+    ASSERT_EQ(machine.as(1, [&] { d.panic("late", &crash); }), ending::waiting);
+    machine.when("0 begins notes", [&] { machine.inject(0, n, [&] { (void)machine.resume(1); }); });
+    ASSERT_EQ(machine.as(0, [&] { d.panic("outer", &crash); }), ending::jumped);
+    ASSERT_EQ(notes.size(), 4u);
+    EXPECT_EQ(notes[1].message, notes[1].cut_short ? "(being written)" : "late") << n;
+    (notes[1].cut_short ? cut : whole) = true;
+  });
+  EXPECT_TRUE(cut && whole);
+}
+
 // --- On the owner a fault breaks a text off; its part stands in the owner's own note.
 
 TEST_F(cut_short, owners_nested_text_is_kept_when_a_fault_comes_in_its_middle) {
@@ -83,7 +101,7 @@ TEST_F(cut_short, owners_first_text_is_kept_when_a_fault_comes_in_its_middle) {
   EXPECT_EQ(panic_on(0, "first"), ending::jumped);
   EXPECT_EQ(m.count("0 reports first"), 1) << "the owner may read its own part";
   ASSERT_EQ(notes.size(), 4u);
-  EXPECT_EQ(notes[0], (note{0, stop_state::running, true, stopped.pc, "first", "", "second", true}));
+  EXPECT_EQ(notes[0], (note{0, stop_state::running, true, crash.pc, "first", "", "second", true}));
 }
 
 TEST_F(cut_short, owners_text_in_nmi_is_kept_when_a_fault_comes_in_its_middle) {
@@ -91,7 +109,7 @@ TEST_F(cut_short, owners_text_in_nmi_is_kept_when_a_fault_comes_in_its_middle) {
   m.inject(0, before_the_nmi_mark, [&] { domain.panic("second", &stopped); });
   EXPECT_EQ(nmi_panic_on(0, "first"), ending::jumped);
   ASSERT_EQ(notes.size(), 4u);
-  EXPECT_EQ(notes[0], (note{0, stop_state::running, true, stopped.pc, "second", "first", "", true}));
+  EXPECT_EQ(notes[0], (note{0, stop_state::running, true, stopped.pc, "", "first", "second", true}));
 }
 
 }  // namespace

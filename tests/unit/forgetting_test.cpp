@@ -76,7 +76,7 @@ TEST_F(forgetting, inside_a_crash_kexec_forgets_that_oops_too) {
   m.when("0 checks image 0", [&] {
     image inherited{};
     (void)d().forget(inherited);
-    ASSERT_TRUE(d().gate().claim(hold::trial).won());
+    ASSERT_TRUE(lastcpu::detail::inside::of(d()).gate.claim(hold::trial).won());
     d().panic("in the new machine", &stopped);
   });
   EXPECT_EQ(m.as(0, [&] { (void)d().crash_kexec(&crash, "of the old machine"); }), ending::restarted);
@@ -107,7 +107,7 @@ TEST_F(forgetting, of_a_gate_leaves_nothing_of_any_phase) {
     (void)gate.it->release();
     (void)gate.it->claim(hold::trial);
     if (p > phase::trial) {
-      EXPECT_TRUE(gate.it->begin_step(9, p));
+      EXPECT_TRUE(gate.it->begin_step(9, p) == step_outcome::begun);
     }
     EXPECT_FALSE(gate.is_as_new());
     gate.it->forget();
@@ -117,7 +117,8 @@ TEST_F(forgetting, of_a_gate_leaves_nothing_of_any_phase) {
 
 TEST_F(forgetting, of_records_leaves_nothing_of_any_of_them) {
   reborn<stop_cpus<fake_platform>> cpus;
-  for (cpu_id cpu = 0; cpu < fake_platform::max_cpus; ++cpu) {
+  for (cpu_id cpu = 0; cpu <= fake_platform::max_cpus; ++cpu) {
+    (void)cpus.it->count_descent(cpu);
     cpus.it->save_registers(cpu, &zeros);
     cpus.it->make_resettable_once(cpu);
     EXPECT_TRUE(cpus.it->may_run_hook(cpu));
@@ -135,6 +136,7 @@ TEST_F(forgetting, of_messages_leaves_no_letter) {
   reborn<panic_messages<fake_platform, 16>> messages;
   for (cpu_id cpu = 0; cpu <= fake_platform::max_cpus; ++cpu)
     for (const panic_context c : {normal, nmi, nested}) EXPECT_TRUE(messages.it->keep(cpu, c, "0123456789abcdefg"));
+  for (uint32_t i = 0; i < messages.it->spares; ++i) messages.it->keep_spare(i, "0123456789abcdefg");
   messages.it->forget();
   EXPECT_TRUE(messages.is_as_new());
 }
@@ -148,7 +150,11 @@ TEST_F(forgetting, of_an_image_leaves_an_empty_slot_in_any_state) {
   EXPECT_TRUE(slot.is_as_new());
   ASSERT_EQ(slot.it->load(zero_image), load_outcome::loaded);
   m.when("0 checks image 0", [&] { EXPECT_TRUE(slot.it->forget(inherited)) << "while it is checked"; });
-  (void)slot.it->claim();
+  (void)slot.it->reserve();
+  (void)slot.it->check();
+  ASSERT_EQ(slot.it->load(zero_image), load_outcome::loaded);
+  EXPECT_EQ(slot.it->reserve(), image_outcome::reserved);
+  EXPECT_TRUE(slot.it->check());
   EXPECT_TRUE(slot.it->forget(inherited)) << "claimed";
   EXPECT_TRUE(slot.is_as_new());
 }

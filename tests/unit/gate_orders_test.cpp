@@ -94,7 +94,7 @@ TEST_F(gate_orders, pending_panic_is_final_when_who_waits_is_woken) {
 TEST_F(gate_orders, commit_is_traced_before_a_loser_does_something_about_it) {
   (void)gate.claim(hold::final);
   m.when("0 commits", [&] { EXPECT_TRUE(gate.read().is_committed()); });
-  ASSERT_TRUE(gate.begin_step(4, phase::dumping));
+  ASSERT_TRUE(gate.begin_step(4, phase::dumping) == step_outcome::begun);
   EXPECT_EQ(m.log, (std::vector<std::string>{"0 wins 2", "0 commits", "0 wakes", "0 begins commit"}));
 }
 

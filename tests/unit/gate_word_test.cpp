@@ -173,6 +173,12 @@ TEST(gate_word, that_is_wanted_is_open_to_panics_only_when_it_is_released) {
   EXPECT_FALSE(trial.with_pending(true).with_wanted().is_trial_of(2));
 }
 
+TEST(gate_word, phases_have_names_of_their_own) {
+  const char* names[] = {"open", "trial", "panicking", "offered", "dumping", "jumping"};
+  for (uint32_t i = 0; i < 6; ++i) EXPECT_STREQ(to_string(static_cast<phase>(i)), names[i]);
+  EXPECT_STREQ(to_string(static_cast<phase>(6)), "?");
+}
+
 TEST(gate_word, says_what_a_cpu_that_panics_does_next) {
   const gate_word trial = gate_word{}.with_owner(2).with_phase(phase::trial);
   EXPECT_EQ(decide(gate_word{}, 1), gate_move::take);

@@ -95,7 +95,7 @@ struct large : archetype {
     return false;
   }
   template <class T>
-  static void wake(const atomic<T>&) noexcept {}
+  static void wake(const atomic<T>&, wake_reason) noexcept {}
   static uint64_t now() noexcept { return machine->clock; }
 };
 static_assert(platform<large>);
@@ -114,15 +114,15 @@ struct many_cpus : testing::Test {
 
   void answer(cpu_id cpu, stop_state how) {
     m.cpu = cpu;
-    domain.cpus().save_registers(cpu, nullptr);
-    domain.cpus().acknowledge(cpu, how);
+    lastcpu::detail::inside::of(domain).cpus.save_registers(cpu, nullptr);
+    lastcpu::detail::inside::of(domain).cpus.acknowledge(cpu, how);
     m.cpu = owner;
   }
   auto stop_others() {
     m.cpu = owner;
-    EXPECT_TRUE(domain.gate().claim(hold::final).won());
-    EXPECT_TRUE(domain.gate().commit());
-    return domain.cpus().stop_others(domain.gate(), irq_then_nmi);
+    EXPECT_TRUE(lastcpu::detail::inside::of(domain).gate.claim(hold::final).won());
+    EXPECT_TRUE(lastcpu::detail::inside::of(domain).gate.commit());
+    return lastcpu::detail::inside::of(domain).cpus.stop_others(domain.gate(), irq_then_nmi);
   }
 };
 
@@ -184,9 +184,10 @@ TEST_F(many_cpus, that_have_answered_are_not_looked_at_again) {
   m.on_request = [this](cpu_id cpu) { answer(cpu, stop_state::by_irq); };
   m.cpu = owner;
   m.lines = {};
-  domain.cpus().expect_all(owner);
-  for (uint32_t rung = 0; rung < max_rungs; ++rung) domain.cpus().climb(owner, rung, irq_then_nmi[0]);
-  domain.cpus().collect(owner);
+  lastcpu::detail::inside::of(domain).cpus.expect_all(owner);
+  for (uint32_t rung = 0; rung < max_rungs; ++rung)
+    lastcpu::detail::inside::of(domain).cpus.climb(owner, rung, irq_then_nmi[0]);
+  lastcpu::detail::inside::of(domain).cpus.collect(owner);
   constexpr uint32_t before_the_request = 2, for_the_answer = 2;  // waited for, then noted
   EXPECT_EQ(m.lines.lines_read(owner, 1), losers - 1);
   EXPECT_EQ(m.lines.lines_read(owner, before_the_request + for_the_answer), others - losers + 1);
@@ -204,7 +205,7 @@ TEST_F(many_cpus, pay_two_moves_of_a_line_for_their_answer) {
 
 TEST_F(many_cpus, have_a_gate_that_names_the_last_one) {
   m.cpu = others;
-  ASSERT_TRUE(domain.gate().claim(hold::final).won());
+  ASSERT_TRUE(lastcpu::detail::inside::of(domain).gate.claim(hold::final).won());
   EXPECT_EQ(domain.gate().read().owner(), others);
   EXPECT_EQ(domain.gate().read().with_owner(others).owner(), others);
 }

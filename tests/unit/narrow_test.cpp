@@ -42,7 +42,8 @@ bool lies_as_described() noexcept {
 bool epoch_wraps_into_nothing() noexcept {
   const gate_word w{gate_word{}.released().bits() * last_epoch};
   return w.epoch() == last_epoch && w.offered() == no_cpu && w.released().bits() == 0 &&
-         w.taken_by(last_cpu, phase::trial).released().bits() == 0 && gate_word{~uintptr_t{0}}.released().bits() == gate_word{}.with_wanted().bits();
+         w.taken_by(last_cpu, phase::trial).released().bits() == 0 &&
+         gate_word{~uintptr_t{0}}.released().bits() == gate_word{}.with_wanted().bits();
 }
 
 bool holder_is_nobody_else() noexcept {
@@ -85,9 +86,9 @@ struct clock_of {
   static uint64_t now() noexcept { return 1000; }
 };
 bool deadline_is_that_many_microseconds_ahead() noexcept {
-  return detail::deadline_in<clock_of<3'000'000'000>>(~0u) == 1000 + 12'884'901'885'000 &&
-         detail::deadline_in<clock_of<2'893'437'519>>(7) == 1000 + 20'254 &&
-         detail::deadline_in<clock_of<32'768>>(31) == 1000 + 1;
+  return detail::deadline_in<clock_of<3'000'000'000>>(~0u) == 1000 + 12'884'901'885'000 + 1 &&
+         detail::deadline_in<clock_of<2'893'437'519>>(7) == 1000 + 20'255 + 1 &&
+         detail::deadline_in<clock_of<32'768>>(31) == 1000 + 2 + 1;
 }
 
 }  // namespace

@@ -24,36 +24,37 @@ TEST(optional_members, cpu_limit_beyond_max_cpus_is_max_cpus) {
   EXPECT_EQ(detail::cpu_limit<limited<no_cpu>>(), fake_platform::max_cpus);
 }
 
-TEST(optional_members, deadline_is_that_many_microseconds_ahead) {
+TEST(optional_members, deadline_is_at_least_that_many_microseconds_ahead_whatever_the_tick_under_way) {
   fake_machine m;
   for (const uint64_t frequency : {1'000'000ull, 3'000'000'000ull, 24'000ull}) {
     m.frequency = frequency;
-    EXPECT_EQ(detail::deadline_in<fake_platform>(2'000'000), m.clock + 2 * frequency);
+    EXPECT_EQ(detail::deadline_in<fake_platform>(2'000'000), m.clock + 2 * frequency + 1);
   }
   m.frequency = 2'500'000;
-  EXPECT_EQ(detail::deadline_in<fake_platform>(3), m.clock + 7);
+  EXPECT_EQ(detail::deadline_in<fake_platform>(3), m.clock + 8 + 1);
 }
 
-TEST(optional_members, deadline_of_an_odd_clock_loses_less_than_a_tick) {
+TEST(optional_members, deadline_of_an_odd_clock_rounds_up) {
   fake_machine m;
   struct {
     uint64_t frequency;
     uint32_t microseconds;
     uint64_t ticks;
   } const clocks[] = {{32'768, 1'000'000, 32'768},
-                      {32'768, 30, 0},
-                      {32'768, 31, 1},
-                      {1'193'182, 1'000, 1'193},
+                      {32'768, 30, 1},
+                      {32'768, 31, 2},
+                      {1'000, 900, 1},
+                      {1'193'182, 1'000, 1'194},
                       {999'999, 1'000'000, 999'999},
-                      {1'999'999, 1, 1},
-                      {2'000'001, 3, 6},
-                      {2'893'437'519, 7, 20'254},
-                      {1, 999'999, 0},
+                      {1'999'999, 1, 2},
+                      {2'000'001, 3, 7},
+                      {2'893'437'519, 7, 20'255},
+                      {1, 999'999, 1},
                       {1, 1'000'000, 1},
                       {3'000'000'000, ~0u, 12'884'901'885'000}};
   for (const auto& c : clocks) {
     m.frequency = c.frequency;
-    EXPECT_EQ(detail::deadline_in<fake_platform>(c.microseconds), m.clock + c.ticks)
+    EXPECT_EQ(detail::deadline_in<fake_platform>(c.microseconds), m.clock + c.ticks + 1)
         << c.frequency << " Hz, " << c.microseconds << " us";
   }
   EXPECT_EQ(detail::deadline_in<fake_platform>(0), m.clock);
@@ -74,7 +75,7 @@ TEST(optional_members, deadline_that_does_not_fit_is_none) {
   fake_machine m;
   m.clock = no_deadline - 5;
   EXPECT_EQ(detail::deadline_in<fake_platform>(10), no_deadline);
-  EXPECT_EQ(detail::deadline_in<fake_platform>(4), no_deadline - 1);
+  EXPECT_EQ(detail::deadline_in<fake_platform>(3), no_deadline - 1);
 }
 
 TEST(optional_members, registers_are_copied_whole_whatever_their_alignment) {

@@ -111,7 +111,7 @@ TEST_F(order_of_a_stop, wake_for_an_answer_is_of_that_cpu_only) {
   cpus.wake_for(2);
   ASSERT_EQ(m.woken.size(), 2u);
   EXPECT_NE(m.woken[0], m.woken[1]);
-  for (const cpu_id cpu : {hooked::max_cpus, no_cpu}) cpus.wake_for(cpu);
+  for (const cpu_id cpu : {hooked::max_cpus + 1, no_cpu}) cpus.wake_for(cpu);
   EXPECT_EQ(m.woken.size(), 2u) << "a number that no CPU has";
 }
 

@@ -16,13 +16,13 @@ TEST_F(panic_notes, tell_the_crashing_cpu_first_and_all_that_each_had_to_say) {
     domain.panic("inner", nullptr);
   });
   m.when("2 sends irq", [&] {
-    m.inject(1, before_the_mark, [&] { (void)domain.handle_stop_irq(stopped); });
+    m.inject(1, before_the_mark, [&] { domain.handle_stop_irq(stopped); });
     EXPECT_EQ(panic_on(1, "cut"), ending::parked);
   });
   EXPECT_EQ(panic_on(2, "outer"), ending::jumped);
   EXPECT_EQ(notes, (std::vector<note>{{2, stop_state::running, true, crash.pc, "outer", "", "inner", false},
                                       {0, stop_state::parked, false, in_nmi.pc, "", "lost in nmi", "", false},
-                                      {1, stop_state::by_irq, false, stopped.pc, "cut", "", "", true},
+                                      {1, stop_state::by_irq, false, crash.pc, "cut", "", "", true},
                                       {3, stop_state::silent, false, 0, "", "", "", false}}));
 }
 
@@ -32,7 +32,15 @@ TEST_F(panic_notes, tell_what_a_cpu_without_a_number_had_to_say) {
   EXPECT_EQ(panic_on(fake_platform::max_cpus, "who am I"), ending::waiting);
   EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
   ASSERT_EQ(notes.size(), 5u);
-  EXPECT_EQ(notes[4], (note{no_cpu, stop_state::silent, false, 0, "who am I", "", "", false}));
+  EXPECT_EQ(notes[4], (note{no_cpu, stop_state::parked, false, crash.pc, "who am I", "", "", false}));
+}
+
+TEST_F(panic_notes, of_a_cpu_without_a_number_that_crashes_come_first_and_once) {
+  load();
+  EXPECT_EQ(panic_on(fake_platform::max_cpus, "who am I"), ending::jumped);
+  ASSERT_EQ(notes.size(), 5u);
+  EXPECT_EQ(notes[0], (note{no_cpu, stop_state::running, true, crash.pc, "who am I", "", "", false}));
+  for (cpu_id i = 0; i < 4; ++i) EXPECT_EQ(notes[i + 1], (note{i, stop_state::silent, false, 0, "", "", "", false}));
 }
 
 TEST_F(panic_notes, show_no_half_written_text_of_a_cpu_that_may_still_be_writing) {
@@ -47,7 +55,7 @@ TEST_F(panic_notes, show_no_half_written_text_of_a_cpu_that_may_still_be_writing
 TEST_F(panic_notes, of_a_cpu_that_answers_too_late_have_no_registers_and_no_half_text) {
   load();
   m.when("0 begins notes", [&] {
-    m.inject(1, before_the_mark, [&] { (void)domain.handle_nmi(stopped); });
+    m.inject(1, before_the_mark, [&] { domain.handle_nmi(stopped); });
     EXPECT_EQ(panic_on(1, "half"), ending::parked);
   });
   EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
@@ -61,7 +69,7 @@ TEST_F(panic_notes, of_a_cpu_that_answers_too_late_have_no_registers_and_no_half
 TEST_F(panic_notes, of_a_cpu_that_has_answered_are_whole_though_it_is_said_to_be_offline) {
   load();
   m.when("0 sends irq", [&] {
-    m.as(2, [&] { (void)domain.handle_stop_irq(stopped); });
+    m.as(2, [&] { domain.handle_stop_irq(stopped); });
     m.online[2] = false;
   });
   EXPECT_EQ(panic_on(0, "outer"), ending::jumped);
@@ -132,7 +140,7 @@ TEST_F(panic_telling, names_a_damaged_image_and_goes_on_to_the_restart) {
   load();
   m.broken_images = {7};
   EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
-  EXPECT_EQ(m.lines_with({"has no", "commits"}), (lines{telling::said(kexec_outcome::image_corrupt), "0 commits"}));
+  EXPECT_EQ(m.lines_with({"has no", "commits"}), (lines{"0 commits", telling::said(kexec_outcome::image_corrupt)}));
 }
 
 TEST_F(panic_telling, fault_while_it_names_the_image_goes_on_and_asks_no_second_time) {

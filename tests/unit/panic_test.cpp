@@ -24,7 +24,7 @@ TEST_F(panic, with_an_image_reports_and_jumps) {
   EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);
   EXPECT_EQ(steps(), begun(0, with_image));
   EXPECT_EQ(m.lines_with({"reports", "checks", "commits", "sends", "notifies", "dumps", "shuts", "jumps"}),
-            (lines{"0 reports oh no", "0 checks image 7", "0 commits", "0 sends irq", "0 sends nmi",
+            (lines{"0 reports oh no", "0 commits", "0 sends irq", "0 sends nmi", "0 checks image 7",
                    "0 shuts down " + std::to_string(crash.pc), "0 jumps to 7"}));
 }
 
@@ -32,7 +32,31 @@ TEST_F(panic, with_a_corrupt_image_goes_on_without_it) {
   load();
   m.broken_images = {7};
   EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
-  EXPECT_EQ(steps(), begun(0, without_image));
+  EXPECT_EQ(m.lines_with({"checks", "commits", "collect", "notifies", "has no", "jumps", "restarts"}),
+            (lines{"0 commits", "0 begins collect", "0 checks image 7", "0 notifies", "0 has no kernel: image_corrupt",
+                   "0 restarts"}));
+}
+
+TEST_F(panic, with_an_image_that_a_cpu_damages_until_it_is_stopped_does_not_jump_into_it) {
+  load();
+  m.when("0 sends nmi", [&] {
+    m.broken_images = {7};
+    for (const cpu_id cpu : {1u, 2u, 3u}) nmi_on(cpu);
+  });
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.count("0 has no kernel: image_corrupt"), 1);
+  EXPECT_TRUE(m.lines_with({"jumps"}).empty());
+}
+
+TEST_F(panic, waits_for_a_reload_that_was_under_way_and_jumps) {
+  load();
+  fake_atomic<uint32_t> never;
+  m.inject(1, 3, [&] { (void)fake_platform::wait_while(never, 0u, no_deadline); });
+  EXPECT_EQ(m.as(1, [&] { EXPECT_EQ(domain.image().load(image{8}), load_outcome::loaded); }), ending::waiting);
+  m.when("0 dumps messages", [&] { EXPECT_EQ(m.resume(1), ending::returned); });
+  EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);
+  EXPECT_EQ(m.count("0 jumps to 8"), 1);
+  EXPECT_TRUE(m.lines_with({"has no kernel"}).empty());
 }
 
 TEST_F(panic, whose_jump_returns_flushes_and_restarts) {
@@ -70,7 +94,7 @@ TEST_F(panic, expects_silence_of_everybody_when_it_commits) {
 }
 
 TEST_F(panic, stops_obedient_cpus_through_their_handlers) {
-  m.when("0 sends irq", [&] { m.as(1, [&] { (void)domain.handle_stop_irq(stopped); }); });
+  m.when("0 sends irq", [&] { m.as(1, [&] { domain.handle_stop_irq(stopped); }); });
   m.when("0 sends nmi", [&] { nmi_on(2); });
   EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
   const auto report = domain.cpus().report();
@@ -147,15 +171,16 @@ TEST_F(panic, during_a_crash_kexec_of_another_cpu_is_never_lost) {
 TEST_F(panic, inside_a_crash_kexec_of_its_own_cpu_takes_over) {
   load();
   m.when("0 checks image 7", [&] { domain.panic("in the check", &crash); });
-  EXPECT_EQ(m.as(0, [&] { (void)domain.crash_kexec(); }), ending::restarted);
-  EXPECT_EQ(m.count("0 reports in the check"), 1);
-  EXPECT_EQ(steps(), begun(0, without_image));
+  EXPECT_EQ(m.as(0, [&] { (void)domain.crash_kexec(); }), ending::jumped);
+  EXPECT_EQ(m.count("0 reports oops"), 1);
+  EXPECT_EQ(message(0, nested), "in the check");
+  EXPECT_EQ(steps(), begun(0, with_image));
 }
 
 TEST_F(panic, of_a_fault_in_the_check_of_the_image_keeps_the_oops_that_came_first) {
   load();
   m.when("0 checks image 7", [&] { domain.panic("fault in the check", &stopped); });
-  EXPECT_EQ(m.as(0, [&] { (void)domain.crash_kexec(&crash, "the oops"); }), ending::restarted);
+  EXPECT_EQ(m.as(0, [&] { (void)domain.crash_kexec(&crash, "the oops"); }), ending::jumped);
   EXPECT_EQ(message(0, normal), "the oops");
   EXPECT_EQ(message(0, nested), "fault in the check");
   EXPECT_EQ(saved_pc(0), crash.pc);
@@ -194,10 +219,9 @@ void faults_in_each(const std::vector<step>& ladder, bool with) {
     EXPECT_EQ(std::set<std::string>(steps.begin(), steps.end()).size(), steps.size()) << line;
     const size_t at = static_cast<size_t>(std::find(steps.begin(), steps.end(), line) - steps.begin());
     ASSERT_LT(at + 1, steps.size()) << line;
-    // Before the image is claimed a fault may lose it; behind that the ladder stays the same one.
-    if (k + 1 < ladder.size() && ladder[k] != step::image) {
-      EXPECT_EQ(steps[at + 1], std::string("0 begins ") + to_string(ladder[k + 1]));
-    }
+    if (k + 1 == ladder.size()) continue;
+    const step next = ladder[k] == step::check ? step::check_again : ladder[k + 1];
+    EXPECT_EQ(steps[at + 1], std::string("0 begins ") + to_string(next));
   }
 }
 
@@ -207,7 +231,7 @@ TEST_F(panic, fault_in_any_step_goes_on_at_the_next) {
 
 TEST_F(panic, fault_in_any_step_with_an_image_goes_on_at_the_next) {
   std::vector<step> ladder = with_image;
-  ladder.insert(ladder.end(), {step::flush, step::restart});
+  ladder.insert(ladder.end(), {step::flush, step::delay, step::restart});
   faults_in_each(ladder, true);
 }
 
@@ -240,8 +264,16 @@ TEST_F(panic, fault_inside_what_a_step_calls_goes_on_at_the_next) {
     m.when(line, [&] { domain.panic("nested", nullptr); });
   EXPECT_EQ(panic_on(0, "outer"), ending::halted);
   EXPECT_EQ(m.lines_with({"reports", "checks", "sends", "notifies", "dumps", "flushes", "restarts", "halts"}),
-            (lines{"0 reports outer", "0 checks image 7", "0 sends irq", "0 sends nmi", "0 notifies",
-                   "0 dumps messages", "0 flushes", "0 restarts", "0 halts"}));
+            (lines{"0 reports outer", "0 sends irq", "0 sends nmi", "0 checks image 7", "0 checks image 7", "0 flushes",
+                   "0 restarts", "0 halts"}));
+}
+
+TEST_F(panic, fault_in_each_check_of_the_image_gives_it_up_after_two) {
+  load();
+  for (int i = 0; i < 4; ++i) m.when("0 checks image 7", [&] { domain.panic("nested", nullptr); });
+  EXPECT_EQ(panic_on(0, "outer"), ending::restarted);
+  EXPECT_EQ(m.count("0 checks image 7"), 2);
+  EXPECT_EQ(m.lines_with({"has no kernel"}), lines{"0 has no kernel: image_corrupt"});
 }
 
 TEST_F(panic, fault_at_any_moment_ends_and_repeats_no_step) {
@@ -263,8 +295,12 @@ TEST_F(panic, fault_at_any_moment_of_a_crash_kexec_still_ends_the_machine) {
     ASSERT_EQ(d.image().load(image{7}), load_outcome::loaded);
     machine.inject(0, n, [&] { d.panic("nested", nullptr); });
     const ending end = machine.as(0, [&] { (void)d.crash_kexec(&crash); });
-    EXPECT_TRUE(end == ending::jumped || end == ending::restarted) << n;
-    EXPECT_LE(machine.lines_with({"jumps"}).size(), 1u) << n;
+    if (!machine.injected()) return;
+    // Behind the exchange that begins the jump there is no second one.
+    EXPECT_EQ(end, d.gate().read().phase() == phase::jumping && machine.count("0 jumps to 7") == 0 ? ending::restarted
+                                                                                                   : ending::jumped)
+        << n;
+    EXPECT_TRUE(machine.lines_with({"has no kernel"}).empty()) << n;
   });
 }
 

@@ -23,7 +23,7 @@ inline constexpr fake_registers in_nmi{0x2222, 2};
 inline constexpr fake_registers stopped{0x5709, 3};
 
 // The moment of a panic at which its message is written but not yet marked as whole.
-inline constexpr uint32_t before_the_mark = 3;
+inline constexpr uint32_t before_the_mark = 12;
 
 using domain_type = crash_domain<fake_platform, fake_policy>;
 static_assert(noexcept(std::declval<domain_type&>().panic("")));
@@ -45,11 +45,11 @@ struct panicking : testing::Test {
   }
   // A CPU that obeys.
   void nmi_on(cpu_id cpu) {
-    m.as(cpu, [&] { (void)domain.handle_nmi(stopped); });
+    m.as(cpu, [&] { domain.handle_nmi(stopped); });
   }
   void claim_on(cpu_id cpu, hold wanted) {
     m.cpu = cpu;
-    ASSERT_TRUE(domain.gate().claim(wanted).won());
+    ASSERT_TRUE(lastcpu::detail::inside::of(domain).gate.claim(wanted).won());
   }
   [[nodiscard]] std::string message(cpu_id cpu, panic_context c) const { return domain.messages().text(cpu, c, true); }
   [[nodiscard]] uintptr_t saved_pc(cpu_id cpu) {
@@ -64,11 +64,12 @@ inline lines begun(cpu_id cpu, const std::vector<step>& steps) {
   for (const step s : steps) out.push_back(std::to_string(cpu) + " begins " + to_string(s));
   return out;
 }
-inline const std::vector<step> without_image{step::report,    step::image,        step::expect, step::commit,
-                                             step::registers, step::rung_0,       step::rung_1, step::collect,
-                                             step::notifiers, step::message_dump, step::flush,  step::restart};
-inline const std::vector<step> with_image{step::report,    step::image,          step::expect, step::commit,
-                                          step::registers, step::rung_0,         step::rung_1, step::collect,
-                                          step::notes,     step::crash_shutdown, step::jump};
+inline const std::vector<step> without_image{step::report,    step::image,        step::expect,     step::commit,
+                                             step::registers, step::rung_0,       step::rung_1,     step::collect,
+                                             step::notifiers, step::message_dump, step::late_image, step::no_kernel,
+                                             step::flush,     step::delay,        step::restart};
+inline const std::vector<step> with_image{step::report,    step::image,  step::expect,         step::commit,
+                                          step::registers, step::rung_0, step::rung_1,         step::collect,
+                                          step::check,     step::notes,  step::crash_shutdown, step::jump};
 
 }  // namespace lastcpu::test

@@ -112,7 +112,7 @@ struct bad_wait_while_writes : archetype {
 };
 struct bad_wake_missing : archetype {
   template <class T>
-  static void wake(const atomic<T>&) = delete;
+  static void wake(const atomic<T>&, wake_reason) = delete;
 };
 struct bad_now_missing : archetype {
   static uint64_t now() = delete;
@@ -239,6 +239,7 @@ static_assert(!platform<bad_self_stop>);
 struct with_everything : fake_platform {
   static void save_note(const image&, const cpu_note<registers>&) noexcept {}
   static cpu_id adopt_this_cpu() noexcept { return max_cpus; }
+  static uint32_t hardware_id() noexcept { return 7; }
   static cpu_id cpu_limit() noexcept { return max_cpus; }
   static void self_stop() noexcept {}
 };
@@ -253,7 +254,7 @@ TEST(platform, archetype_is_a_machine_with_one_cpu_that_can_be_played) {
   EXPECT_FALSE(archetype::image_intact(archetype::image{}));
   lastcpu::atomic<uint32_t> word;
   EXPECT_FALSE(archetype::wait_while(word, 0u, archetype::now()));
-  EXPECT_EQ(detail::deadline_in<archetype>(5), archetype::now() + 5) << "its clock counts microseconds";
+  EXPECT_EQ(detail::deadline_in<archetype>(5), archetype::now() + 5 + 1) << "its clock counts microseconds";
 }
 
 }  // namespace

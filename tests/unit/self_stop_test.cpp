@@ -171,13 +171,13 @@ TEST_F(stop_as_loser, stays_resumable_until_the_owner_commits) {
   ASSERT_TRUE(gate.claim(hold::final).won());
   EXPECT_EQ(m.resume(1), ending::waiting);
   EXPECT_EQ(m.count("1 parks"), 0);
-  ASSERT_TRUE(gate.begin_step(1, phase::dumping));
+  ASSERT_TRUE(gate.begin_step(1, phase::dumping) == step_outcome::begun);
   EXPECT_EQ(m.resume(1), ending::parked);
 }
 
 TEST_F(stop_as_loser, of_a_jumping_owner_parks) {
   claim_on(0, hold::final);
-  ASSERT_TRUE(gate.begin_step(1, phase::jumping));
+  ASSERT_TRUE(gate.begin_step(1, phase::jumping) == step_outcome::begun);
   EXPECT_EQ(m.as(1, [&] { lose(); }), ending::parked);
   EXPECT_EQ(saved_pc(1), crash.pc);
   EXPECT_TRUE(cpus.acknowledged(1));

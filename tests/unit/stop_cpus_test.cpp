@@ -118,14 +118,14 @@ TEST_F(stop_cpus, wait_that_ends_early_goes_on) {
   const uint64_t before = m.clock;
   cpus.climb(0, 0, {stop_how::irq, 100});
   EXPECT_EQ(m.waits.size(), 6u);
-  EXPECT_EQ(m.clock, before + 100);
+  EXPECT_EQ(m.clock, before + 100 + 1);
 }
 
 TEST_F(stop_cpus, rung_costs_its_budget_once_however_many_are_silent) {
   const uint64_t before = m.clock;
   commit_on(0);
   EXPECT_EQ(stop_others().count(stop_state::silent), 3u);
-  EXPECT_EQ(m.clock, before + 100 + 200);
+  EXPECT_EQ(m.clock, before + 100 + 200 + 2);
 }
 
 TEST_F(stop_cpus, cpu_that_leaves_is_gone_and_not_waited_for) {

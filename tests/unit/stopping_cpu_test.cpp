@@ -168,7 +168,7 @@ TEST_F(stopping_cpu, answer_is_stored_with_release_and_read_with_acquire) {
 
 TEST_F(stopping_cpu, number_that_no_cpu_has_does_nothing) {
   const size_t before = m.accesses.size();
-  for (const cpu_id cpu : {fake_platform::max_cpus, no_cpu}) {
+  for (const cpu_id cpu : {fake_platform::max_cpus + 1, no_cpu}) {
     cpus.save_registers(cpu, nullptr);
     cpus.make_resettable_once(cpu);
     cpus.acknowledge(cpu, stop_state::parked);

@@ -59,7 +59,7 @@ TEST_F(waiting_panic, changes_nothing_for_who_holds_the_trial) {
   EXPECT_EQ(panic_on(1, "waits"), ending::waiting);
   m.cpu = 0;
   EXPECT_TRUE(domain.gate().on_this_cpu());
-  EXPECT_EQ(domain.gate().claim(hold::trial).outcome, claim_outcome::mine_already);
+  EXPECT_EQ(lastcpu::detail::inside::of(domain).gate.claim(hold::trial).outcome, claim_outcome::mine_already);
   EXPECT_EQ(panic_on(0, "its own"), ending::restarted);
   EXPECT_EQ(m.resume(1), ending::parked);
 }
@@ -69,7 +69,7 @@ TEST_F(waiting_panic, leaves_a_panic_of_an_nmi_on_the_holder_pending) {
   EXPECT_EQ(panic_on(1, "waits"), ending::waiting);
   EXPECT_EQ(nmi_panic_on(0, "nmi"), ending::returned);
   m.cpu = 0;
-  EXPECT_EQ(domain.gate().release(), release_outcome::panic_pending);
+  EXPECT_EQ(lastcpu::detail::inside::of(domain).gate.release(), release_outcome::panic_pending);
   EXPECT_EQ(domain.gate().read().owner(), 0u);
 }
 

@@ -85,7 +85,7 @@ struct doze : testing::Test {
   bool sleep() { return x86::doze<port, machine>(word, uintptr_t{7}); }
   template <class K = port>
   void wake() {
-    x86::wake_dozers_on<K, bus>(word);
+    x86::wake_dozers_on<K, bus>(word, wake_reason::handed_on);
   }
 };
 
@@ -205,17 +205,17 @@ TEST_F(doze, wake_up_leaves_any_other_code_where_it_was) {
 
 TEST_F(doze, is_not_ended_by_a_change_of_another_word) {
   atomic<uintptr_t> other{7};
-  while_it_sleeps = [&] { x86::wake_dozers_on<port, bus>(other); };
+  while_it_sleeps = [&] { x86::wake_dozers_on<port, bus>(other, wake_reason::handed_on); };
   EXPECT_TRUE(sleep());
   EXPECT_EQ(did.take(), asleep);
 }
 
-TEST_F(doze, is_not_ended_by_the_commit_but_by_the_shutdown) {
+TEST_F(doze, is_not_ended_by_the_commit_but_by_the_end_of_the_machine) {
   while_it_sleeps = [&] {
-    word.store(gate_word{}.taken_by(0, phase::dumping).bits(), order::release);
-    wake();
+    word.store(8, order::release);
+    x86::wake_dozers_on<port, bus>(word, wake_reason::committed);
     did.add("shutdown");
-    x86::wake_dozers<port, bus>();
+    x86::wake_dozers_on<port, bus>(word, wake_reason::ending);
   };
   EXPECT_TRUE(sleep());
   EXPECT_EQ(did.take(), (lines{"cr8 e", "sti, hlt", "shutdown", "write 300 c40f1", "cli", "cr8 3"}));

@@ -202,7 +202,7 @@ TEST_F(platform_in_ring_0, loser_sleeps_in_a_hlt_where_mwait_is_not_to_be_had) {
   EXPECT_TRUE(dozing_port::wait_while(word, uintptr_t{7}, no_deadline));
   EXPECT_EQ(privileged::take(), (lines{"rdmsr 1b", "write_cr 8 e", "sti", "hlt", "cli", "write_cr 8 0"}));
   EXPECT_FALSE(dozing_port::wait_while(word, uintptr_t{7}, 0)) << "a deadline is polled for";
-  dozing_port::wake(word);
+  dozing_port::wake(word, wake_reason::handed_on);
   EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0u) << "nobody sleeps";
 }
 
@@ -227,23 +227,15 @@ TEST_F(platform_in_ring_0, loser_that_sleeps_is_woken_on_its_word) {
   dozing_port::atomic<uintptr_t> word{7}, other{7};
   dozing_port::atomic<uint32_t> answer{7};
   const sleeper asleep(word);
-  dozing_port::wake(other);
-  dozing_port::wake(answer);
+  dozing_port::wake(other, wake_reason::handed_on);
+  dozing_port::wake(answer, wake_reason::answered);
+  dozing_port::wake(word, wake_reason::committed);
   EXPECT_FALSE(sleeper::was_woken());
-  dozing_port::wake(word);
-  EXPECT_TRUE(sleeper::was_woken());
-}
-
-TEST_F(platform_in_ring_0, loser_that_sleeps_is_woken_to_park_by_the_shutdown_and_by_the_halt) {
-  dozing_port::atomic<uintptr_t> word{7};
-  const sleeper asleep(word);
-  dozing_port::crash_shutdown(dozing_port::registers{});
-  EXPECT_TRUE(sleeper::was_woken());
-  kernel_state::apic_page[0x300 / 4] = 0;
-  privileged::halts_to_go = 0;
-  if (sigsetjmp(privileged::out, 1) == 0) dozing_port::halt();
-  EXPECT_TRUE(sleeper::was_woken());
-  EXPECT_EQ(privileged::take().back(), "hlt");
+  for (const wake_reason why : {wake_reason::handed_on, wake_reason::ending}) {
+    dozing_port::wake(word, why);
+    EXPECT_TRUE(sleeper::was_woken());
+    kernel_state::apic_page[0x300 / 4] = 0;
+  }
 }
 
 TEST_F(platform_in_ring_0, handler_of_the_wake_up_ends_its_interrupt) {

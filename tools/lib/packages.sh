@@ -35,7 +35,7 @@ needed=(
   "python:scipy            python3-scipy"
   "python:clang.cindex     python3-clang"
 )
-if [[ $(uname -m) == x86_64 ]]; then  # elsewhere no example kernel is built
+if [[ $HOSTTYPE == x86_64 ]]; then  # elsewhere no example kernel is built
   needed+=(
     "program:grub-mkrescue   grub-common"
     "file:/usr/lib/grub/i386-pc/moddep.lst grub-pc-bin"

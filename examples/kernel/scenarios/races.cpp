@@ -49,12 +49,12 @@ void released_once(uint32_t role) noexcept {
     panic_here("waited for one release");
   }
   lastcpu::x86::cli();
-  if (!machine.gate().claim(lastcpu::hold::trial).won()) panic_here("BUG: the gate was not open");
+  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::trial).won()) panic_here("BUG: the gate was not open");
   stage::wait_until([] { return machine.cpus().acknowledged(stage::cpu_of(1)); });
   stage::wait_us(stage::seed() % 64);
   if (stage::seed() % 2 != 0) stage::send_nmi(stage::cpu_of(1));  // it may wake role 1, or come just too early for that
   for (uint64_t i = 0; i < stage::seed() % 16; ++i) lastcpu::x86::pause();
-  (void)machine.gate().release();
+  (void)lastcpu::detail::inside::of(machine).gate.release();
   lastcpu::x86::sti();
   stage::wait_until([] { return false; });
 }

@@ -78,8 +78,8 @@ void stray_ack(uint32_t role) noexcept {
 // The owner of the gate stops the others twice, by hand, before it panics.
 void double_stop(uint32_t) noexcept {
   x86::cli();
-  (void)machine.gate().claim(lastcpu::hold::final);
-  (void)machine.gate().commit();
+  (void)lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::final);
+  (void)lastcpu::detail::inside::of(machine).gate.commit();
   const auto first = machine.stop_others();
   const auto again = machine.stop_others();
   bool same = first.status() == again.status();

@@ -63,15 +63,25 @@ inline constexpr bool has_wide_arithmetic = sizeof(uintptr_t) >= 8;
   }
 }
 
-/// The moment `microseconds` from now, in ticks; saturates to no_deadline.
+/// The moment at least `microseconds` from now, in ticks: rounded up, and one more for the tick that is under way.
+/// Saturates to no_deadline.
 template <class P>
 [[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
+  if (microseconds == 0) return P::now();
   const uint64_t tps = P::ticks_per_second();
   const uint64_t whole = divide(tps, 1'000'000);
   const uint64_t rest = tps - multiply(whole, 1'000'000);
-  const uint64_t ticks = multiply(whole, microseconds) + divide(multiply(rest, microseconds), 1'000'000);
+  const uint64_t ticks = multiply(whole, microseconds) + divide(multiply(rest, microseconds) + 999'999, 1'000'000) + 1;
   const uint64_t now = P::now();
   return ticks < no_deadline - now ? now + ticks : no_deadline;
+}
+
+/// Zeros plain data byte by byte. volatile: no call of memset may come out of it.
+template <class T>
+inline void wipe_plain(T& data) noexcept {
+  using bytes [[gnu::may_alias]] = volatile unsigned char;
+  auto* out = reinterpret_cast<bytes*>(&data);
+  for (uint32_t i = 0; i < sizeof(T); ++i) out[i] = 0;
 }
 
 /// Copies plain data word by word. volatile: no call of memcpy may come out of it.

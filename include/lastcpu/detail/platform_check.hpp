@@ -14,6 +14,11 @@ namespace lastcpu::detail {
 template <class T>
 concept plain_data = __is_trivially_copyable(T) && __is_constructible(T);
 
+template <class T>
+inline constexpr bool is_array_of_rungs = false;
+template <class T, decltype(sizeof 0) N>
+inline constexpr bool is_array_of_rungs<T[N]> = true;
+
 template <cpu_id N>
 struct constant_of;
 template <class P>
@@ -58,7 +63,7 @@ concept has_send_stop = requires(const cpu_set<P::max_cpus>& s) {
 template <class P, class T>
 concept can_wait_on = requires(const typename P::template atomic<T>& a, T v) {
   { P::wait_while(a, v, no_deadline) } noexcept -> same_as<bool>;
-  { P::wake(a) } noexcept;
+  { P::wake(a, wake_reason::ending) } noexcept;
 };
 template <class P>
 concept has_wait_while = can_wait_on<P, uint32_t> && can_wait_on<P, uintptr_t>;
@@ -115,6 +120,12 @@ concept has_adopt_this_cpu = requires {
   { P::adopt_this_cpu() } noexcept -> same_as<cpu_id>;
 };
 template <class P>
+concept names_hardware_id = requires { &P::hardware_id; };
+template <class P>
+concept has_hardware_id = requires {
+  { P::hardware_id() } noexcept -> same_as<uint32_t>;
+};
+template <class P>
 concept names_cpu_limit = requires { &P::cpu_limit; };
 template <class P>
 concept has_cpu_limit = requires {
@@ -134,7 +145,7 @@ concept has_all_members =
     has_make_resettable<P> && has_park<P> && has_image<P> && has_image_intact<P> && has_crash_shutdown<P> &&
     has_jump<P> && has_last_resorts<P> && (!names_save_note<P> || has_save_note<P>) &&
     (!names_trace<P> || has_trace<P>) && (!names_adopt_this_cpu<P> || has_adopt_this_cpu<P>) &&
-    (!names_cpu_limit<P> || has_cpu_limit<P>) && (!names_self_stop<P> || has_self_stop<P>);
+    (!names_hardware_id<P> || has_hardware_id<P>) && (!names_cpu_limit<P> || has_cpu_limit<P>) && (!names_self_stop<P> || has_self_stop<P>);
 
 template <class P>
 struct platform_sentences {
@@ -156,7 +167,7 @@ struct platform_sentences {
                                   "static void send_stop(const cpu_set<max_cpus>&, stop_how) noexcept;");
   static_assert(has_wait_while<P>, "lastcpu platform: wait_while() or wake() is missing or wrong: template <class T> static "
                                    "bool wait_while(const atomic<T>&, T value, uint64_t at) noexcept; "
-                                   "template <class T> static void wake(const atomic<T>&) noexcept;");
+                                   "template <class T> static void wake(const atomic<T>&, wake_reason) noexcept;");
   static_assert(has_clock<P>, "lastcpu platform: now() or ticks_per_second() is missing or wrong: "
                               "static uint64_t now() noexcept; static uint64_t ticks_per_second() noexcept;");
   static_assert(has_make_resettable<P>, "lastcpu platform: make_resettable() is missing or wrong: "
@@ -176,6 +187,8 @@ struct platform_sentences {
                                                  "static void trace(const trace_event&) noexcept;");
   static_assert(!names_adopt_this_cpu<P> || has_adopt_this_cpu<P>, "lastcpu platform: adopt_this_cpu() is optional, but this one "
                                                                    "is wrong: static cpu_id adopt_this_cpu() noexcept;");
+  static_assert(!names_hardware_id<P> || has_hardware_id<P>, "lastcpu platform: hardware_id() is optional, but this one is "
+                                                             "wrong: static uint32_t hardware_id() noexcept;");
   static_assert(!names_cpu_limit<P> || has_cpu_limit<P>, "lastcpu platform: cpu_limit() is optional, but this one is wrong: "
                                                          "static cpu_id cpu_limit() noexcept;");
   static_assert(!names_self_stop<P> || has_self_stop<P>, "lastcpu platform: self_stop() is optional, but this one is wrong: "

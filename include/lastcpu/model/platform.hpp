@@ -98,7 +98,7 @@ struct platform {
     return false;
   }
   template <class T>
-  static void wake(const atomic<T>& word) noexcept {
+  static void wake(const atomic<T>& word, wake_reason = wake_reason::handed_on) noexcept {
     running().perform({.what = act::wake, .word = word.word()});
   }
 

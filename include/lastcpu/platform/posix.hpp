@@ -30,13 +30,14 @@
 #include <pthread.h>
 
 #include <string>
-#include <type_traits>
 
 namespace lastcpu {
 
 struct posix {
   static constexpr cpu_id max_cpus = posix_detail::max_cpus;
   [[nodiscard]] static cpu_id this_cpu() noexcept { return posix_detail::this_thread_cpu; }
+  /// For a thread beyond max_cpus.
+  [[nodiscard]] static uint32_t hardware_id() noexcept { return static_cast<uint32_t>(syscall(SYS_gettid)); }
   [[nodiscard]] static cpu_id adopt_this_cpu() noexcept { return posix_detail::take_any_cpu(); }
   [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::limit_of(posix_detail::highest_cpu_ever); }
   [[nodiscard]] static bool is_online(cpu_id cpu) noexcept {
@@ -75,10 +76,10 @@ struct posix {
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     return posix_detail::wait_while(word, value, at);
   }
-  /// Not at the commit; see posix_detail::wake_unless_committed().
+  /// Nobody at the commit: a loser that parks for good would take time just when the others are to be stopped.
   template <class T>
-  static void wake(const atomic<T>& word) noexcept {
-    posix_detail::wake_unless_committed(word);
+  static void wake(const atomic<T>& word, wake_reason why = wake_reason::handed_on) noexcept {
+    if (why != wake_reason::committed) posix_detail::wake(word);
   }
 
   [[nodiscard]] static uint64_t now() noexcept { return posix_detail::monotonic_ns(); }
@@ -94,7 +95,7 @@ struct posix {
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept {
     posix_detail::write_note(i.notes, note);
   }
-  static void crash_shutdown(const registers&) noexcept { posix_detail::wake_losers(); }
+  static void crash_shutdown(const registers&) noexcept {}
   static void jump(const image& i) noexcept {
     const auto& o = posix_detail::machine.options;
     posix_detail::become(i, {o.irq_signal, o.nmi_signal});
@@ -108,24 +109,11 @@ static_assert(platform_checked<posix>);
 
 namespace posix_detail {
 
-/// The address of the gate's one word: of a crash_domain's, and of whatever else says where its gate is.
-template <class Domain>
-[[nodiscard]] const atomic<uintptr_t>* gate_of([[maybe_unused]] const Domain& domain) noexcept {
-  if constexpr (requires { domain.gate(); }) {
-    using gate = std::remove_cvref_t<decltype(domain.gate())>;
-    static_assert(std::is_standard_layout_v<gate> && sizeof(gate) == sizeof(atomic<uintptr_t>),
-                  "lastcpu: the gate is its word and nothing else, at the same address");
-    return reinterpret_cast<const atomic<uintptr_t>*>(&domain.gate());
-  } else {
-    return nullptr;
-  }
-}
-
 template <class Domain>
 void set_vectors(Domain& domain, const posix_options& options) noexcept {
   machine.stop = [](void* d, const posix_registers& regs, bool nmi) noexcept {
     auto& m = *static_cast<Domain*>(d);
-    return (nmi ? m.handle_nmi(regs) : m.handle_stop_irq(regs)) != decltype(m.handle_nmi(regs))::not_ours;
+    nmi ? m.handle_nmi(regs) : m.handle_stop_irq(regs);
   };
   machine.fault = [](void* d, const char* message, const posix_registers& regs, fault_response how) noexcept {
     auto& m = *static_cast<Domain*>(d);
@@ -139,7 +127,6 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
   };
   machine.options = options;
   machine.domain = &domain;
-  machine_gate = gate_of(domain);
 }
 
 /// The dynamic linker looks a function up when it is called first, which takes longer than the stop of a thread: what a

@@ -24,6 +24,7 @@
 // A member of the kernel's own with the name of one below takes its place. General registers only.
 
 #include <lastcpu/platform.hpp>
+#include <lastcpu/platform/x86_64/apic_id.hpp>
 #include <lastcpu/platform/x86_64/digest.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
@@ -84,6 +85,9 @@ struct x86_64 {
   template <class T>
   using atomic = lastcpu::atomic<T>;
 
+  /// The APIC id, also of a CPU that has been given no number yet.
+  [[nodiscard]] static uint32_t hardware_id() noexcept { return x86::initial_apic_id(); }
+
   using registers = x86::registers;
   [[gnu::always_inline]] static void capture_registers(registers& r) noexcept { x86::capture(r); }
 
@@ -114,9 +118,9 @@ struct x86_64 {
   }
   /// Who polls or monitors the line sees the store itself.
   template <class T>
-  static void wake([[maybe_unused]] const atomic<T>& word) noexcept {
+  static void wake([[maybe_unused]] const atomic<T>& word, [[maybe_unused]] wake_reason why) noexcept {
     if constexpr (x86::detail::has_wake_vector<Kernel> && sizeof(T) == sizeof(uintptr_t))
-      x86::wake_dozers_on<Kernel>(word);
+      x86::wake_dozers_on<Kernel>(word, why);
   }
 
   [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
@@ -145,25 +149,22 @@ struct x86_64 {
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
 
-  /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A fault skips what comes behind
-  /// it, so the likelier one faults, the later it comes: registers of devices may be unmapped, VMXOFF may be invalid.
+  /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A
+  /// fault skips what comes behind it, so the likelier one faults, the later it comes: registers of devices may be
+  /// unmapped, VMXOFF may be invalid.
   /// Devices are as they were, and what they signal by messages still comes.
   static void crash_shutdown(const registers&) noexcept {
     x86::write_cr8(0);
     x86::mask_legacy_pics();
     x86::forget_machine_check();
     local_apic::mask_local_sources();
-    let_losers_park();
     x86::mask_io_apics<Kernel>();
     x86::leave_virtualisation<Kernel>();
   }
   static void jump(const image& i) noexcept { x86::jump_to(i); }
 
   static void emergency_restart() noexcept { x86::restart<Kernel>(Kernel::ticks_per_second()); }
-  [[noreturn]] static void halt() noexcept {
-    let_losers_park();
-    park();
-  }
+  [[noreturn]] static void halt() noexcept { park(); }
 
   /// The handler of `wake_vector`; see doze.hpp.
   static void handle_wake(registers& regs) noexcept { x86::handle_wake<Kernel>(regs); }
@@ -172,9 +173,6 @@ struct x86_64 {
   using handlers = x86::handlers<Kernel>;
 
  private:
-  static void let_losers_park() noexcept {
-    if constexpr (x86::detail::has_wake_vector<Kernel>) x86::wake_dozers<Kernel>();
-  }
   [[nodiscard]] static bool may_sleep() noexcept {
     if constexpr (requires { Kernel::can_monitor(); })
       return Kernel::can_monitor();

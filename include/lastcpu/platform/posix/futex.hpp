@@ -5,7 +5,6 @@
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
-#include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
 
 #include <errno.h>
@@ -123,26 +122,6 @@ inline void futex_wake(const uint32_t* word) noexcept {
 template <class T>
 void wake(const atomic<T>& word) noexcept {
   if (somebody_sleeps(sleepers_near(word))) futex_wake(futex_half(word));
-}
-
-/// The machine's gate. Written by posix_install(), in quiet times; null without it.
-inline constinit const atomic<uintptr_t>* machine_gate = nullptr;
-
-/// The machine's gate, once committed, wakes nobody: a loser that parks for good would take time just when the others
-/// are to be stopped. It has acknowledged, and sleeps on until wake_losers().
-template <class T>
-void wake_unless_committed(const atomic<T>& word) noexcept {
-  if constexpr (sizeof(T) == sizeof(uintptr_t)) {
-    const bool is_gate = static_cast<const void*>(&word) == machine_gate;
-    // relaxed: the caller has changed the gate itself, and nothing is read behind it.
-    if (is_gate && gate_word{machine_gate->load(order::relaxed)}.is_committed()) return;
-  }
-  wake(word);
-}
-
-/// They run their self-stop hook and park. For the CPU that has committed.
-inline void wake_losers() noexcept {
-  if (machine_gate != nullptr) wake(*machine_gate);
 }
 
 [[nodiscard]] inline uint32_t all_sleepers() noexcept {

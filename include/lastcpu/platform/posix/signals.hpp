@@ -39,7 +39,7 @@ namespace posix_detail {
 /// The machine's vectors. Written by install(), in quiet times, before the handlers exist.
 struct vectors {
   void* domain = nullptr;
-  bool (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;  // true: it was ours
+  void (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;  // returns when nobody asks for a stop
   void (*fault)(void* domain, const char* message, const posix_registers&, fault_response) noexcept = nullptr;
   void (*forked)(void* domain) noexcept = nullptr;
   posix_options options{0, 0, fault_response::none, nullptr, nullptr};
@@ -100,7 +100,7 @@ inline void stop_if_late() noexcept {
   const uint64_t off = irq_mask();
   uint64_t before = 0;
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &off, &before, sizeof off);
-  (void)machine.stop(machine.domain, here, false);
+  machine.stop(machine.domain, here, false);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
 }
 
@@ -109,12 +109,11 @@ extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* cont
   let_faults_in_for_stop(context);
   const bool nmi = number == machine.options.nmi_signal;
   const posix_registers regs = registers_from(context);
-  if (!machine.stop(machine.domain, regs, nmi)) {
-    const auto other = nmi ? machine.options.on_other_nmi : machine.options.on_other_irq;
-    if (other != nullptr) {
-      let_faults_in();  // it may panic, and a fault in a step of that goes on at the next
-      other(regs);
-    }
+  machine.stop(machine.domain, regs, nmi);
+  const auto other = nmi ? machine.options.on_other_nmi : machine.options.on_other_irq;
+  if (other != nullptr) {
+    let_faults_in();  // it may panic, and a fault in a step of that goes on at the next
+    other(regs);
   }
   errno = saved_errno;
 }

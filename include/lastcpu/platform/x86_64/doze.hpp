@@ -9,13 +9,12 @@
 // has there runs on a loser, too: keep it to the stop request and the like. An interrupt of a legacy PIC asks for no
 // priority: a kernel that uses one does not doze.
 // The commit wakes nobody: a loser that parks for good costs time just when the others are to be stopped. It has
-// acknowledged, and sleeps on; crash_shutdown() and halt() wake it, to run its self-stop hook and park.
+// acknowledged, and sleeps on until the owner ends the machine: then it runs its self-stop hook and parks.
 // Not here: a CPU that waits with a deadline, which polls.
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
-#include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
@@ -101,14 +100,12 @@ inline void wake_dozers() noexcept {
     if (cpu != me && Kernel::is_online(cpu)) (void)lapic<Bus>::send(Kernel::apic_id(cpu), message);
 }
 
-/// Ends doze() on this word, unless it is a gate that has been committed. After the exchange that changed the word; any
-/// context.
-template <class Kernel, class Bus = lapic_bus<Kernel>>
-inline void wake_dozers_on(const atomic<uintptr_t>& word) noexcept {
+/// Ends doze() on this word, but not at the commit. After the exchange that changed the word; any context.
+template <class Kernel, class Bus = lapic_bus<Kernel>, class Word>
+inline void wake_dozers_on(const Word& word, wake_reason why) noexcept {
+  if (why == wake_reason::committed) return;
   const auto here = reinterpret_cast<uintptr_t>(word.address());
-  if (detail::dozers<Kernel>::word.load(order::acquire) != here) return;
-  if (gate_word{word.load(order::acquire)}.is_committed()) return;
-  wake_dozers<Kernel, Bus>();
+  if (detail::dozers<Kernel>::word.load(order::acquire) == here) wake_dozers<Kernel, Bus>();
 }
 
 }  // namespace lastcpu::x86

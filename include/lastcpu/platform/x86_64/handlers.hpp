@@ -4,7 +4,7 @@
 //
 //     void on_stop(registers* regs) { port::handlers::stop(machine, *regs); }                    // stop_vector
 //     void on_nmi(registers* regs) {                                                             // vector 2
-//       (void)port::handlers::nmi(machine, *regs);  // does not come back on a CPU that is to stop
+//       port::handlers::nmi(machine, *regs);  // does not come back on a CPU that is to stop
 //       if (!mine(*regs)) port::handlers::panic_in_nmi(machine, "unknown NMI", *regs);
 //     }
 //     void on_machine_check(registers* regs) { port::handlers::machine_check(machine, *regs); }  // vector 18
@@ -62,13 +62,13 @@ struct handlers {
   template <class Domain>
   static void stop(Domain& domain, const registers& regs) noexcept {
     lapic<Bus>::eoi();
-    (void)domain.handle_stop_irq(regs);
+    domain.handle_stop_irq(regs);
   }
 
   /// First of all that the handler does. Comes back where this CPU is not to stop: IRET is right then, also on the owner.
   template <class Domain>
-  static auto nmi(Domain& domain, const registers& regs) noexcept {
-    return domain.handle_nmi(regs);
+  static void nmi(Domain& domain, const registers& regs) noexcept {
+    domain.handle_nmi(regs);
   }
 
   /// An NMI that is a reason to panic. Comes back on the owner of the gate only. Where this CPU wins, now or later, the
@@ -86,7 +86,7 @@ struct handlers {
   static void machine_check(Domain& domain, const registers& regs) noexcept {
     const detail::on_spare_stack<Kernel> next(handler_stack::machine_check);
     const bool way_back = end_machine_check<Hw>();
-    (void)domain.handle_nmi(regs);
+    domain.handle_nmi(regs);
     domain.nmi_panic("machine check", regs);
     if (!way_back) domain.panic("machine check, and no way back", &regs);
   }

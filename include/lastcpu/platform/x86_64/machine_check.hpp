@@ -12,7 +12,8 @@ namespace lastcpu::x86 {
 inline constexpr uint32_t msr_mcg_status = 0x17a;
 inline constexpr uint64_t cr4_machine_check = 1u << 6;
 
-/// On a CPU that stops, or starts the crash kernel, whatever it was doing: a machine check that it was handling is over. Where a machine check comes to every CPU at once, all but one lose in its handler.
+/// On a CPU that stops, or starts the crash kernel, whatever it was doing: a machine check that it was handling is over.
+/// Where a machine check comes to every CPU at once, all but one lose in its handler.
 template <class Hw = hardware>
 inline void forget_machine_check() noexcept {
   constexpr uint64_t in_progress = 4;

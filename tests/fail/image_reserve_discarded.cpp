@@ -4,5 +4,5 @@
 #include <lastcpu/crash_image.hpp>
 
 void careless(lastcpu::crash_image<lastcpu::archetype>& it) {
-  it.claim();
+  it.reserve();
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// A bound for a wait, which holds also where the clock stands still.
+
+#include <lastcpu/detail/optional_members.hpp>
+
+namespace lastcpu::detail {
+
+/// So many waits in a row may end at the same now(). More than any tick has room for; a port whose wait_while() takes
+/// longer than a few dozen instructions says fewer as P::rounds_of_a_still_clock.
+template <class P>
+inline constexpr uint32_t rounds_of_a_still_clock = 1u << 22;
+template <class P>
+requires requires { P::rounds_of_a_still_clock; }
+inline constexpr uint32_t rounds_of_a_still_clock<P> = P::rounds_of_a_still_clock;
+
+/// Over when `microseconds` have passed, at the earliest, or when the clock has not moved for too many rounds: a tick
+/// counter does not count while interrupts are off.
+template <class P>
+class bounded_wait {
+ public:
+  explicit bounded_wait(uint32_t microseconds) noexcept : end_(deadline_in<P>(microseconds)), last_(P::now()) {}
+
+  /// For P::wait_while().
+  [[nodiscard]] uint64_t end() const noexcept { return end_; }
+
+  /// Asked once for each wait that has ended.
+  [[nodiscard]] bool is_over() noexcept {
+    const uint64_t now = P::now();
+    if (now != last_) still_ = 0;
+    last_ = now;
+    return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>;
+  }
+
+ private:
+  uint64_t end_;
+  uint64_t last_;
+  uint32_t still_ = 0;
+};
+
+}  // namespace lastcpu::detail

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The ladder: what the owner of the gate does, in fixed steps, from the report to the crash kernel or the restart.
+//
+// Each step begins with one exchange on the gate word, so it runs at most once, whatever faults. A panic inside a step
+// goes on at the next one. Whatever can't be undone directly follows such an exchange.
+// Not here: who may go down (panic_cpu.hpp), and how a CPU comes here (crash_kexec.hpp, panic.hpp).
+
+#include <lastcpu/crash_image.hpp>
+#include <lastcpu/panic_cpu.hpp>
+#include <lastcpu/panic_message.hpp>
+#include <lastcpu/panic_policy.hpp>
+#include <lastcpu/step.hpp>
+#include <lastcpu/stop_cpus.hpp>
+
+namespace lastcpu {
+
+/// Why there is no crash kernel. What crash_kexec() answers when it comes back; life goes on as before the call then.
+enum class kexec_outcome : uint8_t {
+  no_image,        // none is loaded
+  image_busy,      // it is being replaced right now
+  image_corrupt,   // it is not what was loaded
+  left_to_panic,   // Policy::crash_kexec_post_notifiers: only a panic starts the crash kernel
+  left_to_policy,  // Policy::on_oops() says: go on
+  held_by_other,   // another CPU is in it, and may dump this one, too; or a panic waits for the gate
+  not_the_owner,   // __crash_kexec() by a CPU that does not hold the gate
+  unknown_cpu,     // this_cpu() is not below max_cpus
+};
+
+[[nodiscard]] constexpr const char* to_string(kexec_outcome o) noexcept {
+  constexpr const char* names[] = {"no_image",       "image_busy",    "image_corrupt", "left_to_panic",
+                                   "left_to_policy", "held_by_other", "not_the_owner", "unknown_cpu"};
+  return static_cast<uint32_t>(o) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(o)] : "?";
+}
+
+/// One crash, for the report: message and registers belong together.
+template <class Registers>
+struct crash_record {
+  const char* message;
+  const Registers* registers;  // null where a panic inside another one has handed over none
+};
+
+[[nodiscard]] constexpr kexec_outcome outcome_of(image_outcome o) noexcept {
+  return o == image_outcome::none   ? kexec_outcome::no_image
+         : o == image_outcome::busy ? kexec_outcome::image_busy
+                                    : kexec_outcome::image_corrupt;
+}
+
+/// A thread's panic, an NMI's, and a fault in either: who comes once more has faulted in what the port does for a loser, and
+/// is a loser without it.
+inline constexpr uint32_t descents_with_the_port = 3;
+
+template <class P, class Policy>
+class ladder {
+  static_assert(platform_checked<P>);
+  static_assert(detail::is_array_of_rungs<decltype(Policy::rungs)>,
+                "lastcpu: Policy::rungs is an array: static constexpr rung rungs[] = {{...}, ...};");
+  static constexpr uint32_t rung_count = sizeof(Policy::rungs) / sizeof(rung);
+  static_assert(rung_count >= 1 && rung_count <= max_rungs, "lastcpu: a policy has one to four rungs");
+
+ public:
+  using registers = typename P::registers;
+  using messages_type = panic_messages<P, Policy::message_bytes>;
+
+  constexpr ladder() noexcept = default;
+
+  /// All of it, for a panic. `me` is the owner's number, or P::max_cpus for the one without a number.
+  [[noreturn, gnu::cold]] void go_down(cpu_id me, const crash_record<registers>& why) noexcept {
+    cpus.withdraw(me);
+    cpus.save_registers(me, why.registers);
+    if (begin(step::report, me))
+      Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
+    if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
+    go_on(me, why.registers);
+  }
+
+  /// From the step before the commit on, for an owner that has looked for the image.
+  [[noreturn, gnu::cold]] void go_on(cpu_id me, const registers* regs) noexcept {
+    stop_the_others(me, regs);
+    check_the_image(me, step::check, step::check_again);
+    if (image.held() == nullptr) without_an_image(me);
+    if (image.held() != nullptr) start_the_image(me);
+    if (begin(step::flush, me)) {
+      gate.wake_losers();
+      Policy::flush();
+    }
+    if (Policy::restarts) {
+      if (begin(step::delay, me)) delay_restart();
+      if (begin(step::restart, me)) P::emergency_restart();
+    }
+    if (begin(step::halt, me)) P::halt();
+    park(me);
+  }
+
+  /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
+  /// the new machine does not keep. No other CPU may be there yet.
+  [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
+    gate.forget();
+    cpus.forget();
+    messages.forget();
+    report_ = {};
+    detail::wipe_plain(nmi_registers);
+    return image.forget(inherited);
+  }
+
+  panic_cpu<P> gate{};
+  stop_cpus<P> cpus{};
+  crash_image<P> image{};
+  messages_type messages{};
+  registers nmi_registers{};  // of an NMI panic that is pending; the owner's
+
+ private:
+  // Who is told "not mine" has lost the gate: it parks.
+  [[nodiscard, gnu::noinline]] bool begin(step s, cpu_id me) noexcept {
+    const step_outcome out = gate.begin_step(static_cast<uint32_t>(s), phase_needed_by(s), me);
+    if (out == step_outcome::not_mine) [[unlikely]]
+      park(me);
+    return out == step_outcome::begun;
+  }
+
+  // A park that faults again and again is left alone.
+  [[noreturn]] void park(cpu_id me) noexcept {
+    if (cpus.count_descent(me) < descents_with_the_port + step_count)
+      for (;;) P::park();
+    for (;;) (void)gate.read();
+  }
+
+  void stop_the_others(cpu_id me, const registers* regs) noexcept {
+    if (begin(step::expect, me)) cpus.expect_all(me);
+    (void)begin(step::commit, me);
+    if (begin(step::registers, me)) cpus.save_registers(me, regs);
+    for (uint32_t i = 0; i < rung_count; ++i)
+      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i), me)) cpus.climb(me, i, Policy::rungs[i]);
+    (void)begin(step::collect, me);
+    cpus.collect(me);  // once, also where a fault came between the two
+  }
+
+  // Behind the stop: nobody but a silent CPU can write to it any more. A check that faults gets one more chance.
+  [[gnu::noinline]] void check_the_image(cpu_id me, step first, step again) noexcept {
+    if (image.is_reserved() && begin(first, me)) (void)image.check();
+    if (image.is_reserved() && begin(again, me)) (void)image.check();
+  }
+
+  // A reload that was under way at the crash may be complete by now: it is asked for once more, before all is given up.
+  void without_an_image(cpu_id me) noexcept {
+    if (begin(step::notifiers, me)) {
+      cpus.report_to(report_);
+      Policy::notifiers(report_);
+    }
+    if (begin(step::message_dump, me)) Policy::message_dump(messages);
+    if (begin(step::late_image, me)) image.give_up();
+    (void)image.reserve();
+    check_the_image(me, step::late_check, step::late_check_again);
+    if (image.held() == nullptr && begin(step::no_kernel, me)) Policy::no_crash_kernel(outcome_of(image.why_none()));
+  }
+
+  void start_the_image(cpu_id me) noexcept {
+    if (begin(step::notes, me)) save_notes(me);
+    if (begin(step::crash_shutdown, me)) {
+      gate.wake_losers();
+      const registers* regs = cpus.registers_of(me, me);
+      P::crash_shutdown(regs != nullptr ? *regs : nmi_registers);
+    }
+    if (begin(step::jump, me)) P::jump(*image.held());
+  }
+
+  void save_notes(cpu_id me) noexcept {
+    save_note(me, me);
+    const cpu_id limit = detail::cpu_limit<P>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+      if (cpu != me) save_note(cpu, me);
+    if (me != P::max_cpus) save_note(P::max_cpus, me);
+    save_spares();
+  }
+
+  void save_note([[maybe_unused]] cpu_id cpu, [[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      stop_state state = cpus.state_of(cpu, me);  // before the texts: of one that has answered by then they are whole
+      const bool stopped = cpu == me || (state >= stop_state::parked && state <= stop_state::forced);
+      const char* texts[3];
+      bool said = false, cut = false;
+      for (uint32_t c = 0; c < 3; ++c) {
+        const auto context = static_cast<panic_context>(c);
+        const message_state seen = messages.state(cpu, context);
+        texts[c] = messages.text(cpu, context, stopped, seen);
+        said |= seen != message_state::none;
+        cut |= seen == message_state::writing;
+      }
+      // One that came behind the collection, or that has no number, and had something to say: it may be running.
+      if (state == stop_state::absent && !said) return;
+      if (state == stop_state::absent) state = stop_state::silent;
+      hand_over({cpu < P::max_cpus ? cpu : no_cpu, state, cpu == me, stopped ? cpus.registers_of(cpu, me) : nullptr,
+                 texts[0], texts[1], texts[2], cut});
+    }
+  }
+
+  void save_spares() noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      for (uint32_t i = 0; i < messages_type::spares; ++i) {
+        bool cut = false;
+        const char* said = messages.spare(i, cut);
+        if (*said != '\0') hand_over({no_cpu, stop_state::silent, false, nullptr, said, "", "", cut});
+      }
+    }
+  }
+
+  void hand_over(const cpu_note<registers>& note) noexcept { P::save_note(*image.held(), note); }
+
+  void delay_restart() const noexcept {
+    if (Policy::restart_delay_us == 0) return;
+    detail::bounded_wait<P> wait{Policy::restart_delay_us};
+    do {
+      (void)gate.wait_while(gate.read(), wait.end());
+    } while (!wait.is_over());
+  }
+
+  // For the notifiers; the owner's. Not on its stack: that may be an exception's, of 4 KiB.
+  typename stop_cpus<P>::report_type report_{};
+};
+
+}  // namespace lastcpu

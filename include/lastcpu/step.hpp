@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The steps of the ladder: their order, their names, and the phase of the gate that each needs.
+
+#include <lastcpu/gate_word.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu {
+
+/// The owner's work in its order. A nested panic goes on behind the step that was begun last.
+enum class step : uint32_t {
+  none,
+  report,     // Policy::report
+  image,      // reserve the crash image
+  expect,     // the stop report says "silent" of everybody
+  commit,     // ask every other CPU to stop
+  registers,  // the owner's own
+  rung_0,     // the ways of asking, in turn
+  rung_1,
+  rung_2,
+  rung_3,
+  collect,           // the stop report is complete
+  check,             // check the reserved image, and take it
+  check_again,       // the same, where a fault has cut the check off
+  notifiers,         // Policy::notifiers; not with an image, but for crash_kexec_post_notifiers
+  message_dump,      // Policy::message_dump, likewise
+  late_image,        // reserve it where it was not to be had before
+  late_check,        // check that one, and take it
+  late_check_again,  // the same, where a fault has cut the check off
+  no_kernel,         // Policy::no_crash_kernel
+  notes,             // P::save_note for every CPU
+  crash_shutdown,    // P::crash_shutdown
+  jump,              // P::jump
+  flush,             // Policy::flush
+  delay,             // Policy::restart_delay_us
+  restart,           // P::emergency_restart
+  halt,              // P::halt
+};
+
+inline constexpr uint32_t step_count = static_cast<uint32_t>(step::halt) + 1;
+static_assert(step_count <= uint32_t{1} << gate_word::step_bits);
+
+/// The gate is brought to this phase by the exchange that begins the step.
+[[nodiscard]] constexpr phase phase_needed_by(step s) noexcept {
+  return s == step::jump ? phase::jumping : s >= step::commit ? phase::dumping : phase::panicking;
+}
+
+[[nodiscard]] constexpr const char* to_string(step s) noexcept {
+  constexpr const char* names[step_count] = {
+      "none",         "report",     "image",      "expect",           "commit",    "registers",   "rung 0",
+      "rung 1",       "rung 2",     "rung 3",     "collect",          "check",     "check again", "notifiers",
+      "message dump", "late image", "late check", "late check again", "no kernel", "notes",       "crash shutdown",
+      "jump",         "flush",      "delay",      "restart",          "halt"};
+  return static_cast<uint32_t>(s) < step_count ? names[static_cast<uint32_t>(s)] : "?";
+}
+
+}  // namespace lastcpu

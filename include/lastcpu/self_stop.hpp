@@ -7,8 +7,8 @@
 //     extern "C" void panic_smp_self_stop() noexcept { ... }
 //
 // It runs when this CPU is to park for good: its registers are saved, the owner of the gate knows that it has stopped.
-// A port may leave losers asleep at the commit (posix; x86_64 with a wake vector): they run it at crash_shutdown() or
-// halt(), and what the winner does next may cut it off; on a way that comes to neither they sleep on, without it.
+// A port may leave a loser asleep at the commit (posix; x86_64 with a wake vector). The owner wakes it before it shuts the
+// machine down or flushes and restarts. What the owner does next may cut the hook off.
 // Interrupts off, thread or NMI context. It should not return; when it does, the CPU parks as if there were no hook.
 // Two definitions are a link error. A definition inside an archive is only found when something else pulls that member
 // in: LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() does, and makes a missing definition a link error. ELF only. An `inline`

@@ -134,19 +134,28 @@ struct crash_machine : witness {
       const char* contexts[] = {"message", "nmi message", "nested message"};
       if (in < per_cpu * (N + 1) && in % per_cpu < 60)
         return contexts[in % per_cpu / 20] + (" " + std::to_string(in / per_cpu));
-    } else if (offset >= at(&domain.cpus()) && offset < at(&domain.cpus()) + per_cpu * static_cast<int>(N)) {
-      const auto in = offset - at(&domain.cpus());
-      const char* fields[] = {"ack", "saved", "begun", "entry", "registers"};
-      return fields[in % per_cpu / 4 < 4 ? in % per_cpu / 4 : 4] + (" " + std::to_string(in / per_cpu));
+      if (offset == at(&detail::inside::oops_of(domain))) return "the oops";
+    } else if (offset >= at(&domain.cpus())) {
+      return name_in_cpus(offset - at(&domain.cpus()));
     }
     return {};
   }
+  // As stop_cpus lies in memory: a line of the owner's, then a record for each CPU.
+  static std::string name_in_cpus(std::ptrdiff_t in) {
+    constexpr std::ptrdiff_t line = 64, words_before_the_entries = 2;
+    static_assert(N + words_before_the_entries <= line / 4);
+    const auto word = in % line / 4;
+    if (in < line && word < words_before_the_entries) return word == 0 ? "rungs done" : "collected";
+    if (in < line) return "entry " + std::to_string(word - words_before_the_entries);
+    const char* fields[] = {"ack", "saved", "begun", "descents", "registers"};
+    return fields[word < 4 ? word : 4] + (" " + std::to_string(in / line - 1));
+  }
   std::string value(const void* address, uint64_t bits) const override {
     if (address != static_cast<const void*>(&domain.gate())) return {};
-    static constexpr const char* phases[] = {"open", "trial", "panicking", "offered", "dumping", "jumping", "?", "?"};
     const gate_word w{bits};
-    if (w.is_open()) return "open";
-    return std::string(phases[static_cast<uint32_t>(w.phase())]) + "(" + std::to_string(w.owner()) + ")" +
+    const char* wanted = w.wanted() ? " wanted" : "";
+    if (w.is_open()) return std::string("open") + wanted;
+    return std::string(to_string(w.phase())) + "(" + std::to_string(w.owner()) + ")" + wanted +
            (w.pending() ? " pending" : "") + " step " + std::to_string(w.step());
   }
 
@@ -212,7 +221,8 @@ struct crash_machine : witness {
     require(is(normal, panic_text[cpu]) || normal == oops_text[cpu] || of_a_fault,
             "promise 2: a message is not its CPU's");
     require(is(nmi, nmi_text[cpu]), "promise 2: a message in NMI is not its CPU's");
-    require(is(nested, "fault") || is(nested, panic_text[cpu]), "promise 2: a nested message is not its CPU's");
+    require(is(nested, "fault") || is(nested, panic_text[cpu]) || is(nested, oops_text[cpu]),
+            "promise 2: a nested message is not its CPU's");
   }
 
  public:

@@ -93,7 +93,8 @@ struct places : model::scenario {
 TEST(unknown_cpu, and_a_known_one_panic_and_one_of_them_dumps) {
   expect_complete<places<2, 1, 0b11, true>>("1 CPU of 2 has a number");
   expect_complete<places<2, 1, 0b11, false>>("1 CPU of 2 has a number, no image");
-  expect_complete<places<2, 1, 0b11, true>>("1 CPU of 2 has a number, 1 NMI", {.nmis = 1, .nmi_cpus = 2});
+  expect_bounded<places<2, 1, 0b11, true>>("1 CPU of 2 has a number, 1 NMI, 2 switches",
+                                           {.nmis = 1, .nmi_cpus = 2, .stale = 0, .switches = 2});
 }
 TEST(unknown_cpu, of_two_one_dumps_and_the_other_parks) {
   expect_complete<places<3, 1, 0b110, true>>("2 CPUs of 3 have no number");

@@ -19,6 +19,11 @@ TEST_F(panic, without_an_image_goes_down_the_ladder_to_the_restart) {
   EXPECT_EQ(saved_pc(0), crash.pc);
 }
 
+TEST_F(panic, lets_losers_run_their_hook_before_it_flushes_and_restarts) {
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_LT(m.at("0 wakes losers"), m.at("0 flushes"));
+}
+
 TEST_F(panic, with_an_image_reports_and_jumps) {
   load();
   EXPECT_EQ(panic_on(0, "oh no"), ending::jumped);

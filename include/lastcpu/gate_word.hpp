@@ -91,7 +91,7 @@ class gate_word {
   static constexpr unsigned phase_bits = 3;
   static constexpr unsigned step_bits = 6;
   static constexpr unsigned epoch_bits = sizeof(bits_type) * 8 - 2 * cpu_bits - phase_bits - 2 - step_bits;
-  /// As many CPUs as the owner field can name.
+  /// As many CPUs as the owner field can name, the one without a number included.
   static constexpr cpu_id cpu_capacity = (cpu_id{1} << cpu_bits) - 1;
 
  private:

@@ -98,7 +98,7 @@ class ladder {
     gate.forget();
     cpus.forget();
     messages.forget();
-    report_ = {};
+    detail::wipe_plain(report_);  // all zero: nobody has been asked to stop
     detail::wipe_plain(nmi_registers);
     return image.forget(inherited);
   }

@@ -8,7 +8,7 @@ uint64_t hertz = 0;
 uint64_t ticks = 0;
 
 struct port : lastcpu::archetype {
-  static constexpr lastcpu::cpu_id max_cpus = sizeof(uintptr_t) < 8 ? 255 : 4096;
+  static constexpr lastcpu::cpu_id max_cpus = sizeof(uintptr_t) < 8 ? 254 : 4096;
   static bool is_online(lastcpu::cpu_id) noexcept { return true; }
   static uint64_t now() noexcept { return ticks; }
   static uint64_t ticks_per_second() noexcept { return hertz; }

@@ -72,16 +72,10 @@ class crash_image {
     uint32_t seen = to_word(state::ready);
     if (state_.compare_exchange(seen, to_word(state::reserved), order::acquire, order::acquire))
       return image_outcome::reserved;
-    switch (static_cast<state>(seen)) {
-      case state::empty:
-        return image_outcome::none;
-      case state::loading:
-        return image_outcome::busy;
-      case state::spoiled:
-        return image_outcome::corrupt;
-      default:
-        return image_outcome::reserved;
-    }
+    return seen == to_word(state::empty)     ? image_outcome::none
+           : seen == to_word(state::loading) ? image_outcome::busy
+           : seen == to_word(state::spoiled) ? image_outcome::corrupt
+                                             : image_outcome::reserved;
   }
 
   /// For a trial, that must be able to say no before it stops anybody: whether the reserved image is what was loaded.

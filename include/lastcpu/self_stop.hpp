@@ -86,21 +86,11 @@ void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
     // Behind the read: an NMI handler on this CPU may win the open gate, withdraw the answer and give the gate back. The
     // word has changed then, wait_while() returns, and the answer is given again.
     cpus.acknowledge(me, stop_state::parked);
-    switch (decide(seen, me)) {
-      case gate_move::take:
-        if (gate.claim(hold::final, me).won()) return;
-        break;
-      case gate_move::mine:
-        return;
-      case gate_move::park:
-        detail::park_as_loser(cpus, me);
-      case gate_move::want:
-        (void)gate.want(seen);
-        break;
-      case gate_move::wait:
-        gate.wait_while(seen);
-        break;
-    }
+    const gate_move next = decide(seen, me);  // no switch: on Cortex-M23 it may be a call
+    if (next == gate_move::mine || (next == gate_move::take && gate.claim(hold::final, me).won())) return;
+    if (next == gate_move::park) detail::park_as_loser(cpus, me);
+    if (next == gate_move::want) (void)gate.want(seen);
+    if (next == gate_move::wait) gate.wait_while(seen);
   }
 }
 

@@ -37,7 +37,7 @@ PROGRAMS = {
     "whole_options": [],
     "whole_large": [HOOK],
     "whole_x86_64": [HOOK],
-    "explicit_instantiation": [],
+    "explicit_instantiation": [HOOK],
 }
 PROGRAMS_ELSEWHERE = ("whole", "whole_large")
 

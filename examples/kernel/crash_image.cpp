@@ -14,7 +14,7 @@ constinit kernel_data data = {};
 
 lastcpu::x86::load_options options() noexcept {
   lastcpu::x86::load_options out;
-  out.cpu_capacity = cpus::count() + 1;  // one that panics before it has a number has its entry, too
+  out.cpu_capacity = cpus::count() + 4;  // one that panics before it has a number, and what three further ones said
   out.ticks_per_second = clock::ticks_per_second();
   out.kernel_data = memory::physical(&data);
   out.flat = command_line::is("image", "flat");

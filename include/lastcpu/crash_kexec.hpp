@@ -9,6 +9,7 @@
 
 #include <lastcpu/detail/inside.hpp>
 #include <lastcpu/ladder.hpp>
+#include <lastcpu/place.hpp>
 #include <lastcpu/self_stop.hpp>
 
 namespace lastcpu {
@@ -91,19 +92,13 @@ class crash_path {
   /// the new machine does not keep. No other CPU may be there yet.
   [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
     oops_.store(0, order::relaxed);
-    place_.store(0, order::relaxed);
-    for (auto& s : spare_) s.store(0, order::relaxed);
+    place_.forget();
     return ladder_.forget(inherited);
   }
 
  protected:
-  /// This CPU's number; P::max_cpus when it has none and holds the place of the one that panics without; else no_cpu.
-  [[nodiscard]] cpu_id number() const noexcept {
-    const cpu_id me = P::this_cpu();
-    if (me < P::max_cpus) [[likely]]
-      return me;
-    return place_.load(order::relaxed) == place_word() ? P::max_cpus : no_cpu;  // relaxed: its own store, or none
-  }
+  /// See place.hpp.
+  [[nodiscard]] cpu_id number() const noexcept { return place_.number(); }
 
   /// The same for a panic with this message: a CPU without a number takes the place, and is adopted where the port can.
   /// The place comes first: an adopt_this_cpu() that faults is not called again.
@@ -111,11 +106,11 @@ class crash_path {
     const cpu_id me = number();
     if (me <= P::max_cpus) [[likely]]
       return me;
-    uintptr_t nobody = 0;
-    if (!place_.compare_exchange(nobody, place_word(), order::relaxed, order::relaxed)) return spare_or_park(message);
+    if (!place_.take()) return spare_or_park(message);
     const cpu_id adopted = adopt();
-    if (adopted < P::max_cpus) place_.store(0, order::relaxed);  // relaxed, all of it: the gate orders what follows
-    return adopted < P::max_cpus ? adopted : P::max_cpus;
+    if (adopted >= P::max_cpus) return P::max_cpus;
+    place_.leave();
+    return adopted;
   }
 
   /// The panic of this CPU; interrupts off. What it says and its registers are kept under one mark before it claims the
@@ -141,13 +136,6 @@ class crash_path {
     const char* why;
   };
 
-  // Never 0. Without hardware_id() one such CPU can't be told from another: they take the place for their own.
-  [[nodiscard]] static uintptr_t place_word() noexcept {
-    uintptr_t word = 1;
-    if constexpr (detail::has_hardware_id<P>) word = uintptr_t{P::hardware_id()} + 1;
-    return word != 0 ? word : 1;
-  }
-
   [[nodiscard]] static cpu_id adopt() noexcept {
     if constexpr (detail::has_adopt_this_cpu<P>) {
       if (P::adopt_this_cpu() < P::max_cpus) return P::this_cpu();
@@ -158,18 +146,12 @@ class crash_path {
   // Another CPU without a number has the place, and its panic goes on. This one keeps its message, is adopted or parks,
   // and when it comes again, for that has faulted, it reads the gate for ever.
   [[nodiscard]] cpu_id spare_or_park(const char* message) noexcept {
-    for (uint32_t i = 0; i < messages_type::spares; ++i) {
-      uintptr_t whose = 0;
-      if (!spare_[i].compare_exchange(whose, place_word(), order::relaxed, order::relaxed)) {
-        if (whose == place_word()) break;
-        continue;
-      }
-      ladder_.messages.keep_spare(i, message);
-      const cpu_id adopted = adopt();
-      if (adopted < P::max_cpus) return adopted;
-      self_stop<P>();
-    }
-    for (;;) (void)ladder_.gate.read();
+    const uint32_t mine = place_.take_spare();
+    while (mine == messages_type::spares) (void)ladder_.gate.read();
+    ladder_.messages.keep_spare(mine, message);
+    const cpu_id adopted = adopt();
+    if (adopted >= P::max_cpus) self_stop<P>();
+    return adopted;
   }
 
   // In a panic, or in a crash_kexec(), of its own. Who has the place is in a panic.
@@ -222,9 +204,8 @@ class crash_path {
     return out;
   }
 
-  typename P::template atomic<uintptr_t> oops_{};   // the oops_record of the crash_kexec() that holds the gate
-  typename P::template atomic<uintptr_t> place_{};  // which CPU without a number panics: place_word(), or 0
-  typename P::template atomic<uintptr_t> spare_[messages_type::spares]{};  // and whose the spare texts are
+  typename P::template atomic<uintptr_t> oops_{};  // the oops_record of the crash_kexec() that holds the gate
+  place<P, messages_type::spares> place_{};
 };
 
 }  // namespace lastcpu

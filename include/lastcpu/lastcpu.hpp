@@ -12,6 +12,7 @@
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>
 #include <lastcpu/panic_policy.hpp>
+#include <lastcpu/place.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/self_stop.hpp>
 #include <lastcpu/step.hpp>

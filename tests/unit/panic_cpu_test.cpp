@@ -289,65 +289,6 @@ TEST_F(panic_cpu, commit_without_the_gate_is_refused) {
   EXPECT_FALSE(unchanged_by([&] { return gate.commit(); }));
 }
 
-TEST_F(panic_cpu, step_begins_once) {
-  ASSERT_TRUE(claim_on(0, hold::final).won());
-  EXPECT_TRUE(gate.begin_step(1) == step_outcome::begun);
-  EXPECT_EQ(gate.read().step(), 1u);
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(1) == step_outcome::begun; }));
-}
-
-TEST_F(panic_cpu, overtaken_step_does_not_begin) {
-  ASSERT_TRUE(claim_on(0, hold::final).won());
-  EXPECT_TRUE(gate.begin_step(5) == step_outcome::begun);
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(4) == step_outcome::begun; }));
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(4, phase::jumping) == step_outcome::begun; }));
-  EXPECT_TRUE(gate.begin_step(6) == step_outcome::begun);
-}
-
-TEST_F(panic_cpu, step_of_who_does_not_own_the_gate_does_not_begin) {
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(1) == step_outcome::begun; }));
-  ASSERT_TRUE(claim_on(0, hold::final).won());
-  m.cpu = 1;
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(1) == step_outcome::begun; }));
-}
-
-TEST_F(panic_cpu, step_zero_is_no_step) {
-  ASSERT_TRUE(claim_on(0, hold::final).won());
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(0) == step_outcome::begun; }));
-  EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(0, phase::dumping) == step_outcome::begun; }));
-}
-
-TEST_F(panic_cpu, step_beyond_the_word_does_not_begin) {
-  ASSERT_TRUE(claim_on(0, hold::final).won());
-  ASSERT_TRUE(gate.begin_step(7) == step_outcome::begun);
-  for (const uint32_t too_big : {1u << gate_word::step_bits, (1u << gate_word::step_bits) + 9, ~0u})
-    EXPECT_FALSE(unchanged_by([&] { return gate.begin_step(too_big) == step_outcome::begun; })) << too_big;
-}
-
-TEST_F(panic_cpu, step_raises_the_phase_but_never_lowers_it) {
-  ASSERT_TRUE(claim_on(0, hold::trial).won());
-  EXPECT_TRUE(gate.begin_step(1) == step_outcome::begun);
-  EXPECT_EQ(gate.read().phase(), phase::panicking);
-  EXPECT_TRUE(gate.begin_step(2, phase::dumping) == step_outcome::begun);
-  EXPECT_EQ(gate.read().phase(), phase::dumping);
-  EXPECT_EQ(m.count("0 commits"), 1);
-  EXPECT_TRUE(gate.begin_step(3, phase::jumping) == step_outcome::begun);
-  EXPECT_TRUE(gate.begin_step(4) == step_outcome::begun);
-  EXPECT_EQ(gate.read().phase(), phase::jumping);
-  EXPECT_EQ(m.count("0 commits"), 1);
-}
-
-TEST_F(panic_cpu, step_that_an_nmi_overtakes_does_not_begin) {
-  at_every_moment([](fake_machine& machine, uint32_t n) {
-    gate_type g;
-    (void)g.claim(hold::final);
-    bool nested = false;
-    machine.inject(0, n, [&] { nested = g.begin_step(3) == step_outcome::begun; });
-    const bool outer = g.begin_step(3) == step_outcome::begun;
-    EXPECT_NE(outer, machine.injected() && nested) << n;
-  });
-}
-
 TEST_F(panic_cpu, wait_sleeps_on_the_word_that_was_seen) {
   ASSERT_TRUE(claim_on(0, hold::trial).won());
   const gate_word seen = gate.read();

@@ -39,13 +39,15 @@ WHOLE_X86_64 = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions"
 
 # The tests that bear another name than the header.
 FITTING = {
-    "gate_word": ("narrow_test", "panic_cpu_test", "gate_model"), "panic_cpu": ("gate_orders_test", "gate_model"),
+    "gate_word": ("narrow_test", "panic_cpu_test", "gate_model"),
+    "panic_cpu": ("gate_orders_test", "gate_steps_test", "gate_model"),
     "stop_cpus": ("own_marks_test", "stopping_cpu_test", "many_cpus_test", "panic_notes_test", "stop_model"),
     "stop_report": ("stop_cpus_test",), "self_stop": ("order_of_a_stop_test", "stop_model"),
     "crash_image": ("image_model",), "panic_message": ("message_model",),
     "crash_kexec": ("panic_test", "own_marks_test", "panic_notes_test", "forgetting_test", "oops_record_test",
                     "panic_model"),
     "panic": ("nmi_panic_test", "handle_nmi_test", "unknown_cpu_test", "cut_short_test", "panic_model"),
+    "place": ("unknown_cpu_test", "forgetting_test", "place_model"),
     "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
     "archetype": ("platform_test",), "optional_members": ("narrow_test", "stop_cpus_test"),
     "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),

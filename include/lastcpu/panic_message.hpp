@@ -40,8 +40,7 @@ class panic_messages {
     uint32_t none = word(message_state::none);
     if (!s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) return false;
     keep_the_rest();
-    copy(s.text, text != nullptr ? text : "(no message)");
-    s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
+    complete(s, text);
     return true;
   }
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
@@ -52,8 +51,7 @@ class panic_messages {
   void keep_spare(uint32_t n, const char* text) noexcept {
     slot& s = slots_[P::max_cpus + 1].by_context[n];
     s.state.store(word(message_state::writing), order::relaxed);
-    copy(s.text, text != nullptr ? text : "(no message)");
-    s.state.store(word(message_state::ready), order::release);  // (1)
+    complete(s, text);
   }
   static constexpr uint32_t spares = 3;
   /// The n-th spare text, n < spares; empty when there is none. Nobody can tell whether its CPU was stopped. `cut` says that
@@ -120,8 +118,11 @@ class panic_messages {
     return slots_[cpu].by_context[static_cast<uint32_t>(c)];
   }
   // volatile: no call of a string function may come out of it.
-  static void copy(volatile char* to, const char* from) noexcept {
+  [[gnu::noinline]] static void complete(slot& s, const char* text) noexcept {
+    volatile char* to = s.text;
+    const char* from = text != nullptr ? text : "(no message)";
     for (uint32_t i = 0; i + 1 < Bytes && from[i] != '\0'; ++i) to[i] = from[i];
+    s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
   }
 
   cpu_slots slots_[P::max_cpus + 2]{};  // the last but one: of a CPU without a number; the last one: spares

@@ -49,6 +49,30 @@ TEST(nested_oops, inside_the_check_of_the_image_ends_the_machine_and_loses_neith
   expect_complete<oops_in_the_check<false, true>>("an oops, 2 faults, 1 NMI", {.nmis = 1, .nmi_cpus = 1});
 }
 
+// A CPU damages the image until it is stopped. Nobody can tell the owner but the check behind the stop.
+struct image_of_the_moment : model::platform<2> {
+  static bool image_intact(const image& i) noexcept { return platform::image_intact(i) && note(3) == 0; }
+};
+struct damaged_until_the_stop : crash_machine<2, model_policy, image_of_the_moment> {
+  damaged_until_the_stop() { load_image(); }
+  void run(cpu_id me) override {
+    if (me == 0) panic(me);
+    if (model::choose(2) == 1) note(3) = 1;
+  }
+  void told_why(kexec_outcome why) override {
+    require(why == kexec_outcome::image_corrupt && note(3) != 0, "promise 16: a good image is called corrupt");
+    ++note(reasons);
+  }
+  void finish(ending how, cpu_id by) override {
+    require((how == ending::jumped) == (note(3) == 0),
+            "promise 16: a jump into a damaged image, or none into a good one");
+    crash_machine::finish(how, by);
+  }
+};
+TEST(damaged_image, is_not_jumped_into_however_late_it_was_damaged) {
+  expect_complete<damaged_until_the_stop>("2 CPUs, damaged at any moment before the stop");
+}
+
 // The wait or the park of a loser faults, as often as it likes.
 struct faulty_wait : model::platform<2> {
   inline static void (*fault)() = nullptr;

@@ -119,7 +119,7 @@ class Programs(unittest.TestCase):
 
     def test_of_the_model_come_behind_the_unit_tests_that_fit(self):
         self.assertEqual(self.names("include/lastcpu/panic_cpu.hpp", "order")[:3],
-                         ["panic_cpu_test", "gate_orders_test", "gate_model"])
+                         ["panic_cpu_test", "gate_orders_test", "gate_steps_test"])
 
     def test_every_header_has_one_that_fits_and_the_rest_behind_it(self):
         for area in programs.AREAS:

@@ -40,6 +40,7 @@ class Scenario:
     without_image: bool = False  # odd seeds hand no image over; a trial hold is short then, and long otherwise
     least_cpus: int = 2
     lost: bool = False  # who crashes has left the kernel's code
+    crowd: bool = False  # every CPU has a part in it: booted with 255, too
     not_started: tuple = ()    # why a restart may come instead of the crash kernel
     silent: Callable = nobody  # (boot) -> the CPUs that can't answer
     says: Callable = anything  # (boot, CPU) -> how its message begins, None if that is not known
@@ -97,14 +98,16 @@ def refused_as_not_executable(facts, _boot, _end):
 RESTARTS = frozenset({RESTART})
 EITHER = frozenset({CRASH, RESTART})
 SCENARIOS = (
-    Scenario("panic", "a_panic_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
+    Scenario("panic", "a_panic_starts_the_crash_kernel", crowd=True, least_cpus=1, more=somebody_by_irq),
     Scenario("oops", "an_oops_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
-    Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True, says=its_role),
-    Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True, says=its_role),
+    Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True, crowd=True,
+             says=its_role),
+    Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True, crowd=True,
+             says=its_role),
     Scenario("oops_vs_panic", "an_oops_and_a_panic_start_one_crash_kernel", racing=True,
              says=its_role_or_fault),
     Scenario("nmi_on_dumper", "an_nmi_panic_on_the_dumping_cpu_returns", racing=True, more=dumper_said_in_nmi),
-    Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", racing=True),
+    Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", crowd=True, racing=True),
     Scenario("released_under_waiter", "a_waiter_takes_the_gate_that_is_given_back", racing=True, ends=RESTARTS,
              without_image=True, not_started=("image_corrupt",)),
     Scenario("released_once", "a_waiter_wakes_up_when_the_gate_is_given_back_once", racing=True),
@@ -112,8 +115,8 @@ SCENARIOS = (
              without_image=True, not_started=("image_corrupt",), more=dumper_said_in_nmi),
     Scenario("double_stop", "stopping_twice_gives_the_first_report", racing=True, least_cpus=1),
     Scenario("stray_ack", "stray_interrupts_stop_nobody_and_count_for_nobody", racing=True),
-    Scenario("late_ack", "who_answers_after_the_report_stays_silent_in_it", silent=role_1),
-    Scenario("concurrent_stop", "only_the_owner_stops_the_others", racing=True),
+    Scenario("late_ack", "who_answers_after_the_report_stays_silent_in_it", crowd=True, silent=role_1),
+    Scenario("concurrent_stop", "only_the_owner_stops_the_others", crowd=True, racing=True),
     Scenario("reload_vs_crash", "a_crash_while_loading_starts_a_whole_image_or_none", racing=True, ends=EITHER,
              not_started=("image_busy", "no_image")),
     Scenario("nested_in_step", "a_fault_inside_a_step_goes_on_at_the_next", racing=True, more=said_nested),
@@ -121,7 +124,7 @@ SCENARIOS = (
              more=said_nested),
     Scenario("fault_in_shutdown", "a_fault_in_the_last_step_before_the_jump_does_not_stop_it", least_cpus=1,
              more=oopsed),
-    Scenario("wedged_irqs_off", "a_cpu_with_interrupts_off_is_stopped_by_nmi", more=role_1_by_nmi),
+    Scenario("wedged_irqs_off", "a_cpu_with_interrupts_off_is_stopped_by_nmi", crowd=True, more=role_1_by_nmi),
     Scenario("wedged_without_stack", "a_cpu_without_a_stack_is_stopped_by_nmi", more=role_1_by_nmi),
     Scenario("wedged_in_nmi", "a_cpu_wedged_in_an_nmi_is_named_silent", silent=role_1),
     Scenario("nmi_storm", "an_nmi_storm_does_not_disturb_the_dump", racing=True),

@@ -8,6 +8,7 @@
 
 #include "jump/common.hpp"
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 
 namespace {

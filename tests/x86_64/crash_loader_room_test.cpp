@@ -11,6 +11,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using namespace lastcpu::test;
 

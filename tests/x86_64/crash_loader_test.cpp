@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/kexec/sha256.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
-#include <lastcpu/platform/x86_64/sha256.hpp>
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 
-#include "x86_64/elf_file.hpp"
+#include "kexec/elf_file.hpp"
 #include "x86_64/page_table_walk.hpp"
 #include "x86_64/reserved_memory.hpp"
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using namespace lastcpu::test;
 
@@ -235,7 +236,7 @@ TEST_F(crash_loader, flipped_bit_anywhere_in_the_record_is_found) {
 
 TEST_F(crash_loader, record_that_was_never_filled_is_none) {
   EXPECT_FALSE(record_intact(record));
-  record.seal = detail::seal_of(record);
+  record.seal = lastcpu::kexec::detail::seal_of(record);
   EXPECT_FALSE(record_intact(record));
 }
 

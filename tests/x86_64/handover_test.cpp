@@ -12,6 +12,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using lastcpu::cpu_note;
 using lastcpu::stop_state;

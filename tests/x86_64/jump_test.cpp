@@ -14,6 +14,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using lastcpu::test::reserved_memory;
 

@@ -23,9 +23,9 @@
 // machine checks), and the optional members of platform.hpp.
 // A member of the kernel's own with the name of one below takes its place. General registers only.
 
+#include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
-#include <lastcpu/platform/x86_64/digest.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
@@ -77,7 +77,7 @@ struct kernel_sentences {
 }  // namespace x86::detail
 
 /// `Digest` is the one that the crash kernel was loaded with (crash_loader.hpp).
-template <class Kernel, class Digest = x86::xxh64>
+template <class Kernel, class Digest = kexec::xxh64>
 struct x86_64 {
   /// The local APIC of the CPU that asks, through Kernel::lapic_page() or x2APIC registers.
   using local_apic = x86::lapic<x86::lapic_bus<Kernel>>;
@@ -145,8 +145,8 @@ struct x86_64 {
     for (;;) x86::halt();
   }
 
-  using image = x86::crash_image_record;
-  [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
+  using image = kexec::crash_image_record;
+  [[nodiscard]] static bool image_intact(const image& i) noexcept { return kexec::image_intact<Digest>(i); }
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
 
   /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A

@@ -6,7 +6,8 @@
 // The dying side: begin_handover() and save_note(), by the CPU that owns the gate, nobody else; any context.
 
 #include <lastcpu/cpu.hpp>
-#include <lastcpu/platform/x86_64/crash_record.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
 
 #include <stdint.h>
@@ -73,12 +74,12 @@ static_assert(sizeof(handover) % alignof(handover_cpu) == 0);
 }
 
 /// Where the dying kernel writes it. `record` is intact.
-[[nodiscard]] inline handover* handover_of(const crash_image_record& record) noexcept {
+[[nodiscard]] inline handover* handover_of(const kexec::crash_image_record& record) noexcept {
   return reinterpret_cast<handover*>(record.region.mapped + record.handover);
 }
 
 /// Writes the header anew, with no CPU in it: whatever a stray write has done to it is gone. Keeps panic_tsc.
-inline void begin_handover(const crash_image_record& record) noexcept {
+inline void begin_handover(const kexec::crash_image_record& record) noexcept {
   handover& h = *handover_of(record);
   h.magic = handover_magic;
   h.version = handover_version;
@@ -97,7 +98,7 @@ inline void begin_handover(const crash_image_record& record) noexcept {
 }
 
 /// When the panic began, for who measures. The last call counts.
-inline void stamp_panic(const crash_image_record& record, uint64_t tsc) noexcept {
+inline void stamp_panic(const kexec::crash_image_record& record, uint64_t tsc) noexcept {
   handover_of(record)->panic_tsc = tsc;
 }
 
@@ -117,12 +118,12 @@ inline bool copy_text(char* to, const char* from) noexcept {
 }
 
 inline void fill(handover_cpu& out, const cpu_note<registers>& note) noexcept {
-  zero_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out);
+  kexec::zero_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out);
   out.cpu = note.cpu;
   out.state = note.state;
   if (note.registers != nullptr)
-    copy_bytes(reinterpret_cast<unsigned char*>(&out.regs), reinterpret_cast<const unsigned char*>(note.registers),
-               sizeof out.regs);
+    kexec::copy_bytes(reinterpret_cast<unsigned char*>(&out.regs),
+                      reinterpret_cast<const unsigned char*>(note.registers), sizeof out.regs);
   bool whole = copy_text(out.message, note.message);
   whole = copy_text(out.nmi_message, note.nmi_message) && whole;
   whole = copy_text(out.nested_message, note.nested_message) && whole;
@@ -135,7 +136,7 @@ inline void fill(handover_cpu& out, const cpu_note<registers>& note) noexcept {
 
 /// Appends one CPU; the crashing one comes first and begins anew. False when there is no room: it is counted as left
 /// out. The room is what the record says, so a damaged handover is not believed.
-inline bool save_note(const crash_image_record& record, const cpu_note<registers>& note) noexcept {
+inline bool save_note(const kexec::crash_image_record& record, const cpu_note<registers>& note) noexcept {
   if (note.crashing) begin_handover(record);
   handover& h = *handover_of(record);
   const uint32_t at = h.cpu_count;

@@ -9,7 +9,7 @@
 // 0. Left as they were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts that are pending or in service in
 // the local APIC; other CPUs, which may run as long as they are silent.
 
-#include <lastcpu/platform/x86_64/crash_record.hpp>
+#include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 #include <lastcpu/platform/x86_64/page_tables.hpp>
@@ -33,8 +33,8 @@ struct jump_machine {
 /// Starts the crash kernel; any context. Returns only when `record` is not intact, or its page tables have another
 /// number of levels than this CPU's (interrupts are as they were then). The image itself is image_intact()'s concern.
 template <class Machine = jump_machine>
-inline void jump_to(const crash_image_record& record) noexcept {
-  if (!record_intact(record)) return;
+inline void jump_to(const kexec::crash_image_record& record) noexcept {
+  if (!kexec::record_intact(record)) return;
   if (((Machine::cr4() & cr4_la57) != 0) != (record.five_levels != 0)) return;
   Machine::interrupts_off();
   Machine::breakpoints_off();  // before the first write: somebody may be looking for what writes into the region

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Both sides of every limit in an ELF file: the last value that is right, and the first that is wrong.
-#include <lastcpu/platform/x86_64/elf64.hpp>
+#include <lastcpu/kexec/elf64.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,11 +8,11 @@
 #include <memory>
 #include <string>
 
-#include "x86_64/elf_file.hpp"
+#include "kexec/elf_file.hpp"
 
 namespace {
 
-using namespace lastcpu::x86;
+using namespace lastcpu::kexec;
 using namespace lastcpu::test;
 
 constexpr elf64_bounds bounds{0x10000, 0x20000, 0x24000};

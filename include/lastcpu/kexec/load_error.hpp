@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 enum class load_error : uint32_t {
   none,
@@ -115,4 +115,4 @@ enum class load_error : uint32_t {
   return "unknown error: the value is damaged";
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

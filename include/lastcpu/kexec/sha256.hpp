@@ -3,11 +3,12 @@
 // SHA-256, the digest for who fears a forged image more than a late dump. FIPS 180-4, in general registers; several
 // times slower than xxh64. Any context.
 
-#include <lastcpu/platform/x86_64/digest.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/digest.hpp>
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 class sha256 {
  public:
@@ -39,7 +40,7 @@ class sha256 {
 
 inline void sha256::add_block(const unsigned char* data) noexcept {
   uint32_t w[16];
-  for (uint64_t i = 0; i < 16; ++i) w[i] = __builtin_bswap32(detail::load<uint32_t>(data + 4 * i));
+  for (uint64_t i = 0; i < 16; ++i) w[i] = __builtin_bswap32(read_word<uint32_t>(data + 4 * i));
   uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
   uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
   for (uint32_t i = 0; i < 64; ++i) {
@@ -61,27 +62,26 @@ inline void sha256::add(const unsigned char* data, uint64_t n) noexcept {
   total_ += n;
   if (held != 0) {
     const uint64_t taken = n < block - held ? n : block - held;
-    detail::copy_bytes(rest_ + held, data, taken);
+    copy_bytes(rest_ + held, data, taken);
     if (held + taken < block) return;
     add_block(rest_);
     data += taken;
     n -= taken;
   }
   for (; n >= block; n -= block, data += block) add_block(data);
-  detail::copy_bytes(rest_, data, n);
+  copy_bytes(rest_, data, n);
 }
 
 inline digest_value sha256::finish() const noexcept {
   sha256 last;
-  detail::copy_bytes(reinterpret_cast<unsigned char*>(&last), reinterpret_cast<const unsigned char*>(this),
-                     sizeof last);
+  copy_bytes(reinterpret_cast<unsigned char*>(&last), reinterpret_cast<const unsigned char*>(this), sizeof last);
   const uint64_t held = total_ % block;
   const uint64_t bits = __builtin_bswap64(total_ * 8);
   unsigned char end[2 * block];
   const uint64_t n = (held < 56 ? 56 : 56 + block) - held;
-  detail::zero_bytes(end, n);
+  zero_bytes(end, n);
   end[0] = 0x80;
-  detail::copy_bytes(end + n, reinterpret_cast<const unsigned char*>(&bits), 8);
+  copy_bytes(end + n, reinterpret_cast<const unsigned char*>(&bits), 8);
   last.add(end, n + 8);
   uint64_t words[4];
   for (uint64_t i = 0; i < 4; ++i)
@@ -89,4 +89,4 @@ inline digest_value sha256::finish() const noexcept {
   return {{words[0], words[1], words[2], words[3]}};
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

@@ -4,13 +4,13 @@
 // image_intact(), run by jump_to() (jump.hpp). It lives in the dying kernel's memory, so it carries a seal over itself:
 // a stray write into it is found before anything in it is followed.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
-#include <lastcpu/platform/x86_64/digest.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
+#include <lastcpu/kexec/digest.hpp>
 
 #include <stddef.h>
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 /// Offsets count from the region's first byte.
 struct crash_image_record {
@@ -68,4 +68,4 @@ template <class Digest = xxh64>
   return record_intact(record) && detail::digest_of<Digest>(record) == record.digest;
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

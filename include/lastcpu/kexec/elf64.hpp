@@ -3,12 +3,12 @@
 // A static x86-64 ELF executable, looked at but not believed: check_elf64() says that every segment and the entry are
 // where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
-#include <lastcpu/platform/x86_64/load_error.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/load_error.hpp>
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 struct elf64_segment {
   uint32_t type;
@@ -42,8 +42,8 @@ class elf64_file {
   [[nodiscard]] load_error check(const elf64_bounds& bounds) const noexcept;
 
   // After check() has found nothing:
-  [[nodiscard]] uint64_t entry() const noexcept { return detail::load<uint64_t>(file_ + 24); }
-  [[nodiscard]] uint32_t segment_count() const noexcept { return detail::load<uint16_t>(file_ + 56); }
+  [[nodiscard]] uint64_t entry() const noexcept { return read_word<uint64_t>(file_ + 24); }
+  [[nodiscard]] uint32_t segment_count() const noexcept { return read_word<uint16_t>(file_ + 56); }
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept;
 
  private:
@@ -51,7 +51,7 @@ class elf64_file {
   [[nodiscard]] load_error check_segment(const elf64_segment& s, const elf64_bounds& bounds) const noexcept;
   [[nodiscard]] bool overlaps_an_earlier(uint32_t i) const noexcept;
   [[nodiscard]] bool has_entry_in_code() const noexcept;
-  [[nodiscard]] uint64_t segments_offset() const noexcept { return detail::load<uint64_t>(file_ + 32); }
+  [[nodiscard]] uint64_t segments_offset() const noexcept { return read_word<uint64_t>(file_ + 32); }
 
   const unsigned char* file_;
   uint64_t bytes_;
@@ -59,9 +59,9 @@ class elf64_file {
 
 inline elf64_segment elf64_file::segment(uint32_t i) const noexcept {
   const unsigned char* at = file_ + segments_offset() + i * segment_bytes;
-  return {detail::load<uint32_t>(at),      detail::load<uint32_t>(at + 4),  detail::load<uint64_t>(at + 8),
-          detail::load<uint64_t>(at + 16), detail::load<uint64_t>(at + 24), detail::load<uint64_t>(at + 32),
-          detail::load<uint64_t>(at + 40), detail::load<uint64_t>(at + 48)};
+  return {read_word<uint32_t>(at),      read_word<uint32_t>(at + 4),  read_word<uint64_t>(at + 8),
+          read_word<uint64_t>(at + 16), read_word<uint64_t>(at + 24), read_word<uint64_t>(at + 32),
+          read_word<uint64_t>(at + 40), read_word<uint64_t>(at + 48)};
 }
 
 inline load_error elf64_file::check(const elf64_bounds& bounds) const noexcept {
@@ -81,14 +81,14 @@ inline load_error elf64_file::check(const elf64_bounds& bounds) const noexcept {
 }
 
 inline load_error elf64_file::check_header() const noexcept {
-  if (bytes_ >= 4 && detail::load<uint32_t>(file_) != 0x464c'457f) return load_error::not_elf;
+  if (bytes_ >= 4 && read_word<uint32_t>(file_) != 0x464c'457f) return load_error::not_elf;
   if (bytes_ < header_bytes) return load_error::truncated_header;
   if (file_[4] != 2) return load_error::wrong_class;
   if (file_[5] != 1) return load_error::wrong_byte_order;
-  if (file_[6] != 1 || detail::load<uint32_t>(file_ + 20) != 1) return load_error::wrong_version;
-  if (detail::load<uint16_t>(file_ + 18) != 62) return load_error::wrong_machine;
-  if (detail::load<uint16_t>(file_ + 16) != 2) return load_error::wrong_type;
-  if (detail::load<uint16_t>(file_ + 54) != segment_bytes) return load_error::bad_program_headers;
+  if (file_[6] != 1 || read_word<uint32_t>(file_ + 20) != 1) return load_error::wrong_version;
+  if (read_word<uint16_t>(file_ + 18) != 62) return load_error::wrong_machine;
+  if (read_word<uint16_t>(file_ + 16) != 2) return load_error::wrong_type;
+  if (read_word<uint16_t>(file_ + 54) != segment_bytes) return load_error::bad_program_headers;
   if (segment_count() == 0 || segment_count() > most_segments) return load_error::bad_program_headers;
   const uint64_t at = segments_offset();
   const bool inside = at <= bytes_ && segment_count() * segment_bytes <= bytes_ - at;
@@ -135,4 +135,4 @@ inline bool elf64_file::has_entry_in_code() const noexcept {
   return false;
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

@@ -22,7 +22,7 @@ constexpr uint64_t code_at = 0x10000;
 std::string verdict_on(const bytes& file) {
   const auto exact = std::make_unique<unsigned char[]>(file.size());
   std::copy(file.begin(), file.end(), exact.get());
-  return to_string(elf64_file(exact.get(), file.size()).check(bounds));
+  return to_string(elf64_file(exact.get(), file.size()).check(elf64_machine::x86_64, bounds));
 }
 std::string text(load_error e) {
   return to_string(e);

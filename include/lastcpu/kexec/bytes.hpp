@@ -6,7 +6,8 @@
 
 namespace lastcpu::kexec {
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lastcpu kexec: only for little-endian machines");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(void*) == 8,
+              "lastcpu kexec: for little-endian machines of 64 bits");
 
 namespace detail {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A static x86-64 ELF executable, looked at but not believed: check_elf64() says that every segment and the entry are
+// A static ELF executable of 64 bits, looked at but not believed: check_elf64() says that every segment and the entry are
 // where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
 
 #include <lastcpu/kexec/bytes.hpp>
@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 namespace lastcpu::kexec {
+
+/// The processor that a file is for, as its header names it.
+enum class elf64_machine : uint16_t { x86_64 = 62, aarch64 = 183, riscv = 243 };
 
 struct elf64_segment {
   uint32_t type;
@@ -33,13 +36,14 @@ struct elf64_bounds {
 
 class elf64_file {
  public:
+  static constexpr uint32_t magic = 0x464c'457f;
   static constexpr uint64_t header_bytes = 64;
   static constexpr uint64_t segment_bytes = 56;
   static constexpr uint32_t most_segments = 128;
 
   elf64_file(const unsigned char* file, uint64_t bytes) noexcept : file_(file), bytes_(bytes) {}
 
-  [[nodiscard]] load_error check(const elf64_bounds& bounds) const noexcept;
+  [[nodiscard]] load_error check(elf64_machine machine, const elf64_bounds& bounds) const noexcept;
 
   // After check() has found nothing:
   [[nodiscard]] uint64_t entry() const noexcept { return read_word<uint64_t>(file_ + 24); }
@@ -47,7 +51,7 @@ class elf64_file {
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept;
 
  private:
-  [[nodiscard]] load_error check_header() const noexcept;
+  [[nodiscard]] load_error check_header(elf64_machine machine) const noexcept;
   [[nodiscard]] load_error check_segment(const elf64_segment& s, const elf64_bounds& bounds) const noexcept;
   [[nodiscard]] bool overlaps_an_earlier(uint32_t i) const noexcept;
   [[nodiscard]] bool has_entry_in_code() const noexcept;
@@ -64,8 +68,8 @@ inline elf64_segment elf64_file::segment(uint32_t i) const noexcept {
           read_word<uint64_t>(at + 40), read_word<uint64_t>(at + 48)};
 }
 
-inline load_error elf64_file::check(const elf64_bounds& bounds) const noexcept {
-  const load_error header = check_header();
+inline load_error elf64_file::check(elf64_machine machine, const elf64_bounds& bounds) const noexcept {
+  const load_error header = check_header(machine);
   if (header != load_error::none) return header;
   bool loads = false;
   for (uint32_t i = 0; i < segment_count(); ++i) {
@@ -80,13 +84,13 @@ inline load_error elf64_file::check(const elf64_bounds& bounds) const noexcept {
   return has_entry_in_code() ? load_error::none : load_error::entry_outside;
 }
 
-inline load_error elf64_file::check_header() const noexcept {
-  if (bytes_ >= 4 && read_word<uint32_t>(file_) != 0x464c'457f) return load_error::not_elf;
+inline load_error elf64_file::check_header(elf64_machine machine) const noexcept {
+  if (bytes_ >= 4 && read_word<uint32_t>(file_) != magic) return load_error::not_elf;
   if (bytes_ < header_bytes) return load_error::truncated_header;
   if (file_[4] != 2) return load_error::wrong_class;
   if (file_[5] != 1) return load_error::wrong_byte_order;
   if (file_[6] != 1 || read_word<uint32_t>(file_ + 20) != 1) return load_error::wrong_version;
-  if (read_word<uint16_t>(file_ + 18) != 62) return load_error::wrong_machine;
+  if (elf64_machine{read_word<uint16_t>(file_ + 18)} != machine) return load_error::wrong_machine;
   if (read_word<uint16_t>(file_ + 16) != 2) return load_error::wrong_type;
   if (read_word<uint16_t>(file_ + 54) != segment_bytes) return load_error::bad_program_headers;
   if (segment_count() == 0 || segment_count() > most_segments) return load_error::bad_program_headers;

@@ -24,11 +24,11 @@
 // A member of the kernel's own with the name of one below takes its place. General registers only.
 
 #include <lastcpu/kexec/crash_record.hpp>
+#include <lastcpu/kexec/handover.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
-#include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
@@ -147,7 +147,7 @@ struct x86_64 {
 
   using image = kexec::crash_image_record;
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return kexec::image_intact<Digest>(i); }
-  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
+  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)kexec::save_note(i, note); }
 
   /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A
   /// fault skips what comes behind it, so the likelier one faults, the later it comes: registers of devices may be

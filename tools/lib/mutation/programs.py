@@ -54,7 +54,7 @@ FITTING = {
     "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
     "instructions": ("release/x86_64_instructions_test", "x86_64_platform_test", "x86_64_resettable_test"),
     "hardware": ("x86_64_platform_test",),
-    "handover": ("x86_64_handover_test", "x86_64_crash_loader_test"),
+    "handover": ("x86_64_crash_loader_test",), "crash_loader": ("x86_64_crash_loader_room_test",),
     "capture_program": ("posix_capture_signals_test", "posix_capture_start_test"),
     "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
     "faults": ("posix_fault_test", "posix_fault_response_test", "posix_install_test"),

@@ -275,6 +275,7 @@ TEST_F(platform_in_ring_0, loser_that_could_monitor_sleeps_in_a_hlt_under_a_hype
 template <uint8_t V>
 struct port_with_vector {
   static constexpr uint8_t stop_vector = V;
+  static constexpr uint8_t wake_vector = V;
 };
 
 TEST(platform, stop_vector_is_none_of_the_processors_own) {
@@ -282,6 +283,13 @@ TEST(platform, stop_vector_is_none_of_the_processors_own) {
   EXPECT_FALSE(x86::detail::has_stop_vector<port_with_vector<31>>);
   EXPECT_TRUE(x86::detail::has_stop_vector<port_with_vector<32>>);
   EXPECT_TRUE(x86::detail::has_stop_vector<port_with_vector<255>>);
+}
+
+TEST(platform, wake_vector_is_of_the_highest_class_and_not_the_spurious_one) {
+  EXPECT_FALSE(x86::detail::has_wake_vector<port_with_vector<0xef>>);
+  EXPECT_TRUE(x86::detail::has_wake_vector<port_with_vector<0xf0>>);
+  EXPECT_TRUE(x86::detail::has_wake_vector<port_with_vector<0xfe>>);
+  EXPECT_FALSE(x86::detail::has_wake_vector<port_with_vector<0xff>>);
 }
 
 struct careful_port : x86_64<careful_port, kexec::sha256> {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A static ELF executable of 64 bits, looked at but not believed: check_elf64() says that every segment and the entry are
-// where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
+// A static ELF executable of 64 bits, looked at but not believed: elf64_file::check() says that every segment and the entry
+// are where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
 
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/load_error.hpp>

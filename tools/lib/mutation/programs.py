@@ -53,7 +53,7 @@ FITTING = {
     "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
     "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
     "instructions": ("release/x86_64_instructions_test", "x86_64_platform_test", "x86_64_resettable_test"),
-    "hardware": ("x86_64_platform_test",),
+    "hardware": ("x86_64_platform_test",), "kernel_check": ("x86_64_platform_test", "fail"),
     "handover": ("x86_64_crash_loader_test",), "crash_loader": ("x86_64_crash_loader_room_test",),
     "capture_program": ("posix_capture_signals_test", "posix_capture_start_test"),
     "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),

@@ -2,7 +2,7 @@
 #pragma once
 // A bound for a wait, which holds also where the clock stands still.
 
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/deadline.hpp>
 
 namespace lastcpu::detail {
 

@@ -47,7 +47,8 @@ FITTING = {
     "panic": ("nmi_panic_test", "handle_nmi_test", "unknown_cpu_test", "cut_short_test", "panic_model"),
     "place": ("unknown_cpu_test", "forgetting_test", "place_model"),
     "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
-    "archetype": ("platform_test",), "optional_members": ("narrow_test", "stop_cpus_test"),
+    "archetype": ("platform_test",), "optional_members": ("stop_cpus_test",),
+    "deadline": ("narrow_test", "still_clock_test"), "copy_plain": ("stop_cpus_test", "crash_image_test"),
     "bytes": ("kexec_digest_test", "kexec_elf64_test", "x86_64_crash_loader_test"),
     "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),
     "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
@@ -65,7 +66,7 @@ FITTING = {
     "tsan": ("tsan/posix_signals_test", "tsan/posix_stop_test", "tsan/stop_stress"),
     "words": ("litmus_model", "orders_model"), "machine": ("waits_model", "interrupts_model"),
     "machine_state": ("races_model", "states_model"), "search": ("options_model", "interrupts_model"),
-    "report": ("charts_model", "options_model"), "explore": ("options_model",), "scenario": ("charts_model",),
+    "search_run": ("options_model",), "chart": ("charts_model",), "explore": ("options_model",), "scenario": ("charts_model",),
 }
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {

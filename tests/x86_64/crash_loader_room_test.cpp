@@ -168,7 +168,8 @@ TEST_F(crash_loader_room, tables_of_the_jump_are_zero_where_they_hold_nothing) {
   EXPECT_EQ(page.reserved, 0u);
   for (uint64_t at = record.handover + handover_bytes<registers>(4); at < region.bytes; ++at)
     ASSERT_EQ(memory.first[at], 0);
-  const handover_cpu<registers>* first = reinterpret_cast<const handover_cpu<registers>*>(handover_of<registers>(record) + 1);
+  const handover_cpu<registers>* first =
+      reinterpret_cast<const handover_cpu<registers>*>(handover_of<registers>(record) + 1);
   EXPECT_EQ(first->flags, 0u);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // One concept and one sentence for each member that x86_64<Kernel> wants of the kernel beside those of platform.hpp.
-// clang-format off: version 14 tears concepts apart
 
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/same_as.hpp>
@@ -17,94 +16,69 @@ namespace detail {
 
 using lastcpu::detail::same_as;
 
+// clang-format 14 tears concepts apart.
+// clang-format off
+
 template <uint8_t V>
 struct vector_of;
 template <class K>
-concept has_stop_vector = requires {
-  typename vector_of<K::stop_vector>;
-}
-&&K::stop_vector >= 32;
+concept has_stop_vector = requires { typename vector_of<K::stop_vector>; } && K::stop_vector >= 32;
 template <class K>
 concept has_apic_id = requires(cpu_id c) {
-  { K::apic_id(c) }
-  noexcept->same_as<uint32_t>;
+  { K::apic_id(c) } noexcept -> same_as<uint32_t>;
 };
 template <class K>
 concept has_lapic_page = requires {
-  { K::lapic_page() }
-  noexcept->same_as<volatile void*>;
+  { K::lapic_page() } noexcept -> same_as<volatile void*>;
 };
 
 // Optional members: absent is fine, present with the wrong shape is a mistake.
 template <class K>
-concept names_owns_every_cpu = requires {
-  &K::owns_every_cpu;
-};
+concept names_owns_every_cpu = requires { &K::owns_every_cpu; };
 template <class K>
 concept has_owns_every_cpu = requires {
-  { K::owns_every_cpu() }
-  noexcept->same_as<bool>;
+  { K::owns_every_cpu() } noexcept -> same_as<bool>;
 };
 template <class K>
-concept names_io_apic = requires {
-  &K::io_apic;
-};
+concept names_io_apic = requires { &K::io_apic; };
 template <class K>
 concept has_io_apic = requires(uint32_t i) {
-  { K::io_apic(i) }
-  noexcept->same_as<volatile void*>;
+  { K::io_apic(i) } noexcept -> same_as<volatile void*>;
 };
 template <class K>
-concept names_in_vmx_operation = requires {
-  &K::in_vmx_operation;
-};
+concept names_in_vmx_operation = requires { &K::in_vmx_operation; };
 template <class K>
 concept has_in_vmx_operation = requires {
-  { K::in_vmx_operation() }
-  noexcept->same_as<bool>;
+  { K::in_vmx_operation() } noexcept -> same_as<bool>;
 };
 template <class K>
-concept names_can_monitor = requires {
-  &K::can_monitor;
-};
+concept names_can_monitor = requires { &K::can_monitor; };
 template <class K>
 concept has_can_monitor = requires {
-  { K::can_monitor() }
-  noexcept->same_as<bool>;
+  { K::can_monitor() } noexcept -> same_as<bool>;
 };
 template <class K>
-concept names_next_stack = requires {
-  &K::next_stack;
-};
+concept names_next_stack = requires { &K::next_stack; };
 template <class K>
 concept has_next_stack = requires(handler_stack which, stack_choice choice) {
-  { K::next_stack(which, choice) }
-  noexcept->same_as<stack_choice>;
+  { K::next_stack(which, choice) } noexcept -> same_as<stack_choice>;
 };
 
 // Two that go together.
 template <class K>
-concept names_wake_vector = requires {
-  K::wake_vector;
-};
+concept names_wake_vector = requires { K::wake_vector; };
 template <class K>
-concept has_wake_vector = requires {
-  typename vector_of<K::wake_vector>;
-}
-&&K::wake_vector >= 0xf0 && K::wake_vector < 0xff;
+concept has_wake_vector = requires { typename vector_of<K::wake_vector>; } && K::wake_vector >= 0xf0 && K::wake_vector < 0xff;
 template <class K>
-concept names_may_take_interrupts = requires {
-  &K::may_take_interrupts;
-};
+concept names_may_take_interrupts = requires { &K::may_take_interrupts; };
 template <class K>
 concept has_may_take_interrupts = requires {
-  { K::may_take_interrupts() }
-  noexcept->same_as<bool>;
+  { K::may_take_interrupts() } noexcept -> same_as<bool>;
 };
 template <class K>
-concept has_two_vectors = requires {
-  requires K::wake_vector != K::stop_vector;
-};
+concept has_two_vectors = requires { requires K::wake_vector != K::stop_vector; };
+
+// clang-format on
 
 template <class K>
 struct kernel_sentences {

@@ -170,8 +170,7 @@ template <class P, class Kind>
 void handle_nmi_vs_load(State& state) {
   raw_store(raw, 0);
   compare<Kind>(
-      state, [] { machine<P>.handle_nmi(interrupted<P>); },
-      [] { require(raw_load(raw) == 0); });
+      state, [] { machine<P>.handle_nmi(interrupted<P>); }, [] { require(raw_load(raw) == 0); });
 }
 
 const registered all[] = {

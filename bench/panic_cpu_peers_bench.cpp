@@ -109,8 +109,7 @@ void crash_kexec_vs(State& state) {
 void handle_nmi_vs_specimens(State& state) {
   using design = specimens::panic_cpu_2015<noted_cpu>;  // all four have this handler
   compare<polled>(
-      state, [] { machine.handle_nmi(interrupted); },
-      [] { specimen<design>.handle_nmi(interrupted); });
+      state, [] { machine.handle_nmi(interrupted); }, [] { specimen<design>.handle_nmi(interrupted); });
 }
 
 const registered all[] = {

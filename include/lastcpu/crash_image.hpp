@@ -13,7 +13,7 @@
 // Loading and unloading: thread context, one at a time (a second one is told `busy`). The rest: the owner of the gate,
 // any context.
 
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/platform.hpp>
 
 namespace lastcpu {

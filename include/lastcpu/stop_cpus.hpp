@@ -11,6 +11,7 @@
 // Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
 
 #include <lastcpu/detail/bounded_wait.hpp>
+#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/platform.hpp>

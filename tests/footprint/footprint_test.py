@@ -14,7 +14,7 @@ INCLUDE = HERE.parents[1] / "include"
 FLAGS = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
          "-mno-red-zone", "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", "-fno-stack-protector",
          "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-Os")
-DIGEST = re.compile(r"lastcpu::x86::(xxh64|image_intact|detail::rotate)")
+DIGEST = re.compile(r"lastcpu::kexec::(xxh64|image_intact|detail::rotate)")
 REGISTERS = 168
 TEXTS = 3 * 124
 

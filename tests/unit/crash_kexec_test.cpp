@@ -64,9 +64,9 @@ TEST_F(crash_kexec, goes_from_the_claim_to_the_jump_in_order) {
   EXPECT_EQ(m.lines_with({"0 irqs", "wins", "checks", "commits", "sends", "wakes losers", "shuts", "jumps"}),
             (lines{"0 irqs off", "0 wins 1", "0 checks image 7", "0 commits", "0 sends irq", "0 checks image 7",
                    "0 wakes losers", "0 shuts down 49374", "0 jumps to 7"}));
-  EXPECT_EQ(steps(),
-            (lines{"0 begins expect", "0 begins commit", "0 begins registers", "0 begins rung 0", "0 begins rung 1",
-                   "0 begins collect", "0 begins check", "0 begins notes", "0 begins crash shutdown", "0 begins jump"}));
+  EXPECT_EQ(steps(), (lines{"0 begins expect", "0 begins commit", "0 begins registers", "0 begins rung 0",
+                            "0 begins rung 1", "0 begins collect", "0 begins check", "0 begins notes",
+                            "0 begins crash shutdown", "0 begins jump"}));
   EXPECT_EQ(path.cpus().report().status(), stop_status::stopped);
   EXPECT_EQ(path.gate().read().phase(), phase::jumping);
 }

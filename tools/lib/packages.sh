@@ -12,6 +12,7 @@ needed=(
   "program:ninja           ninja-build"
   "program:clang++         clang"
   "program:ld.lld          lld"
+  "program:clang-format-14 clang-format-14"
   "program:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu"
   "program:riscv64-linux-gnu-g++ g++-riscv64-linux-gnu"
   "program:arm-none-eabi-g++ gcc-arm-none-eabi"

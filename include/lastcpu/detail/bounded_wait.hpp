@@ -2,17 +2,19 @@
 #pragma once
 // A bound for a wait, which holds also where the clock stands still.
 
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/deadline.hpp>
 
 namespace lastcpu::detail {
 
 /// So many waits in a row may end at the same now(). More than any tick has room for; a port whose wait_while() takes
 /// longer than a few dozen instructions says fewer as P::rounds_of_a_still_clock.
 template <class P>
-inline constexpr uint32_t rounds_of_a_still_clock = 1u << 22;
-template <class P>
-requires requires { P::rounds_of_a_still_clock; }
-inline constexpr uint32_t rounds_of_a_still_clock<P> = P::rounds_of_a_still_clock;
+[[nodiscard]] constexpr uint32_t rounds_of_a_still_clock() noexcept {
+  if constexpr (requires { P::rounds_of_a_still_clock; })
+    return P::rounds_of_a_still_clock;
+  else
+    return 1u << 22;
+}
 
 /// Over when `microseconds` have passed, at the earliest, or when the clock has not moved for too many rounds: a tick
 /// counter does not count while interrupts are off.
@@ -29,7 +31,7 @@ class bounded_wait {
     const uint64_t now = P::now();
     if (now != last_) still_ = 0;
     last_ = now;
-    return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>;
+    return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>();
   }
 
  private:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // One concept and one sentence for each member that a platform must have.
-// clang-format off: version 14 tears concepts apart
+// clang-format 14 tears concepts apart.
+// clang-format off
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>

@@ -7,7 +7,7 @@
 // handlers may only depend on what they read.
 
 #include <lastcpu/model/platform.hpp>
-#include <lastcpu/model/report.hpp>
+#include <lastcpu/model/search_run.hpp>
 
 #include <memory>
 #include <new>

@@ -39,7 +39,8 @@ namespace posix_detail {
 /// The machine's vectors. Written by install(), in quiet times, before the handlers exist.
 struct vectors {
   void* domain = nullptr;
-  void (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;  // returns when nobody asks for a stop
+  /// Returns when nobody asks for a stop.
+  void (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;
   void (*fault)(void* domain, const char* message, const posix_registers&, fault_response) noexcept = nullptr;
   void (*forked)(void* domain) noexcept = nullptr;
   posix_options options{0, 0, fault_response::none, nullptr, nullptr};

@@ -16,6 +16,7 @@
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
 
@@ -24,11 +25,6 @@
 namespace lastcpu::x86 {
 
 namespace detail {
-
-template <class Kernel>
-concept has_wake_vector = requires {
-  Kernel::wake_vector;
-};
 
 /// Who sleeps, and on what: one word at a time for each kernel.
 template <class Kernel>
@@ -42,11 +38,6 @@ struct dozers {
 /// True when this CPU may doze() here.
 template <class Kernel, class Bus = lapic_bus<Kernel>>
 [[nodiscard]] inline bool may_doze() noexcept {
-  static_assert(Kernel::wake_vector != Kernel::stop_vector,
-                "lastcpu x86_64: wake_vector and stop_vector are the same, and have different handlers");
-  static_assert(Kernel::wake_vector >= 0xf0 && Kernel::wake_vector < 0xff,
-                "lastcpu x86_64: wake_vector must be of the highest class: "
-                "static constexpr uint8_t wake_vector = 0xf1;");
   const cpu_id me = Kernel::this_cpu();  // one that wake_dozers() finds
   return me < lastcpu::detail::cpu_limit<Kernel>() && Kernel::is_online(me) && Kernel::may_take_interrupts() &&
          lapic<Bus>::highest_class_is_free();
@@ -89,7 +80,7 @@ template <class Kernel, class Bus = lapic_bus<Kernel>>
 inline void wake_dozers() noexcept {
   if (detail::dozers<Kernel>::count.load(order::acquire) == 0) return;
   const ipi_message message = ipi_message::fixed(Kernel::wake_vector);
-  if constexpr (requires { Kernel::owns_every_cpu(); }) {
+  if constexpr (detail::has_owns_every_cpu<Kernel>) {
     if (Kernel::owns_every_cpu()) {
       (void)lapic<Bus>::send_others(message);
       return;

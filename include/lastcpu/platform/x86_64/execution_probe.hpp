@@ -11,7 +11,7 @@
 // Thread context, ring 0, with room for 600 bytes of stack. Says yes without trying where an exception does not go through
 // the IDT (FRED), or is seen by a shadow stack, which would miss its return.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/platform/x86_64/descriptors.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
@@ -82,9 +82,9 @@ inline constexpr unsigned char probe_code[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x31, 0xc
 inline void copy_gates(const pseudo_descriptor& from, probe_tables& to, uint16_t code_selector) noexcept {
   constexpr uint32_t page_fault = 14;
   const uint64_t bytes = uint64_t{from.limit} + 1;
-  zero_bytes(reinterpret_cast<unsigned char*>(&to), sizeof to);
-  copy_bytes(reinterpret_cast<unsigned char*>(to.gates), reinterpret_cast<const unsigned char*>(from.base),
-             bytes < sizeof to.gates ? bytes : sizeof to.gates);
+  kexec::zero_bytes(reinterpret_cast<unsigned char*>(&to), sizeof to);
+  kexec::copy_bytes(reinterpret_cast<unsigned char*>(to.gates), reinterpret_cast<const unsigned char*>(from.base),
+                    bytes < sizeof to.gates ? bytes : sizeof to.gates);
   to.kernels_page_fault = to.gates[page_fault].handler();
   to.gates[page_fault] = interrupt_gate::to(reinterpret_cast<uint64_t>(&probe_page_fault), code_selector);
 }
@@ -96,8 +96,8 @@ template <class Machine = probe_machine>
 [[nodiscard]] inline bool can_execute(unsigned char* at) noexcept {
   if (!Machine::can_be_asked()) return true;
   unsigned char kept[sizeof detail::probe_code];
-  detail::copy_bytes(kept, at, sizeof kept);
-  detail::copy_bytes(at, detail::probe_code, sizeof kept);
+  kexec::copy_bytes(kept, at, sizeof kept);
+  kexec::copy_bytes(at, detail::probe_code, sizeof kept);
   const uint64_t flags = Machine::interrupts_off();
   const pseudo_descriptor idt = Machine::idt();
   detail::probe_tables tables;
@@ -106,7 +106,7 @@ template <class Machine = probe_machine>
   const bool ran = detail::run_probe(at) == 0;
   Machine::use_idt(idt);
   Machine::restore_interrupts(flags);
-  detail::copy_bytes(at, kept, sizeof kept);
+  kexec::copy_bytes(at, kept, sizeof kept);
   return ran;
 }
 

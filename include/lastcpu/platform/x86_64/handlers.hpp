@@ -13,8 +13,8 @@
 // the next NMI comes. `Kernel::next_stack(which, choice)` says where: it points the gate of this CPU at the usual or at the
 // spare one and returns which it was (TSS.IST). Called in the handler itself, on a CPU that may have no number.
 
-#include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
@@ -27,12 +27,6 @@ enum class handler_stack : uint8_t { nmi, machine_check };
 enum class stack_choice : uint8_t { usual, spare };
 
 namespace detail {
-
-template <class K>
-concept has_next_stack = requires(handler_stack which, stack_choice choice) {
-  { K::next_stack(which, choice) }
-  noexcept->lastcpu::detail::same_as<stack_choice>;
-};
 
 // The spare stack for the next one, as long as this is in scope: for ever on a CPU that does not come back.
 template <class Kernel>

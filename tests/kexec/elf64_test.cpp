@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Both sides of every limit in an ELF file: the last value that is right, and the first that is wrong.
-#include <lastcpu/platform/x86_64/elf64.hpp>
+#include <lastcpu/kexec/elf64.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,11 +8,11 @@
 #include <memory>
 #include <string>
 
-#include "x86_64/elf_file.hpp"
+#include "kexec/elf_file.hpp"
 
 namespace {
 
-using namespace lastcpu::x86;
+using namespace lastcpu::kexec;
 using namespace lastcpu::test;
 
 constexpr elf64_bounds bounds{0x10000, 0x20000, 0x24000};
@@ -22,7 +22,7 @@ constexpr uint64_t code_at = 0x10000;
 std::string verdict_on(const bytes& file) {
   const auto exact = std::make_unique<unsigned char[]>(file.size());
   std::copy(file.begin(), file.end(), exact.get());
-  return to_string(elf64_file(exact.get(), file.size()).check(bounds));
+  return to_string(elf64_file(exact.get(), file.size()).check(elf64_machine::x86_64, bounds));
 }
 std::string text(load_error e) {
   return to_string(e);

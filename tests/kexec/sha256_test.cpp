@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <lastcpu/platform/x86_64/sha256.hpp>
+#include <lastcpu/kexec/sha256.hpp>
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 
 namespace {
 
-using lastcpu::x86::digest_value;
-using lastcpu::x86::sha256;
+using lastcpu::kexec::digest_value;
+using lastcpu::kexec::sha256;
 
 std::string hex(const digest_value& d) {
   static constexpr char digits[] = "0123456789abcdef";

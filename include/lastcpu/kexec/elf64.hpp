@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A static x86-64 ELF executable, looked at but not believed: check_elf64() says that every segment and the entry are
-// where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
+// A static ELF executable of 64 bits, looked at but not believed: elf64_file::check() says that every segment and the entry
+// are where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
-#include <lastcpu/platform/x86_64/load_error.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/load_error.hpp>
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
+
+/// The processor that a file is for, as its header names it.
+enum class elf64_machine : uint16_t { x86_64 = 62, aarch64 = 183, riscv = 243 };
 
 struct elf64_segment {
   uint32_t type;
@@ -33,25 +36,26 @@ struct elf64_bounds {
 
 class elf64_file {
  public:
+  static constexpr uint32_t magic = 0x464c'457f;
   static constexpr uint64_t header_bytes = 64;
   static constexpr uint64_t segment_bytes = 56;
   static constexpr uint32_t most_segments = 128;
 
   elf64_file(const unsigned char* file, uint64_t bytes) noexcept : file_(file), bytes_(bytes) {}
 
-  [[nodiscard]] load_error check(const elf64_bounds& bounds) const noexcept;
+  [[nodiscard]] load_error check(elf64_machine machine, const elf64_bounds& bounds) const noexcept;
 
   // After check() has found nothing:
-  [[nodiscard]] uint64_t entry() const noexcept { return detail::load<uint64_t>(file_ + 24); }
-  [[nodiscard]] uint32_t segment_count() const noexcept { return detail::load<uint16_t>(file_ + 56); }
+  [[nodiscard]] uint64_t entry() const noexcept { return read_word<uint64_t>(file_ + 24); }
+  [[nodiscard]] uint32_t segment_count() const noexcept { return read_word<uint16_t>(file_ + 56); }
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept;
 
  private:
-  [[nodiscard]] load_error check_header() const noexcept;
+  [[nodiscard]] load_error check_header(elf64_machine machine) const noexcept;
   [[nodiscard]] load_error check_segment(const elf64_segment& s, const elf64_bounds& bounds) const noexcept;
   [[nodiscard]] bool overlaps_an_earlier(uint32_t i) const noexcept;
   [[nodiscard]] bool has_entry_in_code() const noexcept;
-  [[nodiscard]] uint64_t segments_offset() const noexcept { return detail::load<uint64_t>(file_ + 32); }
+  [[nodiscard]] uint64_t segments_offset() const noexcept { return read_word<uint64_t>(file_ + 32); }
 
   const unsigned char* file_;
   uint64_t bytes_;
@@ -59,13 +63,13 @@ class elf64_file {
 
 inline elf64_segment elf64_file::segment(uint32_t i) const noexcept {
   const unsigned char* at = file_ + segments_offset() + i * segment_bytes;
-  return {detail::load<uint32_t>(at),      detail::load<uint32_t>(at + 4),  detail::load<uint64_t>(at + 8),
-          detail::load<uint64_t>(at + 16), detail::load<uint64_t>(at + 24), detail::load<uint64_t>(at + 32),
-          detail::load<uint64_t>(at + 40), detail::load<uint64_t>(at + 48)};
+  return {read_word<uint32_t>(at),      read_word<uint32_t>(at + 4),  read_word<uint64_t>(at + 8),
+          read_word<uint64_t>(at + 16), read_word<uint64_t>(at + 24), read_word<uint64_t>(at + 32),
+          read_word<uint64_t>(at + 40), read_word<uint64_t>(at + 48)};
 }
 
-inline load_error elf64_file::check(const elf64_bounds& bounds) const noexcept {
-  const load_error header = check_header();
+inline load_error elf64_file::check(elf64_machine machine, const elf64_bounds& bounds) const noexcept {
+  const load_error header = check_header(machine);
   if (header != load_error::none) return header;
   bool loads = false;
   for (uint32_t i = 0; i < segment_count(); ++i) {
@@ -80,15 +84,15 @@ inline load_error elf64_file::check(const elf64_bounds& bounds) const noexcept {
   return has_entry_in_code() ? load_error::none : load_error::entry_outside;
 }
 
-inline load_error elf64_file::check_header() const noexcept {
-  if (bytes_ >= 4 && detail::load<uint32_t>(file_) != 0x464c'457f) return load_error::not_elf;
+inline load_error elf64_file::check_header(elf64_machine machine) const noexcept {
+  if (bytes_ >= 4 && read_word<uint32_t>(file_) != magic) return load_error::not_elf;
   if (bytes_ < header_bytes) return load_error::truncated_header;
   if (file_[4] != 2) return load_error::wrong_class;
   if (file_[5] != 1) return load_error::wrong_byte_order;
-  if (file_[6] != 1 || detail::load<uint32_t>(file_ + 20) != 1) return load_error::wrong_version;
-  if (detail::load<uint16_t>(file_ + 18) != 62) return load_error::wrong_machine;
-  if (detail::load<uint16_t>(file_ + 16) != 2) return load_error::wrong_type;
-  if (detail::load<uint16_t>(file_ + 54) != segment_bytes) return load_error::bad_program_headers;
+  if (file_[6] != 1 || read_word<uint32_t>(file_ + 20) != 1) return load_error::wrong_version;
+  if (elf64_machine{read_word<uint16_t>(file_ + 18)} != machine) return load_error::wrong_machine;
+  if (read_word<uint16_t>(file_ + 16) != 2) return load_error::wrong_type;
+  if (read_word<uint16_t>(file_ + 54) != segment_bytes) return load_error::bad_program_headers;
   if (segment_count() == 0 || segment_count() > most_segments) return load_error::bad_program_headers;
   const uint64_t at = segments_offset();
   const bool inside = at <= bytes_ && segment_count() * segment_bytes <= bytes_ - at;
@@ -135,4 +139,4 @@ inline bool elf64_file::has_entry_in_code() const noexcept {
   return false;
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

@@ -1,36 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What comes of a search: the verdict, and for a failure the choices that lead there, as short as they get, and a
-// sequence chart: a lane for each CPU, time goes down.
+// A search from beginning to end: search::run(). What comes of it: the verdict, and for a failure the choices that lead
+// there, as short as they get, with the chart of that run.
 //
 // The choices read `words:moves`: the words that need decisions (machine_state.hpp), and of each decision the number of what
 // was taken.
 
+#include <lastcpu/model/chart.hpp>
 #include <lastcpu/model/search.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <sstream>
+#include <string>
 #include <utility>
 
 namespace lastcpu::model {
-
-// --- The chart
-
-[[nodiscard]] inline std::string chart_text(const machine& m) {
-  constexpr size_t lane = 46;
-  std::string out(6, ' ');
-  for (cpu_id cpu = 0; cpu < m.cpus; ++cpu) out += "CPU " + std::to_string(cpu) + std::string(lane - 5, ' ');
-  for (size_t i = 0; i < m.events.size(); ++i) {
-    const event& e = m.events[i];
-    const std::string number = std::to_string(i + 1);
-    out += "\n" + std::string(4 - number.size(), ' ') + number + "  " + std::string(lane * e.cpu, ' ');
-    out += (e.level == context::nmi ? "! " : e.level == context::irq ? "~ " : "") + e.text;
-    if (e.from != 0) out += " (" + std::to_string(e.from) + ")";
-  }
-  return out + (m.failure.empty() ? "" : "\n=> " + m.failure) + "\n";
-}
 
 // --- The choices
 

@@ -6,11 +6,11 @@
 // A digest is a type with `void add(const unsigned char*, uint64_t)`, to be called any number of times, and
 // `digest_value finish() const`. No state outside the object, so: any context.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/bytes.hpp>
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 /// Room for the largest digest; a shorter one leaves the later words zero.
 struct digest_value {
@@ -67,10 +67,10 @@ class xxh64 {
 inline void xxh64::add_stripes(const unsigned char* data, uint64_t stripes) noexcept {
   uint64_t a = lane1_, b = lane2_, c = lane3_, d = lane4_;
   for (; stripes != 0; --stripes, data += stripe) {
-    a = round(a, detail::load<uint64_t>(data));
-    b = round(b, detail::load<uint64_t>(data + 8));
-    c = round(c, detail::load<uint64_t>(data + 16));
-    d = round(d, detail::load<uint64_t>(data + 24));
+    a = round(a, read_word<uint64_t>(data));
+    b = round(b, read_word<uint64_t>(data + 8));
+    c = round(c, read_word<uint64_t>(data + 16));
+    d = round(d, read_word<uint64_t>(data + 24));
   }
   lane1_ = a, lane2_ = b, lane3_ = c, lane4_ = d;
 }
@@ -80,14 +80,14 @@ inline void xxh64::add(const unsigned char* data, uint64_t n) noexcept {
   total_ += n;
   if (held != 0) {
     const uint64_t taken = n < stripe - held ? n : stripe - held;
-    detail::copy_bytes(rest_ + held, data, taken);
+    copy_bytes(rest_ + held, data, taken);
     if (held + taken < stripe) return;
     add_stripes(rest_, 1);
     data += taken;
     n -= taken;
   }
   add_stripes(data, n / stripe);
-  detail::copy_bytes(rest_, data + n / stripe * stripe, n % stripe);
+  copy_bytes(rest_, data + n / stripe * stripe, n % stripe);
 }
 
 inline uint64_t xxh64::value() const noexcept {
@@ -100,9 +100,9 @@ inline uint64_t xxh64::value() const noexcept {
 inline uint64_t xxh64::tail(uint64_t hash) const noexcept {
   const unsigned char* at = rest_;
   uint64_t n = total_ % stripe;
-  for (; n >= 8; n -= 8, at += 8) hash = rotate(hash ^ round(0, detail::load<uint64_t>(at)), 27) * prime1 + prime4;
+  for (; n >= 8; n -= 8, at += 8) hash = rotate(hash ^ round(0, read_word<uint64_t>(at)), 27) * prime1 + prime4;
   if (n >= 4) {
-    hash = rotate(hash ^ detail::load<uint32_t>(at) * prime1, 23) * prime2 + prime3;
+    hash = rotate(hash ^ read_word<uint32_t>(at) * prime1, 23) * prime2 + prime3;
     n -= 4, at += 4;
   }
   for (; n != 0; --n, ++at) hash = rotate(hash ^ *at * prime5, 11) * prime1;
@@ -111,4 +111,4 @@ inline uint64_t xxh64::tail(uint64_t hash) const noexcept {
   return hash ^ hash >> 32;
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What describes a loaded crash kernel: a port's `P::image`. Made by load_crash_kernel() (crash_loader.hpp), asked by
-// image_intact(), run by jump_to() (jump.hpp). It lives in the dying kernel's memory, so it carries a seal over itself:
+// What describes a loaded crash kernel: a port's `P::image`. Made by the machine's loader (crash_loader.hpp), asked by
+// image_intact(), run by its jump. It lives in the dying kernel's memory, so it carries a seal over itself:
 // a stray write into it is found before anything in it is followed.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
-#include <lastcpu/platform/x86_64/digest.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
+#include <lastcpu/kexec/digest.hpp>
 
 #include <stddef.h>
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 /// Offsets count from the region's first byte.
 struct crash_image_record {
@@ -22,16 +22,16 @@ struct crash_image_record {
   uint64_t control_bytes;
   uint64_t free;  // offset: from here to the control area nothing is kept, the crash kernel may have it
   uint64_t free_bytes;
-  uint64_t trampoline;  // offset of the trampoline page
+  uint64_t trampoline;  // offset: where the jump begins
   uint64_t handover;    // offset
   uint64_t entry;       // physical
   uint64_t map_bytes;   // physical memory from 0 on that the crash kernel finds mapped
   uint64_t kernel_data;
   uint64_t ticks_per_second;
   uint32_t cpu_capacity;
-  uint32_t five_levels;  // 1: the page tables are for CR4.LA57
-  digest_value digest;   // of payload and control
-  uint64_t seal;         // XXH64 of all of the above
+  uint32_t table_levels;  // of the page tables that the jump switches to
+  digest_value digest;    // of payload and control
+  uint64_t seal;          // XXH64 of all of the above
 };
 
 static_assert(__has_unique_object_representations(crash_image_record), "lastcpu: the seal covers no padding");
@@ -68,4 +68,4 @@ template <class Digest = xxh64>
   return record_intact(record) && detail::digest_of<Digest>(record) == record.digest;
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 enum class load_error : uint32_t {
   none,
@@ -76,13 +76,13 @@ enum class load_error : uint32_t {
     case load_error::not_elf:
       return "not an ELF file: set load_options::flat if it is a flat image";
     case load_error::wrong_class:
-      return "not a 64-bit ELF file: build for x86-64";
+      return "not a 64-bit ELF file: build for the machine that it is to run on";
     case load_error::wrong_byte_order:
-      return "not a little-endian ELF file: build for x86-64";
+      return "not a little-endian ELF file: build for the machine that it is to run on";
     case load_error::wrong_version:
       return "not version 1 of ELF: the header is damaged";
     case load_error::wrong_machine:
-      return "an ELF file for another machine: build for x86-64";
+      return "an ELF file for another machine: build for the one that it is to run on";
     case load_error::wrong_type:
       return "not a static executable (ET_EXEC): link with -static -no-pie";
     case load_error::bad_program_headers:
@@ -115,4 +115,4 @@ enum class load_error : uint32_t {
   return "unknown error: the value is damaged";
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

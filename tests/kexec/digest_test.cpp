@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <lastcpu/platform/x86_64/digest.hpp>
+#include <lastcpu/kexec/digest.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@
 
 namespace {
 
-using lastcpu::x86::digest_value;
-using lastcpu::x86::xxh64;
+using lastcpu::kexec::digest_value;
+using lastcpu::kexec::xxh64;
 
 std::vector<unsigned char> random_bytes(size_t n) {
   std::mt19937_64 random(n);

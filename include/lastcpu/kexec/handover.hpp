@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // What the dying kernel leaves to the crash kernel: plain data in the reserved region, the same header on both sides.
+// `Registers` is what the port saves of a CPU.
 //
-// The crash kernel gets its physical address in RDI. It asks `valid()` first and reads the CPUs by `cpu(i)`.
+// The crash kernel is told its physical address by the jump. It asks `valid()` first and reads the CPUs by `cpu(i)`.
 // The dying side: begin_handover() and save_note(), by the CPU that owns the gate, nobody else; any context.
 
 #include <lastcpu/cpu.hpp>
-#include <lastcpu/platform/x86_64/crash_record.hpp>
-#include <lastcpu/platform/x86_64/registers.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/crash_record.hpp>
 
 #include <stdint.h>
 
-namespace lastcpu::x86 {
+namespace lastcpu::kexec {
 
 inline constexpr uint64_t handover_magic = 0x3176'6f68'7570'636c;  // "lcpuhov1"
 inline constexpr uint32_t handover_version = 1;
@@ -25,12 +26,13 @@ enum class handover_flag : uint32_t {
 };
 
 /// One CPU. The texts end with a zero; empty ones were never said.
+template <class Registers>
 struct handover_cpu {
   cpu_id cpu;  // no_cpu: a CPU that had no number
   stop_state state;
   uint32_t flags;
   uint32_t reserved;
-  registers regs;
+  Registers regs;
   char message[handover_text_bytes];
   char nmi_message[handover_text_bytes];
   char nested_message[handover_text_bytes];
@@ -38,17 +40,20 @@ struct handover_cpu {
   [[nodiscard]] constexpr bool has(handover_flag f) const noexcept { return (flags & static_cast<uint32_t>(f)) != 0; }
 };
 
+template <class Registers>
 struct handover {
+  using cpu_entry = handover_cpu<Registers>;
+
   uint64_t magic;
   uint32_t version;
   uint32_t cpu_entry_bytes;
   uint64_t bytes;             // of everything, the room for further CPUs included
-  uint64_t panic_tsc;         // 0: nobody called stamp_panic()
-  uint64_t jump_tsc;          // the dying kernel's last look at the clock
-  uint64_t ticks_per_second;  // of the TSC; 0: unknown
-  uint64_t cr3;               // of the dead kernel, on the CPU that jumped; as many levels as CR4.LA57 says now
-  uint64_t kernel_data;       // load_options::kernel_data
-  uint64_t map_bytes;         // physical memory from 0 on is mapped one to one up to here
+  uint64_t panic_ticks;       // P::now() at the panic; 0: nobody called stamp_panic()
+  uint64_t jump_ticks;        // the dying kernel's last look at the clock
+  uint64_t ticks_per_second;  // 0: unknown
+  uint64_t page_tables;  // of the dead kernel on the CPU that jumped: the register that holds their root (x86: CR3)
+  uint64_t kernel_data;  // as given to the load
+  uint64_t map_bytes;    // physical memory from 0 on is mapped one to one up to here
   uint64_t region_physical, region_bytes;
   uint64_t free_physical, free_bytes;  // the part of the region that holds nothing
   uint32_t cpu_capacity;
@@ -57,34 +62,36 @@ struct handover {
   uint32_t reserved;
 
   [[nodiscard]] bool valid() const noexcept {
-    return magic == handover_magic && version == handover_version && cpu_entry_bytes == sizeof(handover_cpu) &&
-           cpu_count <= cpu_capacity && bytes == sizeof(handover) + uint64_t{cpu_capacity} * sizeof(handover_cpu);
+    return magic == handover_magic && version == handover_version && cpu_entry_bytes == sizeof(cpu_entry) &&
+           cpu_count <= cpu_capacity && bytes == sizeof(handover) + uint64_t{cpu_capacity} * sizeof(cpu_entry);
   }
   /// Null from cpu_count on.
-  [[nodiscard]] const handover_cpu* cpu(uint32_t i) const noexcept {
-    return i < cpu_count ? reinterpret_cast<const handover_cpu*>(this + 1) + i : nullptr;
+  [[nodiscard]] const cpu_entry* cpu(uint32_t i) const noexcept {
+    static_assert(sizeof(handover) % alignof(cpu_entry) == 0);
+    return i < cpu_count ? reinterpret_cast<const cpu_entry*>(this + 1) + i : nullptr;
   }
 };
 
-static_assert(sizeof(handover) % alignof(handover_cpu) == 0);
-
+template <class Registers>
 [[nodiscard]] constexpr uint64_t handover_bytes(uint32_t cpus) noexcept {
-  return sizeof(handover) + uint64_t{cpus} * sizeof(handover_cpu);
+  return sizeof(handover<Registers>) + uint64_t{cpus} * sizeof(handover_cpu<Registers>);
 }
 
 /// Where the dying kernel writes it. `record` is intact.
-[[nodiscard]] inline handover* handover_of(const crash_image_record& record) noexcept {
-  return reinterpret_cast<handover*>(record.region.mapped + record.handover);
+template <class Registers>
+[[nodiscard]] inline handover<Registers>* handover_of(const crash_image_record& record) noexcept {
+  return reinterpret_cast<handover<Registers>*>(record.region.mapped + record.handover);
 }
 
-/// Writes the header anew, with no CPU in it: whatever a stray write has done to it is gone. Keeps panic_tsc.
+/// Writes the header anew, with no CPU in it: whatever a stray write has done to it is gone. Keeps panic_ticks.
+template <class Registers>
 inline void begin_handover(const crash_image_record& record) noexcept {
-  handover& h = *handover_of(record);
+  handover<Registers>& h = *handover_of<Registers>(record);
   h.magic = handover_magic;
   h.version = handover_version;
-  h.cpu_entry_bytes = sizeof(handover_cpu);
-  h.bytes = handover_bytes(record.cpu_capacity);
-  h.jump_tsc = h.cr3 = 0;
+  h.cpu_entry_bytes = sizeof(handover_cpu<Registers>);
+  h.bytes = handover_bytes<Registers>(record.cpu_capacity);
+  h.jump_ticks = h.page_tables = 0;
   h.ticks_per_second = record.ticks_per_second;
   h.kernel_data = record.kernel_data;
   h.map_bytes = record.map_bytes;
@@ -97,8 +104,9 @@ inline void begin_handover(const crash_image_record& record) noexcept {
 }
 
 /// When the panic began, for who measures. The last call counts.
-inline void stamp_panic(const crash_image_record& record, uint64_t tsc) noexcept {
-  handover_of(record)->panic_tsc = tsc;
+template <class Registers>
+inline void stamp_panic(const crash_image_record& record, uint64_t now) noexcept {
+  handover_of<Registers>(record)->panic_ticks = now;
 }
 
 namespace detail {
@@ -116,7 +124,8 @@ inline bool copy_text(char* to, const char* from) noexcept {
   return set ? static_cast<uint32_t>(f) : 0;
 }
 
-inline void fill(handover_cpu& out, const cpu_note<registers>& note) noexcept {
+template <class Registers>
+inline void fill(handover_cpu<Registers>& out, const cpu_note<Registers>& note) noexcept {
   zero_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out);
   out.cpu = note.cpu;
   out.state = note.state;
@@ -135,17 +144,18 @@ inline void fill(handover_cpu& out, const cpu_note<registers>& note) noexcept {
 
 /// Appends one CPU; the crashing one comes first and begins anew. False when there is no room: it is counted as left
 /// out. The room is what the record says, so a damaged handover is not believed.
-inline bool save_note(const crash_image_record& record, const cpu_note<registers>& note) noexcept {
-  if (note.crashing) begin_handover(record);
-  handover& h = *handover_of(record);
+template <class Registers>
+inline bool save_note(const crash_image_record& record, const cpu_note<Registers>& note) noexcept {
+  if (note.crashing) begin_handover<Registers>(record);
+  handover<Registers>& h = *handover_of<Registers>(record);
   const uint32_t at = h.cpu_count;
   if (at >= record.cpu_capacity) {
     ++h.cpus_left_out;
     return false;
   }
-  detail::fill(reinterpret_cast<handover_cpu*>(&h + 1)[at], note);
+  detail::fill(reinterpret_cast<handover_cpu<Registers>*>(&h + 1)[at], note);
   __atomic_store_n(&h.cpu_count, at + 1, __ATOMIC_RELEASE);  // after the entry: a fault in between leaves it out
   return true;
 }
 
-}  // namespace lastcpu::x86
+}  // namespace lastcpu::kexec

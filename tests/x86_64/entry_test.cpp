@@ -202,8 +202,7 @@ _Unwind_Reason_Code look_at(_Unwind_Context* frame, void* into) {
   if (_Unwind_GetIPInfo(frame, &exact) != before.rip) return _URC_NO_REASON;
   found.reached = true;
   found.exact = exact != 0;  // the interrupted instruction, not the one behind a call
-  for (int i = 0; i < 15; ++i)
-    found.words[i] = _Unwind_GetGR(frame, numbers[i]);
+  for (int i = 0; i < 15; ++i) found.words[i] = _Unwind_GetGR(frame, numbers[i]);
   found.stack = _Unwind_GetGR(frame, 7);
   return _URC_END_OF_STACK;
 }

@@ -60,8 +60,8 @@ struct ours {
   /// On each CPU before the storm: a fork leaves pages to be faulted in, and a machine that dies has nothing of that.
   static void warm_up(cpu_id me) {
     if (me == 0) run_the_code();
-    gate.forget();
-    cpus.forget();
+    std::construct_at(&gate);
+    std::construct_at(&cpus);
   }
   static void run_the_code() {
     static constinit lastcpu::panic_cpu<timed_posix> another_gate{};

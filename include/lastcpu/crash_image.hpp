@@ -111,15 +111,6 @@ class crash_image {
   [[nodiscard]] const image* held() const noexcept {
     return state_.load(order::acquire) == to_word(state::claimed) ? &image_ : nullptr;
   }
-  /// For a machine that starts anew (the child of a fork): no image. True when one was inherited; it is handed out
-  /// through `inherited` so that its resources can be freed. No other CPU may be there yet.
-  [[nodiscard]] bool forget(image& inherited) noexcept {
-    const auto before = static_cast<state>(state_.load(order::relaxed));
-    const bool whole = before != state::empty && before != state::loading;
-    if (whole) detail::copy_plain(inherited, image_);
-    state_.store(to_word(state::empty), order::relaxed);
-    return whole;
-  }
   /// An image is ready to be reserved, at this moment.
   [[nodiscard]] bool ready() const noexcept { return state_.load(order::acquire) == to_word(state::ready); }
 

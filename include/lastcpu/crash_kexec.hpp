@@ -88,14 +88,6 @@ class crash_path {
   [[nodiscard]] const crash_image<P>& image() const noexcept { return ladder_.image; }
   [[nodiscard]] const messages_type& messages() const noexcept { return ladder_.messages; }
 
-  /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
-  /// the new machine does not keep. No other CPU may be there yet.
-  [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
-    oops_.store(0, order::relaxed);
-    place_.forget();
-    return ladder_.forget(inherited);
-  }
-
  protected:
   /// See place.hpp.
   [[nodiscard]] cpu_id number() const noexcept { return place_.number(); }

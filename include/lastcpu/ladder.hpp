@@ -92,17 +92,6 @@ class ladder {
     park(me);
   }
 
-  /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
-  /// the new machine does not keep. No other CPU may be there yet.
-  [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
-    gate.forget();
-    cpus.forget();
-    messages.forget();
-    detail::wipe_plain(report_);  // all zero: nobody has been asked to stop
-    detail::wipe_plain(nmi_registers);
-    return image.forget(inherited);
-  }
-
   panic_cpu<P> gate{};
   stop_cpus<P> cpus{};
   crash_image<P> image{};

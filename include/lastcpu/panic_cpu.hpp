@@ -126,9 +126,6 @@ class panic_cpu {
   /// For the owner, before it ends the machine: losers that slept through the commit park for good now.
   void wake_losers() const noexcept { P::wake(word_, wake_reason::ending); }
 
-  /// For a machine that starts anew (the child of a fork): open, as if never used. No other CPU may be there yet.
-  void forget() noexcept { word_.store(0, order::relaxed); }
-
   /// Sleeps while the word is `seen`; false once now() >= at.
   bool wait_while(gate_word seen, uint64_t at = no_deadline) const noexcept {
     return P::wait_while(word_, seen.bits(), at);

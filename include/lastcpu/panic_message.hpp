@@ -83,14 +83,6 @@ class panic_messages {
     return cpu > P::max_cpus ? "" : text_in(at(cpu, context), stopped, seen);
   }
 
-  /// For a machine that starts anew (the child of a fork): nobody has said anything. No other CPU may be there yet.
-  void forget() noexcept {
-    const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu) forget(slots_[cpu]);
-    forget(slots_[P::max_cpus]);
-    forget(slots_[P::max_cpus + 1]);
-  }
-
  private:
   struct slot {
     typename P::template atomic<uint32_t> state{};
@@ -100,12 +92,6 @@ class panic_messages {
     slot by_context[spares]{};
   };
 
-  static void forget(cpu_slots& slots) noexcept {
-    for (slot& s : slots.by_context) {
-      s.state.store(word(message_state::none), order::relaxed);
-      for (char& c : s.text) static_cast<volatile char&>(c) = '\0';
-    }
-  }
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
     if (seen == message_state::ready || (seen == message_state::writing && stopped)) return s.text;
     return seen == message_state::writing ? "(being written)" : "";

@@ -51,12 +51,6 @@ class place {
     return Spares;
   }
 
-  /// For a machine that starts anew (the child of a fork). No other CPU may be there yet.
-  void forget() noexcept {
-    leave();
-    for (auto& s : spare_) s.store(0, order::relaxed);
-  }
-
  private:
   // Who asks; never 0.
   [[nodiscard]] static uintptr_t word() noexcept {

@@ -193,18 +193,6 @@ class stop_cpus {
     return out;
   }
 
-  /// For a machine that starts anew (the child of a fork): nobody has stopped. No other CPU may be there yet.
-  void forget() noexcept {
-    const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu) {
-      records_[cpu].forget();
-      entries_[cpu].store(0, order::relaxed);
-    }
-    records_[P::max_cpus].forget();
-    rungs_done_.store(0, order::relaxed);
-    collected_.store(0, order::relaxed);
-  }
-
  private:
   template <class T>
   using atomic = typename P::template atomic<T>;
@@ -223,13 +211,6 @@ class stop_cpus {
     atomic<uint32_t> begun{};     // its CPU's: what it does once only
     atomic<uint32_t> descents{};  // its CPU's: count_descent()
     registers regs{};
-
-    void forget() noexcept {
-      ack.store(0, order::relaxed);
-      saved.store(0, order::relaxed);
-      begun.store(0, order::relaxed);
-      descents.store(0, order::relaxed);
-    }
   };
 
   void save(cpu_id me, const registers* regs, uint32_t mark) noexcept {

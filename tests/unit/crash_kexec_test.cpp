@@ -272,29 +272,6 @@ TEST_F(crash_kexec, stop_is_refused_to_who_has_not_committed) {
   nothing_happened();
 }
 
-TEST_F(crash_kexec, path_that_forgets_is_as_new) {
-  load();
-  EXPECT_EQ(m.as(0, [&] { (void)path.crash_kexec(&crash, "oops"); }), ending::jumped);
-  image inherited{};
-  EXPECT_TRUE(path.forget(inherited));
-  EXPECT_EQ(inherited.id, 7u);
-  EXPECT_EQ(path.gate().read().bits(), 0u);
-  EXPECT_EQ(path.cpus().report().count(stop_state::absent), fake_platform::max_cpus);
-  EXPECT_EQ(path.cpus().report().status(), stop_status::none);
-  EXPECT_EQ(path.messages().state(0, panic_context::normal), message_state::none);
-  EXPECT_STREQ(path.messages().text(0, panic_context::normal, true), "");
-  m.log.clear();
-  EXPECT_EQ(kexec_on(0), kexec_outcome::no_image);
-  load(8);
-  EXPECT_EQ(ends_on(0), ending::jumped);
-  EXPECT_EQ(m.stops.size(), 4u);
-}
-
-TEST_F(crash_kexec, path_without_an_image_has_none_to_hand_over_when_it_forgets) {
-  image inherited{99};
-  EXPECT_FALSE(path.forget(inherited));
-}
-
 // --- Policies.
 
 struct post_notifiers : fake_policy {

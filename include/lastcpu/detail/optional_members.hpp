@@ -76,14 +76,6 @@ template <class P>
   return ticks < no_deadline - now ? now + ticks : no_deadline;
 }
 
-/// Zeros plain data byte by byte. volatile: no call of memset may come out of it.
-template <class T>
-inline void wipe_plain(T& data) noexcept {
-  using bytes [[gnu::may_alias]] = volatile unsigned char;
-  auto* out = reinterpret_cast<bytes*>(&data);
-  for (uint32_t i = 0; i < sizeof(T); ++i) out[i] = 0;
-}
-
 /// Copies plain data word by word. volatile: no call of memcpy may come out of it.
 template <class T>
 inline void copy_plain(T& to, const T& from) noexcept {

@@ -109,6 +109,18 @@ static_assert(platform_checked<posix>);
 
 namespace posix_detail {
 
+/// The parent's image is not the child's, in whatever state it is; its files are open in both.
+template <class Slot>
+void close_inherited(Slot& slot) noexcept {
+  (void)slot.check();  // one that a crash in the parent has reserved is claimed by it
+  capture_program inherited;
+  if (const capture_program* held = slot.held(); held != nullptr)
+    inherited = *held;
+  else
+    (void)slot.unload(&inherited);
+  close_capture_program(inherited);
+}
+
 template <class Domain>
 void set_vectors(Domain& domain, const posix_options& options) noexcept {
   machine.stop = [](void* d, const posix_registers& regs, bool nmi) noexcept {
@@ -121,9 +133,8 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
     m.panic(message, &regs);
   };
   machine.forked = [](void* d) noexcept {
-    auto& m = *static_cast<Domain*>(d);
-    capture_program inherited;
-    if (m.forget(inherited)) close_capture_program(inherited);
+    close_inherited(static_cast<Domain*>(d)->image());
+    zero_after_fork(d, sizeof(Domain));  // a crash_domain begins as zeros
   };
   machine.options = options;
   machine.domain = &domain;

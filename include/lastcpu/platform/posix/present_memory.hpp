@@ -21,4 +21,14 @@ inline void make_present(void* at, size_t bytes) noexcept {
   (void)madvise(reinterpret_cast<void*>(begin), end - begin, populate_write);
 }
 
+/// Zeros memory of whole words and leaves alone what is zero already, so that the child of a fork gets no copy of a page
+/// that it need not change: a crash_domain of 1024 CPUs has 146 pages, most of them never used. No other thread may be
+/// there.
+inline void zero_after_fork(void* at, size_t bytes) noexcept {
+  using word [[gnu::may_alias]] = uintptr_t;
+  auto* words = static_cast<word*>(at);
+  for (size_t i = 0; i < bytes / sizeof(word); ++i)
+    if (words[i] != 0) words[i] = 0;
+}
+
 }  // namespace lastcpu::posix_detail

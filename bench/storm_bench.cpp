@@ -66,12 +66,12 @@ struct ours {
   static void run_the_code() {
     static constinit lastcpu::panic_cpu<timed_posix> another_gate{};
     static constinit lastcpu::stop_cpus<timed_posix> other_cpus{};
-    lastcpu::stop_as_loser(another_gate, other_cpus, nullptr);  // which it finds open
+    lastcpu::wait_for_gate(another_gate, other_cpus, nullptr);  // which it finds open
     (void)another_gate.claim(hold::final);
     (void)another_gate.wait_while(another_gate.read(), posix::now() + 1);
   }
   static void claim(cpu_id me) {
-    if (!gate.claim(hold::final).won()) lastcpu::stop_as_loser(gate, cpus, nullptr);
+    if (!gate.claim(hold::final).won()) lastcpu::wait_for_gate(gate, cpus, nullptr);
     note_winner(me);
   }
   static bool has_stopped(cpu_id cpu) { return cpus.acknowledged(cpu); }

@@ -180,7 +180,7 @@ void measure(cpu_id losers, uint64_t rounds) noexcept {
 void on_lost_race(x86::registers* regs) noexcept {
   port::local_apic::eoi();
   state[port::this_cpu()].interrupted = regs;
-  lastcpu::stop_as_loser(lastcpu::detail::inside::of(ours).gate, lastcpu::detail::inside::of(ours).cpus, regs);
+  lastcpu::wait_for_gate(lastcpu::detail::inside::of(ours).gate, lastcpu::detail::inside::of(ours).cpus, regs);
 }
 
 void scenarios::begin() noexcept {

@@ -111,9 +111,9 @@ class crash_path {
     const bool with_the_port = ladder_.cpus.count_descent(me) < descents_with_the_port;
     const crash_record<registers> why = keep(me, regs, message);
     if (!with_the_port)
-      watch_as_loser(ladder_.gate, ladder_.cpus, me);
+      wait_for_gate(ladder_.gate, ladder_.cpus, me, without_port);
     else if (ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
-      stop_as_loser(ladder_.gate, ladder_.cpus, regs, me);
+      wait_for_gate(ladder_.gate, ladder_.cpus, regs, me);
     ladder_.go_down(me, why);
   }
 

@@ -37,13 +37,13 @@ class crash_domain : public crash_path<P, Policy> {
     auto& machine = this->ladder_;
     const bool with_the_port = machine.cpus.count_descent(me) < descents_with_the_port;
     const bool first = machine.messages.keep(me, panic_context::nmi, message);
-    if (!with_the_port) watch_as_loser(machine.gate, machine.cpus, me);
+    if (!with_the_port) wait_for_gate(machine.gate, machine.cpus, me, without_port);
     const claim_result mine = machine.gate.claim_from_nmi(me);
     if (mine.outcome == claim_outcome::mine_already) {
       if (first) detail::copy_plain(machine.nmi_registers, regs);
       return;
     }
-    if (mine.outcome == claim_outcome::other) stop_as_loser(machine.gate, machine.cpus, &regs, me);
+    if (mine.outcome == claim_outcome::other) wait_for_gate(machine.gate, machine.cpus, &regs, me);
     machine.go_down(me, {message != nullptr ? message : "(no message)", &regs});
   }
 
@@ -65,7 +65,7 @@ class crash_domain : public crash_path<P, Policy> {
   [[gnu::cold, gnu::noinline]] void stop_unless_owner(gate_word seen, const registers& regs, stop_state how) noexcept {
     const cpu_id me = this->number();
     if (decide(seen, me) != gate_move::park) return;
-    stop_as_asked(this->ladder_.cpus, regs, how, me);
+    stop_for_good(this->ladder_.cpus, regs, how, me);
   }
 };
 

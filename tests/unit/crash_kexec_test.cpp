@@ -33,7 +33,7 @@ struct crashing : testing::Test {
     return m.as(cpu, [this] { (void)path.crash_kexec(&crash); });
   }
   void answer(cpu_id cpu, stop_state how) {
-    m.as(cpu, [&] { stop_as_asked(lastcpu::detail::inside::of(path).cpus, stopped, how); });
+    m.as(cpu, [&] { stop_for_good(lastcpu::detail::inside::of(path).cpus, stopped, how); });
   }
   [[nodiscard]] lines steps() const { return m.lines_with({"begins"}); }
   void nothing_happened() {

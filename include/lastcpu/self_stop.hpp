@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// How a CPU stops itself: a loser, which asked for the gate and may still get it, in wait_for_gate(); a CPU that is asked
-// to stop, in stop_for_good(). Either ends in the hook that a kernel may override. Interrupts off, thread or NMI context.
+// How a CPU stops itself: a loser, which asked for the gate and may still get it, in wait_for_gate(); a CPU that is
+// asked to stop, in stop_for_good(). Interrupts off, thread or NMI context.
 //
-// The hook: define, in one translation unit and not inline,
+// A loser that parks for good runs a hook, which a kernel defines in one translation unit, not inline:
 //
 //     extern "C" void panic_smp_self_stop() noexcept { ... }
 //
-// It runs on a loser that is to park for good: its registers are saved, and the owner of the gate knows that it has
-// stopped. It should not return; when it does, the CPU parks as if there were no hook.
-// A port may leave losers asleep at the commit (posix does, and x86_64 with a wake vector). A loser left asleep runs the
-// hook only when the owner wakes it, before `crash_shutdown()` or before it flushes and restarts. The owner does not wait
-// for the hook: it may end the machine before the hook is done, or before it runs.
-// - Two definitions are a link error.
-// - A definition inside an archive is found only when something else pulls that member in.
-//   LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() does that, and makes a missing definition a link error.
-// - An `inline` definition, a misspelt name or a missing `extern "C"` goes unnoticed. -Wmissing-declarations of gcc and
-//   -Wmissing-prototypes of clang warn of the last two.
-// - ELF only. With lld and -nostdlib -static-pie, relocate before the first crash or link with
-//   -Wl,--apply-dynamic-relocs.
-// A platform member `self_stop()` replaces the hook at compile time. After Linux's weak panic_smp_self_stop() and
-// nmi_panic_self_stop().
+// Its registers are saved then, and the owner of the gate knows that it has stopped. The hook should not return; when
+// it does, the CPU parks as if there were none. A platform member `self_stop()` replaces the hook at compile time.
+// After Linux's weak panic_smp_self_stop() and nmi_panic_self_stop().
 
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/stop_cpus.hpp>
 
+/// The hook of a loser. A port may leave losers asleep at the commit (posix does, and x86_64 with a wake vector). A
+/// loser left asleep runs the hook only when the owner wakes it, before `crash_shutdown()` or before it flushes and
+/// restarts. The owner does not wait for the hook: it may end the machine before the hook is done, or before it runs.
+/// - Two definitions are a link error.
+/// - A definition inside an archive is found only when something else pulls that member in; see
+///   LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() below.
+/// - An `inline` definition, a misspelt name or a missing `extern "C"` goes unnoticed. -Wmissing-declarations of gcc
+///   and -Wmissing-prototypes of clang warn of the last two.
+/// - ELF only. With lld and -nostdlib -static-pie, relocate before the first crash or link with
+///   -Wl,--apply-dynamic-relocs.
 extern "C" void panic_smp_self_stop() noexcept;
 
 namespace lastcpu {
@@ -38,8 +37,8 @@ extern "C" {
 
 }  // namespace detail
 
-/// Runs the hook (the platform's self_stop(), or the one of link time), then parks this CPU for good. Interrupts off; any
-/// context.
+/// Runs the hook (the platform's self_stop(), or the one of link time), then parks this CPU for good. Interrupts off;
+/// any context.
 template <class P>
 [[noreturn, gnu::cold]] void self_stop() noexcept {
   static_assert(platform_checked<P>);
@@ -53,8 +52,8 @@ template <class P>
   for (;;) P::park();
 }
 
-/// The same for a CPU with a record, which runs the hook once: not again where the hook faults or an NMI interrupts it, and
-/// not where stop_for_good() has ruled it out.
+/// The same for a CPU with a record, which runs the hook once: not again where the hook faults or an NMI interrupts it,
+/// and not where stop_for_good() has ruled it out.
 template <class P>
 [[noreturn, gnu::cold]] void self_stop(stop_cpus<P>& cpus, cpu_id me) noexcept {
   if (cpus.may_run_hook(me)) self_stop<P>();
@@ -72,12 +71,12 @@ template <class P>
 
 }  // namespace detail
 
-/// What a loser does: saves its registers (`regs`, or its own where null), becomes resettable, acknowledges its stop, and
-/// waits for the gate. Returns as the new owner once the gate was given back; the caller then withdraws the
+/// What a loser does: saves its registers (`regs`, or its own where null), becomes resettable, acknowledges its stop,
+/// and waits for the gate. Returns as the new owner once the gate was given back; the caller then withdraws the
 /// acknowledgement before anything else. Parks for good once one read shows that another CPU has committed.
 /// - Interrupts off, thread or NMI context. In NMI context no stop NMI can reach the CPU; it answers from here instead.
-/// - `me` is this CPU's number, or P::max_cpus for the CPU without a number that panics. Any other CPU can't own the gate
-///   and parks for good at once.
+/// - `me` is this CPU's number, or P::max_cpus for the CPU without a number that panics. Any other CPU can't own the
+///   gate and parks for good at once.
 template <class P>
 void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs,
                    cpu_id me = detail::number_of_this_cpu<P>()) noexcept {
@@ -115,8 +114,8 @@ void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, cpu_id me, without_po
   }
 }
 
-/// What a stop handler does on a CPU that is asked to stop: saves the registers, becomes resettable, acknowledges, parks.
-/// Does not return. Where it has interrupted a loser that waits, it ends that wait instead, and runs the hook.
+/// What a stop handler does on a CPU that is asked to stop: saves the registers, becomes resettable, acknowledges,
+/// parks. Does not return. Where it has interrupted a loser that waits, it ends that wait instead, and runs the hook.
 template <class P>
 [[noreturn, gnu::cold]] void stop_for_good(stop_cpus<P>& cpus, const typename P::registers& regs, stop_state how,
                                            cpu_id me = detail::number_of_this_cpu<P>()) noexcept {

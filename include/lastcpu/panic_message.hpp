@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What each CPU had to say when it panicked: one text per CPU and context, kept to the end.
+// The messages of panics: one text per CPU and context, kept to the end of the machine.
 //
-// A text is written by its own CPU only, before it claims the gate, once. What belongs to it (the crash's registers) is
-// kept under the same mark: from `writing` on there is a crash, at `ready` all of it is there. A CPU that is stopped in
-// the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
-// After OpenBSD's per-CPU panic buffers: no message is overwritten by a later one.
+// Guarantee: no message is overwritten by a later one. A CPU writes only its own texts, each once, and before it claims
+// the gate. The registers of the crash are kept under the same mark: from `writing` on there was a crash, at `ready`
+// text and registers are whole. When a CPU is stopped while it writes, what it has written stays, marked `writing`. A
+// text that is too long is cut. Nothing is formatted here. After OpenBSD's per-CPU panic buffers.
 
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
@@ -30,9 +30,11 @@ class panic_messages {
  public:
   constexpr panic_messages() noexcept = default;
 
-  /// Keeps `text` (null reads "(no message)") for `me` in `context`. The first one stays: false when there is one, or
-  /// one is being written. `keep_the_rest()` is called under the same mark, before the text is copied: it keeps what
-  /// belongs to it. `me` is this CPU, or P::max_cpus for the one without a number that panics; any context.
+  /// Keeps `text` (null reads "(no message)") for `me` in `context`. False when there is a text already, or one is
+  /// being written: the first one stays. `keep_the_rest()` is called under the same mark, before the text is copied,
+  /// and keeps what belongs to the text. `me` is this CPU, or P::max_cpus for the one without a number that panics; any
+  /// context.
+  /// relaxed: the exchange only decides which attempt is the first; complete() publishes the text.
   template <class Rest>
   bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
     if (me > P::max_cpus) return false;
@@ -47,15 +49,16 @@ class panic_messages {
     return keep(me, context, text, []() noexcept {});
   }
 
-  /// Keeps `text` as the n-th spare one, of a further CPU that has no number. `n` is the caller's own, n < spares.
+  /// Keeps `text` as the n-th spare one, for a CPU without a number that did not get the place. `n` is from
+  /// place::take_spare(), n < spares.
   void keep_spare(uint32_t n, const char* text) noexcept {
     slot& s = slots_[P::max_cpus + 1].by_context[n];
     s.state.store(word(message_state::writing), order::relaxed);
     complete(s, text);
   }
   static constexpr uint32_t spares = 3;
-  /// The n-th spare text, n < spares; empty when there is none. Nobody can tell whether its CPU was stopped. `cut` says that
-  /// it is being written.
+  /// The n-th spare text, empty when there is none. `cut` is true while it is being written; whether its CPU was
+  /// stopped there is not known.
   [[nodiscard]] const char* spare(uint32_t n, bool& cut) const noexcept {
     if (n >= spares) return "";
     const slot& s = slots_[P::max_cpus + 1].by_context[n];
@@ -73,39 +76,25 @@ class panic_messages {
     return static_cast<message_state>(at(cpu, context).state.load(order::acquire));  // (2) acquire: pairs with (1)
   }
 
-  /// The text, empty when there is none. Of a text that was being written when its CPU was stopped only `stopped`
-  /// callers may have the part that exists: those who know that the CPU has acknowledged its stop.
+  /// The text, empty when there is none. A caller that knows that the CPU has acknowledged its stop says `stopped`: it
+  /// then also gets the part of a text that was being written.
   [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped) const noexcept {
     return text(cpu, context, stopped, state(cpu, context));
   }
-  /// The same for who has read the state, so that state and text belong together: a CPU that was not stopped may write on.
+  /// The same for a caller that has read the state: state and text then agree, also where the CPU goes on writing.
   [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped, message_state seen) const noexcept {
     return cpu > P::max_cpus ? "" : text_in(at(cpu, context), stopped, seen);
-  }
-
-  /// For a machine that starts anew (the child of a fork): nobody has said anything. No other CPU may be there yet.
-  void forget() noexcept {
-    const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu) forget(slots_[cpu]);
-    forget(slots_[P::max_cpus]);
-    forget(slots_[P::max_cpus + 1]);
   }
 
  private:
   struct slot {
     typename P::template atomic<uint32_t> state{};
-    char text[Bytes]{};  // zero from the start: a text that breaks off has its end
+    char text[Bytes]{};  // zeros, so that a text that breaks off is terminated
   };
   struct alignas(64) cpu_slots {
     slot by_context[spares]{};
   };
 
-  static void forget(cpu_slots& slots) noexcept {
-    for (slot& s : slots.by_context) {
-      s.state.store(word(message_state::none), order::relaxed);
-      for (char& c : s.text) static_cast<volatile char&>(c) = '\0';
-    }
-  }
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
     if (seen == message_state::ready || (seen == message_state::writing && stopped)) return s.text;
     return seen == message_state::writing ? "(being written)" : "";
@@ -117,7 +106,7 @@ class panic_messages {
   [[nodiscard]] const slot& at(cpu_id cpu, panic_context c) const noexcept {
     return slots_[cpu].by_context[static_cast<uint32_t>(c)];
   }
-  // volatile: no call of a string function may come out of it.
+  // Copies the text and marks it ready. volatile: a compiler may not turn the loop into a call of a string function.
   [[gnu::noinline]] static void complete(slot& s, const char* text) noexcept {
     volatile char* to = s.text;
     const char* from = text != nullptr ? text : "(no message)";
@@ -125,7 +114,7 @@ class panic_messages {
     s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
   }
 
-  cpu_slots slots_[P::max_cpus + 2]{};  // the last but one: of a CPU without a number; the last one: spares
+  cpu_slots slots_[P::max_cpus + 2]{};  // the last but one: of the CPU that has the place; the last one: the spares
 };
 
 }  // namespace lastcpu

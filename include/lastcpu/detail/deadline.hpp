@@ -8,8 +8,8 @@
 
 namespace lastcpu::detail {
 
-// On a machine of 32 bits, 64-bit division, multiplication and a shift by a variable may each be a call of the compiler's
-// library, which a kernel may lack; so may all of it on a RISC-V without the M extension.
+// On a machine of 32 bits a 64-bit division, a multiplication or a shift by a variable may be a library call, which a
+// kernel may lack. So may each of them on a RISC-V without the M extension.
 #if defined(__riscv) && !defined(__riscv_div)
 inline constexpr bool has_wide_arithmetic = false;
 #else
@@ -22,7 +22,7 @@ inline constexpr bool has_wide_arithmetic = sizeof(uintptr_t) >= 8;
     return n / by;
   } else {
     uint64_t rest = 0;
-    for (int bits = 64; bits > 0; --bits) {  // out of the top of n comes the number, into its bottom goes the quotient
+    for (int bits = 64; bits > 0; --bits) {  // shifts n out at the top and the quotient in
       rest = rest << 1 | n >> 63;
       n <<= 1;
       if (rest < by) continue;
@@ -33,7 +33,7 @@ inline constexpr bool has_wide_arithmetic = sizeof(uintptr_t) >= 8;
   }
 }
 
-/// n * by, as far as 64 bits go
+/// n * by, modulo 2^64
 [[nodiscard]] constexpr uint64_t multiply(uint64_t n, uint32_t by) noexcept {
   if constexpr (has_wide_arithmetic) {
     return n * by;
@@ -45,8 +45,8 @@ inline constexpr bool has_wide_arithmetic = sizeof(uintptr_t) >= 8;
   }
 }
 
-/// The moment at least `microseconds` from now, in ticks: rounded up, and one more for the tick that is under way.
-/// Saturates to no_deadline.
+/// The deadline at least `microseconds` from now: in ticks, rounded up, plus one for the tick that is under way.
+/// no_deadline where it is too far away for 64 bits.
 template <class P>
 [[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
   if (microseconds == 0) return P::now();

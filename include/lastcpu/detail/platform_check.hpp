@@ -101,7 +101,7 @@ concept has_last_resorts = requires {
   { P::halt() } noexcept;
 };
 
-// Optional members: absent is fine, present with the wrong shape is a mistake.
+// Optional members: one that is there with the wrong shape is an error.
 template <class P>
 concept names_save_note = requires { &P::save_note; };
 template <class P>

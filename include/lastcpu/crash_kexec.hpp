@@ -81,6 +81,13 @@ class crash_path {
     return !seen.is_open() && !seen.is_held_by(number());
   }
 
+  /// This CPU runs nothing any more: another one has committed, and this one has acknowledged its stop, be it that the
+  /// report called it silent before. Once true it stays true. Any context, on any CPU.
+  [[nodiscard]] bool is_stopped(cpu_id cpu) const noexcept {
+    const gate_word seen = ladder_.gate.read();  // first: who wins the gate has withdrawn its answer before its commit
+    return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.acknowledged(cpu);
+  }
+
   /// The primitives that this path is made of, to look at. Only the image is a kernel's to change.
   [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return ladder_.gate; }
   [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return ladder_.cpus; }
@@ -103,10 +110,16 @@ class crash_path {
   /// The same for a panic with this message: a CPU without a number takes the place, and is adopted where the port can.
   /// The place comes first: an adopt_this_cpu() that faults is not called again.
   [[nodiscard, gnu::noinline]] cpu_id number_or_park(const char* message) noexcept {
+    const cpu_id me = number_or_place();
+    return me <= P::max_cpus ? me : spare_or_park(message);
+  }
+
+  /// The same, but no_cpu where another CPU has the place.
+  [[nodiscard]] cpu_id number_or_place() noexcept {
     const cpu_id me = number();
     if (me <= P::max_cpus) [[likely]]
       return me;
-    if (!place_.take()) return spare_or_park(message);
+    if (!place_.take()) return no_cpu;
     const cpu_id adopted = adopt();
     if (adopted >= P::max_cpus) return P::max_cpus;
     place_.leave();
@@ -116,13 +129,19 @@ class crash_path {
   /// The panic of this CPU; interrupts off. What it says and its registers are kept under one mark before it claims the
   /// gate: from there on it may be stopped at any moment.
   [[noreturn, gnu::cold]] void panic_on(cpu_id me, const registers* regs, const char* message) noexcept {
+    ladder_.go_down(me, claim_for_panic(me, regs, message));
+  }
+
+  /// The same as far as the claim. A loser does not come back from it.
+  [[nodiscard, gnu::cold]] crash_record<registers> claim_for_panic(cpu_id me, const registers* regs,
+                                                                   const char* message) noexcept {
     const bool with_the_port = ladder_.cpus.count_descent(me) < descents_with_the_port;
     const crash_record<registers> why = keep(me, regs, message);
     if (!with_the_port)
       watch_as_loser(ladder_.gate, ladder_.cpus, me);
     else if (ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
       stop_as_loser(ladder_.gate, ladder_.cpus, regs, me);
-    ladder_.go_down(me, why);
+    return why;
   }
 
   ladder_type ladder_{};
@@ -180,9 +199,11 @@ class crash_path {
     if (oops != nullptr || behind_nmi || !keep_pair(me, regs, message))
       (void)ladder_.messages.keep(me, panic_context::nested, message);
     const registers* of_first = ladder_.cpus.registers_of_panic(me);
-    if (of_first == nullptr) return {message != nullptr ? message : "(no message)", regs};
-    const char* said = ladder_.messages.text(me, panic_context::normal, true);
-    return {*said != '\0' ? said : "(no message)", of_first};
+    const bool first = of_first != nullptr && messages_type::room > 1;
+    const char* said = message;
+    if (first || said == nullptr)
+      said = ladder_.messages.text(me, first ? panic_context::normal : panic_context::nested, true);
+    return {*said != '\0' ? said : "(no message)", first ? of_first : regs};
   }
 
   kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {

@@ -4,7 +4,8 @@
 //
 // A text is written by its own CPU only, before it claims the gate, once. What belongs to it (the crash's registers) is
 // kept under the same mark: from `writing` on there is a crash, at `ready` all of it is there. A CPU that is stopped in
-// the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
+// the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut. A kernel that formats
+// does so in the slot itself, before its panic: format() and formatted().
 // After OpenBSD's per-CPU panic buffers: no message is overwritten by a later one.
 
 #include <lastcpu/detail/optional_members.hpp>
@@ -19,18 +20,24 @@ enum class panic_context : uint8_t {
   nested,  // inside its own panic
 };
 
-enum class message_state : uint32_t { none, writing, ready };
+enum class message_state : uint32_t {
+  none,
+  writing,
+  ready,
+  formatted,  // whole, and what belongs to it is not kept yet: its panic has not begun
+};
 
 /// `Bytes` for each text, the closing zero included.
 template <class P, uint32_t Bytes>
 class panic_messages {
   static_assert(platform_checked<P>);
-  static_assert(Bytes >= 16, "lastcpu: a panic message of less than 16 bytes tells nobody anything");
+  static_assert(Bytes == 0 || Bytes >= 16,
+                "lastcpu: a panic message of less than 16 bytes tells nobody anything; 0 keeps none");
 
  public:
   constexpr panic_messages() noexcept = default;
 
-  /// Keeps `text` (null reads "(no message)") for `me` in `context`. The first one stays: false when there is one, or
+  /// Keeps `text` (null: the text that is formatted there, else "(no message)") for `me` in `context`. The first one stays: false when there is one, or
   /// one is being written. `keep_the_rest()` is called under the same mark, before the text is copied: it keeps what
   /// belongs to it. `me` is this CPU, or P::max_cpus for the one without a number that panics; any context.
   template <class Rest>
@@ -38,14 +45,40 @@ class panic_messages {
     if (me > P::max_cpus) return false;
     slot& s = at(me, context);
     uint32_t none = word(message_state::none);
-    if (!s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) return false;
+    if (s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) {
+      keep_the_rest();
+      complete(s, text);
+      return true;
+    }
+    if (text != nullptr || none != word(message_state::formatted)) return false;
     keep_the_rest();
-    complete(s, text);
+    s.state.store(word(message_state::ready), order::release);  // (1)
     return true;
   }
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
     return keep(me, context, text, []() noexcept {});
   }
+
+  /// Room for this CPU to format the text of a panic that it begins next, the closing zero included; null when there is
+  /// one. formatted() comes behind it. A panic that comes between them, from a fault in the formatting, leaves the text
+  /// as far as it is written.
+  [[nodiscard]] char* format(cpu_id me, panic_context context) noexcept {
+    if (Bytes == 0 || me > P::max_cpus) return nullptr;
+    uint32_t none = word(message_state::none);
+    slot& s = at(me, context);
+    const bool mine = s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed);
+    return mine ? s.text : nullptr;
+  }
+  /// The text is whole. False when none is being formatted; nothing changed then.
+  bool formatted(cpu_id me, panic_context context) noexcept {
+    if (state(me, context) != message_state::writing) return false;
+    slot& s = at(me, context);
+    static_cast<volatile char&>(s.text[room - 1]) = '\0';
+    s.state.store(word(message_state::formatted), order::release);  // (1)
+    return true;
+  }
+  /// Bytes of a text, its closing zero included.
+  static constexpr uint32_t room = Bytes != 0 ? Bytes : 1;
 
   /// Keeps `text` as the n-th spare one, of a further CPU that has no number. `n` is the caller's own, n < spares.
   void keep_spare(uint32_t n, const char* text) noexcept {
@@ -94,7 +127,7 @@ class panic_messages {
  private:
   struct slot {
     typename P::template atomic<uint32_t> state{};
-    char text[Bytes]{};  // zero from the start: a text that breaks off has its end
+    char text[room]{};  // zero from the start: a text that breaks off has its end
   };
   struct alignas(64) cpu_slots {
     slot by_context[spares]{};
@@ -107,7 +140,7 @@ class panic_messages {
     }
   }
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
-    if (seen == message_state::ready || (seen == message_state::writing && stopped)) return s.text;
+    if (seen >= message_state::ready || (seen == message_state::writing && stopped)) return s.text;
     return seen == message_state::writing ? "(being written)" : "";
   }
   [[nodiscard]] static constexpr uint32_t word(message_state s) noexcept { return static_cast<uint32_t>(s); }
@@ -121,7 +154,7 @@ class panic_messages {
   [[gnu::noinline]] static void complete(slot& s, const char* text) noexcept {
     volatile char* to = s.text;
     const char* from = text != nullptr ? text : "(no message)";
-    for (uint32_t i = 0; i + 1 < Bytes && from[i] != '\0'; ++i) to[i] = from[i];
+    for (uint32_t i = 0; i + 1 < room && from[i] != '\0'; ++i) to[i] = from[i];
     s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
   }
 

@@ -83,6 +83,13 @@ class crash_path {
     return !seen.is_open() && !seen.is_held_by(number());
   }
 
+  /// `cpu` runs nothing any more: another CPU has committed, and this one has acknowledged its stop, also when that came
+  /// after the report had named it silent. Once true it stays true. Any context, on any CPU.
+  [[nodiscard]] bool is_stopped(cpu_id cpu) const noexcept {
+    const gate_word seen = ladder_.gate.read();  // first: who wins the gate has withdrawn its answer before its commit
+    return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.acknowledged(cpu);
+  }
+
   /// The primitives that this path is made of, to look at. A kernel changes the image only.
   [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return ladder_.gate; }
   [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return ladder_.cpus; }
@@ -97,10 +104,16 @@ class crash_path {
   /// The number of a CPU that panics with this message. A CPU without a number takes the place (place.hpp), then asks
   /// the port for a number. In this order an adopt_this_cpu() that faults is not called again.
   [[nodiscard, gnu::noinline]] cpu_id number_or_park(const char* message) noexcept {
+    const cpu_id me = number_or_place();
+    return me <= P::max_cpus ? me : spare_or_park(message);
+  }
+
+  /// The same, but no_cpu where another CPU has the place.
+  [[nodiscard]] cpu_id number_or_place() noexcept {
     const cpu_id me = number();
     if (me <= P::max_cpus) [[likely]]
       return me;
-    if (!place_.take()) return spare_or_park(message);
+    if (!place_.take()) return no_cpu;
     const cpu_id adopted = adopt();
     if (adopted >= P::max_cpus) return P::max_cpus;
     place_.leave();
@@ -110,13 +123,19 @@ class crash_path {
   /// The panic of this CPU; interrupts off. It keeps its message and registers, under one mark, before it claims the
   /// gate: as a loser it may be stopped at any moment.
   [[noreturn, gnu::cold]] void panic_on(cpu_id me, const registers* regs, const char* message) noexcept {
+    ladder_.go_down(me, claim_for_panic(me, regs, message));
+  }
+
+  /// The same as far as the claim. A loser does not come back from it.
+  [[nodiscard, gnu::cold]] crash_record<registers> claim_for_panic(cpu_id me, const registers* regs,
+                                                                   const char* message) noexcept {
     const bool with_the_port = ladder_.cpus.count_descent(me) < descents_with_the_port;
     const crash_record<registers> why = keep(me, regs, message);
     if (!with_the_port)
       wait_for_gate(ladder_.gate, ladder_.cpus, me, without_port);
     else if (ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
       wait_for_gate(ladder_.gate, ladder_.cpus, regs, me);
-    ladder_.go_down(me, why);
+    return why;
   }
 
   ladder_type ladder_{};
@@ -175,9 +194,11 @@ class crash_path {
     if (oops != nullptr || behind_nmi || !keep_pair(me, regs, message))
       (void)ladder_.messages.keep(me, panic_context::nested, message);
     const registers* of_first = ladder_.cpus.registers_of_panic(me);
-    if (of_first == nullptr) return {message != nullptr ? message : "(no message)", regs};
-    const char* said = ladder_.messages.text(me, panic_context::normal, true);
-    return {*said != '\0' ? said : "(no message)", of_first};
+    const bool first = of_first != nullptr && messages_type::room > 1;
+    const char* said = message;
+    if (first || said == nullptr)
+      said = ladder_.messages.text(me, first ? panic_context::normal : panic_context::nested, true);
+    return {*said != '\0' ? said : "(no message)", first ? of_first : regs};
   }
 
   kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {

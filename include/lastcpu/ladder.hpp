@@ -66,18 +66,26 @@ class ladder {
 
   /// The whole ladder, for a panic. `me` is the owner's number, or P::max_cpus for the one without a number.
   [[noreturn, gnu::cold]] void go_down(cpu_id me, const crash_record<registers>& why) noexcept {
-    cpus.withdraw(me);
-    cpus.save_registers(me, why.registers);
-    if (begin(step::report, me))
-      Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
-    if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
+    look_for_an_image(me, why);
     go_on(me, why.registers);
+  }
+
+  /// The ladder as far as the kernel's own words, after the stop. True when they are still to be said. Then comes finish().
+  [[nodiscard, gnu::cold]] bool go_to_the_words(cpu_id me, const crash_record<registers>& why) noexcept {
+    look_for_an_image(me, why);
+    stop_the_others(me, why.registers);
+    return begin(step::words, me);
   }
 
   /// The ladder from step::expect on, for an owner that has reserved an image or found none.
   [[noreturn, gnu::cold]] void go_on(cpu_id me, const registers* regs) noexcept {
     stop_the_others(me, regs);
-    check_the_image(me, step::check, step::check_again);
+    finish(me);
+  }
+
+  /// The ladder after the kernel's own words, for an owner that has stopped the others.
+  [[noreturn, gnu::cold]] void finish(cpu_id me) noexcept {
+    sum_up(me);
     if (image.held() == nullptr) without_an_image(me);
     if (image.held() != nullptr) start_the_image(me);
     if (begin(step::flush, me)) {
@@ -114,6 +122,14 @@ class ladder {
     for (;;) (void)gate.read();
   }
 
+  void look_for_an_image(cpu_id me, const crash_record<registers>& why) noexcept {
+    cpus.withdraw(me);
+    cpus.save_registers(me, why.registers);
+    if (begin(step::report, me))
+      Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
+    if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
+  }
+
   void stop_the_others(cpu_id me, const registers* regs) noexcept {
     if (begin(step::expect, me)) cpus.expect_all(me);
     (void)begin(step::commit, me);
@@ -122,6 +138,7 @@ class ladder {
       if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i), me)) cpus.climb(me, i, Policy::rungs[i]);
     (void)begin(step::collect, me);
     cpus.collect(me);  // not only where the step begins here: a fault may have come between the two lines
+    check_the_image(me, step::check, step::check_again);
   }
 
   // After the stop only a silent CPU can still write to the image. A check that a fault cuts off is made once more.
@@ -154,47 +171,81 @@ class ladder {
     if (begin(step::jump, me)) P::jump(*image.held());
   }
 
-  void save_notes(cpu_id me) noexcept {
-    save_note(me, me);
+  void save_notes([[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      const cpu_id limit = detail::cpu_limit<P>();
+      for (uint32_t line = 0; line < lines; ++line)
+        if (cpu_note<registers> note; describe(line, limit, me, note)) P::save_note(*image.held(), note);
+    }
+  }
+
+  void sum_up([[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_summary<Policy, cpu_note<registers>>) {
+      if (begin(step::summary, me)) sum_up_the_rest(me);
+      if (summed_up_.load(order::relaxed) < lines && begin(step::summary_again, me)) sum_up_the_rest(me);
+    }
+  }
+
+  // Counts a line before it is said: after a fault in it, the next line is said.
+  void sum_up_the_rest(cpu_id me) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
-      if (cpu != me) save_note(cpu, me);
-    if (me != P::max_cpus) save_note(P::max_cpus, me);
-    save_spares();
-  }
-
-  void save_note([[maybe_unused]] cpu_id cpu, [[maybe_unused]] cpu_id me) noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      stop_state state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
-      const bool stopped = cpu == me || (state >= stop_state::parked && state <= stop_state::forced);
-      const char* texts[3];
-      bool said = false, cut = false;
-      for (uint32_t c = 0; c < 3; ++c) {
-        const auto context = static_cast<panic_context>(c);
-        const message_state seen = messages.state(cpu, context);
-        texts[c] = messages.text(cpu, context, stopped, seen);
-        said |= seen != message_state::none;
-        cut |= seen == message_state::writing;
-      }
-      // A CPU that came online after the collection, or that has no number. With a message it may be running.
-      if (state == stop_state::absent && !said) return;
-      if (state == stop_state::absent) state = stop_state::silent;
-      hand_over({cpu < P::max_cpus ? cpu : no_cpu, state, cpu == me, stopped ? cpus.registers_of(cpu, me) : nullptr,
-                 texts[0], texts[1], texts[2], cut});
+    for (uint32_t line; (line = summed_up_.load(order::relaxed)) < lines;) {
+      summed_up_.store(line + 1, order::relaxed);
+      if (cpu_note<registers> note; describe(line, limit, me, note)) Policy::summary(note);
     }
   }
 
-  void save_spares() noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      for (uint32_t i = 0; i < messages_type::spares; ++i) {
-        bool cut = false;
-        const char* said = messages.spare(i, cut);
-        if (*said != '\0') hand_over({no_cpu, stop_state::silent, false, nullptr, said, "", "", cut});
-      }
-    }
+  // One for the owner, each other CPU, the CPU without a number, and each spare text of further ones.
+  static constexpr uint32_t lines = P::max_cpus + 2 + messages_type::spares;
+
+  // False when there is nothing to say in this line. CPUs are below `limit`.
+  [[nodiscard, gnu::noinline]] bool describe(uint32_t line, cpu_id limit, cpu_id me,
+                                             cpu_note<registers>& out) const noexcept {
+    if (line == 0) return describe_cpu(me, me, out);
+    if (line > P::max_cpus + 1) return describe_spare(line - P::max_cpus - 2, out);
+    const cpu_id cpu = line - 1;
+    return cpu != me && (cpu < limit || cpu == P::max_cpus) && describe_cpu(cpu, me, out);
   }
 
-  void hand_over(const cpu_note<registers>& note) noexcept { P::save_note(*image.held(), note); }
+  [[nodiscard]] bool describe_cpu(cpu_id cpu, cpu_id me, cpu_note<registers>& out) const noexcept {
+    stop_state state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
+    const bool stopped = cpu == me || (state >= stop_state::parked && state <= stop_state::forced);
+    const char* texts[3];
+    bool said = false, cut = false;
+    for (uint32_t c = 0; c < 3; ++c) {
+      const auto context = static_cast<panic_context>(c);
+      const message_state seen = messages.state(cpu, context);
+      texts[c] = messages.text(cpu, context, stopped, seen);
+      said |= seen != message_state::none;
+      cut |= seen == message_state::writing;
+    }
+    // A CPU that came online after the collection, or that has no number. With a message it may be running.
+    if (state == stop_state::absent && !said) return false;
+    if (state == stop_state::absent) state = stop_state::silent;
+    const registers* regs = stopped ? cpus.registers_of(cpu, me) : nullptr;
+    fill(out, cpu < P::max_cpus ? cpu : no_cpu, state, cpu == me, regs, texts, cut);
+    return true;
+  }
+
+  [[nodiscard]] bool describe_spare(uint32_t n, cpu_note<registers>& out) const noexcept {
+    bool cut = false;
+    const char* const texts[] = {messages.spare(n, cut), "", ""};
+    fill(out, no_cpu, stop_state::silent, false, nullptr, texts, cut);
+    return *texts[0] != '\0';
+  }
+
+  // Member by member: a copy could be a call of memcpy.
+  static void fill(cpu_note<registers>& out, cpu_id cpu, stop_state state, bool crashing, const registers* regs,
+                   const char* const (&texts)[3], bool cut) noexcept {
+    out.cpu = cpu;
+    out.state = state;
+    out.crashing = crashing;
+    out.registers = regs;
+    out.message = texts[0];
+    out.nmi_message = texts[1];
+    out.nested_message = texts[2];
+    out.cut_short = cut;
+  }
 
   void delay_restart() const noexcept {
     if (Policy::restart_delay_us == 0) return;
@@ -204,6 +255,8 @@ class ladder {
     } while (!wait.is_over());
   }
 
+  // relaxed: only the owner's, which sees its own stores.
+  typename P::template atomic<uint32_t> summed_up_{};  // lines of the summary that are begun
   // For the notifiers. A member, because it has a byte for each CPU and the stack may be an exception's, of 4 KiB.
   typename stop_cpus<P>::report_type report_{};
 };

@@ -37,17 +37,56 @@ class crash_domain : public crash_path<P, Policy> {
   /// - Otherwise it does not return: this CPU goes down the ladder, or stops here with these registers.
   void nmi_panic(const char* message, const registers& regs) noexcept {
     const cpu_id me = this->number_or_park(message);
-    auto& machine = this->ladder_;
-    const bool with_the_port = machine.cpus.count_descent(me) < descents_with_the_port;
-    const bool first = machine.messages.keep(me, panic_context::nmi, message);
-    if (!with_the_port) wait_for_gate(machine.gate, machine.cpus, me, without_port);
-    const claim_result mine = machine.gate.claim_from_nmi(me);
-    if (mine.outcome == claim_outcome::mine_already) {
-      if (first) detail::copy_plain(machine.nmi_registers, regs);
-      return;
-    }
-    if (mine.outcome == claim_outcome::other) wait_for_gate(machine.gate, machine.cpus, &regs, me);
-    machine.go_down(me, {message != nullptr ? message : "(no message)", &regs});
+    if (claim_for_nmi_panic(me, message, regs)) this->ladder_.go_down(me, of_nmi(me, message, regs));
+  }
+
+  /// A panic in two halves, for a kernel that has more to say than one text. The first half is panic() as far as every
+  /// other CPU is stopped; then it returns, on the owner alone and once, for the kernel to print in its own words. The
+  /// second half is panic_end(): it goes on to the crash kernel or the restart. A fault between them is a panic like any
+  /// other: it goes on behind the words, and does not come back from panic_begin(). Interrupts are off from here on.
+  [[gnu::cold]] void panic_begin(const char* message, const registers* regs = nullptr) noexcept {
+    (void)P::irq_save();
+    const cpu_id me = this->number_or_park(message);
+    go_to_the_words(me, this->claim_for_panic(me, regs, message));
+  }
+
+  /// The same from an NMI handler: false where nmi_panic() returns, and nothing is to be printed then.
+  [[nodiscard, gnu::cold]] bool nmi_panic_begin(const char* message, const registers& regs) noexcept {
+    const cpu_id me = this->number_or_park(message);
+    if (!claim_for_nmi_panic(me, message, regs)) return false;
+    go_to_the_words(me, of_nmi(me, message, regs));
+    return true;
+  }
+
+  /// The second half. Where panic_begin() or nmi_panic_begin() has not returned on this CPU, it is a panic that says so.
+  [[noreturn, gnu::cold]] void panic_end() noexcept {
+    const cpu_id me = this->number();
+    const gate_word now = this->ladder_.gate.read();
+    if (!now.is_held_by(me) || now.step() < static_cast<uint32_t>(step::words))
+      panic("panic_end() without a beginning");
+    this->ladder_.finish(me);
+  }
+
+  /// Room of `room` bytes for this CPU to format the message of a panic that it begins next; message_end() comes behind
+  /// it, and a panic without a message. It is kept from here on, whoever wins. Null when this CPU has said something in
+  /// its panic and inside it, or can't keep a text. `in` is panic_context::normal, or nmi for nmi_panic(). Interrupts
+  /// are off from here on. A fault while the text is written is a panic inside the panic.
+  [[nodiscard, gnu::cold]] char* message_begin(uint32_t& room, panic_context in = panic_context::normal) noexcept {
+    (void)P::irq_save();
+    auto& messages = this->ladder_.messages;
+    const cpu_id me = this->number_or_place();
+    char* text = messages.format(me, in);
+    if (text == nullptr && in == panic_context::normal) text = messages.format(me, panic_context::nested);
+    room = text != nullptr ? messages.room : 0;
+    return text;
+  }
+
+  /// The text of message_begin() is whole.
+  [[gnu::cold]] void message_end(panic_context in = panic_context::normal) noexcept {
+    auto& messages = this->ladder_.messages;
+    const cpu_id me = this->number();
+    if (in == panic_context::normal && messages.formatted(me, panic_context::nested)) return;
+    (void)messages.formatted(me, in);
   }
 
   /// What the kernel's NMI handler calls first. Stops this CPU for good when another one has committed: registers
@@ -58,6 +97,31 @@ class crash_domain : public crash_path<P, Policy> {
   void handle_stop_irq(const registers& regs) noexcept { stop_if_asked(regs, stop_state::by_irq); }
 
  private:
+  // False where the interrupted code of this CPU owns the gate.
+  [[nodiscard]] bool claim_for_nmi_panic(cpu_id me, const char* message, const registers& regs) noexcept {
+    auto& machine = this->ladder_;
+    const bool with_the_port = machine.cpus.count_descent(me) < descents_with_the_port;
+    const bool first = machine.messages.keep(me, panic_context::nmi, message);
+    if (!with_the_port) wait_for_gate(machine.gate, machine.cpus, me, without_port);
+    const claim_result mine = machine.gate.claim_from_nmi(me);
+    if (mine.outcome == claim_outcome::mine_already) {
+      if (first) detail::copy_plain(machine.nmi_registers, regs);
+      return false;
+    }
+    if (mine.outcome == claim_outcome::other) wait_for_gate(machine.gate, machine.cpus, &regs, me);
+    return true;
+  }
+
+  // A text that the kernel has formatted belongs to this panic.
+  [[nodiscard]] crash_record<registers> of_nmi(cpu_id me, const char* message, const registers& regs) const noexcept {
+    if (message == nullptr) message = this->ladder_.messages.text(me, panic_context::nmi, true);
+    return {*message != '\0' ? message : "(no message)", &regs};
+  }
+
+  void go_to_the_words(cpu_id me, const crash_record<registers>& why) noexcept {
+    if (!this->ladder_.go_to_the_words(me, why)) this->ladder_.finish(me);
+  }
+
   void stop_if_asked(const registers& regs, stop_state how) noexcept {
     const gate_word seen = this->ladder_.gate.read();
     if (seen.is_open()) [[likely]]  // the common case, and the cheapest question

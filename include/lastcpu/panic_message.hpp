@@ -5,7 +5,8 @@
 // Guarantee: no message is overwritten by a later one. A CPU writes only its own texts, each once, and before it claims
 // the gate. The registers of the crash are kept under the same mark: from `writing` on there was a crash, at `ready`
 // text and registers are whole. When a CPU is stopped while it writes, what it has written stays, marked `writing`. A
-// text that is too long is cut. Nothing is formatted here. After OpenBSD's per-CPU panic buffers.
+// text that is too long is cut. Nothing is formatted here: a kernel that formats its message does so in the text itself,
+// before the panic (format() and formatted()). After OpenBSD's per-CPU panic buffers.
 
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
@@ -19,35 +20,67 @@ enum class panic_context : uint8_t {
   nested,  // inside its own panic
 };
 
-enum class message_state : uint32_t { none, writing, ready };
+enum class message_state : uint32_t {
+  none,
+  writing,
+  ready,
+  formatted,  // the text is whole, its registers are not kept yet: the panic has not begun
+};
 
 /// `Bytes` for each text, the closing zero included.
 template <class P, uint32_t Bytes>
 class panic_messages {
   static_assert(platform_checked<P>);
-  static_assert(Bytes >= 16, "lastcpu: a panic message of less than 16 bytes tells nobody anything");
+  static_assert(Bytes == 0 || Bytes >= 16,
+                "lastcpu: a panic message of less than 16 bytes tells nobody anything; 0 keeps none");
 
  public:
   constexpr panic_messages() noexcept = default;
 
-  /// Keeps `text` (null reads "(no message)") for `me` in `context`. False when there is a text already, or one is
-  /// being written: the first one stays. `keep_the_rest()` is called under the same mark, before the text is copied,
-  /// and keeps what belongs to the text. `me` is this CPU, or P::max_cpus for the one without a number that panics; any
-  /// context.
+  /// Keeps `text` for `me` in `context`; null: the text that was formatted there, else "(no message)". False when there
+  /// is a text already, or one is being written: the first one stays. `keep_the_rest()` is called under the same mark,
+  /// before the text is copied, and keeps what belongs to the text. `me` is this CPU, or P::max_cpus for the one without
+  /// a number that panics; any context.
   /// relaxed: the exchange only decides which attempt is the first; complete() publishes the text.
   template <class Rest>
   bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
     if (me > P::max_cpus) return false;
     slot& s = at(me, context);
     uint32_t none = word(message_state::none);
-    if (!s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) return false;
+    if (s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) {
+      keep_the_rest();
+      complete(s, text);
+      return true;
+    }
+    if (text != nullptr || none != word(message_state::formatted)) return false;
     keep_the_rest();
-    complete(s, text);
+    s.state.store(word(message_state::ready), order::release);  // (1)
     return true;
   }
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
     return keep(me, context, text, []() noexcept {});
   }
+
+  /// Where this CPU formats the text of a panic that it begins next: `room` bytes, the closing zero included. Null when
+  /// there is a text already. Call formatted() when the text is whole. A panic between the two, by a fault in the
+  /// formatting, leaves the text as far as it was written.
+  [[nodiscard]] char* format(cpu_id me, panic_context context) noexcept {
+    if (Bytes == 0 || me > P::max_cpus) return nullptr;
+    uint32_t none = word(message_state::none);
+    slot& s = at(me, context);
+    const bool mine = s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed);
+    return mine ? s.text : nullptr;
+  }
+  /// The text is whole. False when none is being formatted; nothing changed then.
+  bool formatted(cpu_id me, panic_context context) noexcept {
+    if (state(me, context) != message_state::writing) return false;
+    slot& s = at(me, context);
+    static_cast<volatile char&>(s.text[room - 1]) = '\0';
+    s.state.store(word(message_state::formatted), order::release);  // (1)
+    return true;
+  }
+  /// Bytes of a text, its closing zero included.
+  static constexpr uint32_t room = Bytes != 0 ? Bytes : 1;
 
   /// Keeps `text` as the n-th spare one, for a CPU without a number that did not get the place. `n` is from
   /// place::take_spare(), n < spares.
@@ -89,14 +122,14 @@ class panic_messages {
  private:
   struct slot {
     typename P::template atomic<uint32_t> state{};
-    char text[Bytes]{};  // zeros, so that a text that breaks off is terminated
+    char text[room]{};  // zeros, so that a text that breaks off is terminated
   };
   struct alignas(64) cpu_slots {
     slot by_context[spares]{};
   };
 
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
-    if (seen == message_state::ready || (seen == message_state::writing && stopped)) return s.text;
+    if (seen >= message_state::ready || (seen == message_state::writing && stopped)) return s.text;
     return seen == message_state::writing ? "(being written)" : "";
   }
   [[nodiscard]] static constexpr uint32_t word(message_state s) noexcept { return static_cast<uint32_t>(s); }
@@ -110,7 +143,7 @@ class panic_messages {
   [[gnu::noinline]] static void complete(slot& s, const char* text) noexcept {
     volatile char* to = s.text;
     const char* from = text != nullptr ? text : "(no message)";
-    for (uint32_t i = 0; i + 1 < Bytes && from[i] != '\0'; ++i) to[i] = from[i];
+    for (uint32_t i = 0; i + 1 < room && from[i] != '\0'; ++i) to[i] = from[i];
     s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
   }
 

@@ -15,6 +15,17 @@ namespace lastcpu {
 
 inline constexpr uint32_t max_rungs = 4;
 
+namespace detail {
+
+// Asked for by name: a policy without it costs no step.
+template <class Policy, class Note>
+concept has_summary = requires(const Note& n) {
+  { Policy::summary(n) }
+  noexcept;
+};
+
+}  // namespace detail
+
 /// What a fault outside any panic leads to.
 enum class oops_action : uint8_t {
   dump,   // the crash kernel is started if one is loaded; if not, as go_on
@@ -58,6 +69,8 @@ struct panic_policy {
   /// when the last attempt has failed.
   template <class Outcome>
   static void no_crash_kernel(Outcome /*why*/) noexcept {}
+  // Optional: `template <class Note> static void summary(const Note&) noexcept`. Called after the stop of every crash, once
+  // for each CPU with its cpu_note, the crashing CPU first. After a fault in it, it goes on with the next CPU.
   template <class Report>
   static void notifiers(const Report&) noexcept {}
   template <class Messages>

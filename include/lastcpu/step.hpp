@@ -23,6 +23,9 @@ enum class step : uint32_t {
   collect,           // the stop report is complete
   check,             // check the reserved image, and claim it
   check_again,       // the same, where a fault has cut the check off
+  words,             // the kernel prints in its own words, between panic_begin() and panic_end()
+  summary,           // Policy::summary for every CPU, where there is one
+  summary_again,     // the CPUs that are left, where a fault has cut it off
   notifiers,         // Policy::notifiers, where no image is claimed
   message_dump,      // Policy::message_dump, likewise
   late_image,        // reserve an image that could not be reserved before, or had to wait for the notifiers
@@ -48,10 +51,11 @@ static_assert(step_count <= uint32_t{1} << gate_word::step_bits);
 
 [[nodiscard]] constexpr const char* to_string(step s) noexcept {
   constexpr const char* names[step_count] = {
-      "none",         "report",     "image",      "expect",           "commit",    "registers",   "rung 0",
-      "rung 1",       "rung 2",     "rung 3",     "collect",          "check",     "check again", "notifiers",
-      "message dump", "late image", "late check", "late check again", "no kernel", "notes",       "crash shutdown",
-      "jump",         "flush",      "delay",      "restart",          "halt"};
+      "none",      "report",        "image",          "expect",       "commit",     "registers",   "rung 0",
+      "rung 1",    "rung 2",        "rung 3",         "collect",      "check",      "check again", "words",
+      "summary",   "summary again", "notifiers",      "message dump", "late image", "late check",  "late check again",
+      "no kernel", "notes",         "crash shutdown", "jump",         "flush",      "delay",       "restart",
+      "halt"};
   return static_cast<uint32_t>(s) < step_count ? names[static_cast<uint32_t>(s)] : "?";
 }
 

@@ -18,7 +18,7 @@ DIGEST = re.compile(r"lastcpu::kexec::(xxh64|image_intact|detail::rotate)")
 REGISTERS = 168
 TEXTS = 3 * 124
 
-BUDGET = {"text": 7936, "whole": 8704, "digest": 2304}  # bytes
+BUDGET = {"text": 8192, "whole": 9216, "digest": 2304}  # bytes
 RAM_PER_CPU = 64  # beside the saved registers and the texts
 MANY_CPUS = 4096
 STACK_FRAME = 1024  # bytes, the largest with so many CPUs; the stack of an exception may have 4096

@@ -13,14 +13,14 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import boot as qemu  # noqa: E402
-import scenarios  # noqa: E402
+import example  # noqa: E402
 import verdict  # noqa: E402
-from boot import Boot, Kernel  # noqa: E402
+from boot import Kernel  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGETS = ("lastcpu_example_kernel", "lastcpu_example_crash_kernel")
 LINKERS = ("bfd", "lld")
-BOOT = Boot("panic_vs_panic", 2)
+BOOT = example.ALL_PANIC
 TAIL = 20
 
 
@@ -50,10 +50,10 @@ def try_cell(compiler, linker, build):
         return why
     if (build / "build.log").read_text(encoding="utf-8").count(flag) < len(TARGETS):
         return f"{flag} did not reach both links; see {build / 'build.log'}"
-    kernel = Kernel.of_build(build)
+    kernel = Kernel.example_of_build(build)
     log = build / "boot.log"
     ended = qemu.run(BOOT, kernel, log)
-    problems = verdict.judge(BOOT, scenarios.BY_NAME[BOOT.scenario], ended, kernel.text)
+    problems = verdict.judge(BOOT, example.PANICS, ended, kernel.text)
     return qemu.explain(BOOT, ended, problems, log, f"the same with the files in {build}") if problems else None
 
 

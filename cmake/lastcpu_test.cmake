@@ -64,3 +64,13 @@ function(lastcpu_add_fail_test file)
       -I ${PROJECT_SOURCE_DIR}/include)
   set_tests_properties(fail.${stem} PROPERTIES LABELS fail TIMEOUT 60)
 endfunction()
+
+# lastcpu_add_matrix_test(<name> <script> [<label>...])
+# A script on tests/matrix that brings its own compilers, and keeps two processors busy: once is enough, in gcc-release.
+function(lastcpu_add_matrix_test name script)
+  add_test(NAME ${name}
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${CMAKE_CURRENT_BINARY_DIR}/${name}
+      --new-clang ${LASTCPU_NEW_CLANG})
+  set(labels ${ARGN} compilers)
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600 PROCESSORS 2)
+endfunction()

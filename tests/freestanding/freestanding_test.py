@@ -136,10 +136,12 @@ def program_cells(found: list) -> list:
 
 
 def cells_elsewhere(clang: str) -> list:
-    rows = [(machine, compiler, optimization, name) for machine in MACHINES for compiler in machine.compilers([clang])
-            for optimization, name in itertools.product(OPTIMIZATIONS_ELSEWHERE, PROGRAMS_ELSEWHERE)]
-    return [program_cell((*command, *FLAGS_ELSEWHERE), optimization, name, machine.name, compiler, optimization)
-            for machine, (compiler, command), optimization, name in cover(rows, 3)]
+    cells = []
+    rows = cover([*itertools.product(MACHINES, ("gcc", "clang"), OPTIMIZATIONS_ELSEWHERE, PROGRAMS_ELSEWHERE)], 3)
+    for machine, kind, optimization, name in rows:
+        compiler, command = machine.compilers([clang])[kind == "clang"]
+        cells.append(program_cell((*command, *FLAGS_ELSEWHERE), optimization, name, machine.name, compiler, optimization))
+    return cells
 
 
 def main() -> int:

@@ -79,10 +79,16 @@ enum class stop_state : uint32_t {
   gone,     // left before it could be stopped
 };
 
+namespace detail {
+// Here, for of a table inside the function gcc makes a call of memcpy on RISC-V.
+constexpr const char* const stop_state_names[] = {"absent", "running", "parked", "by irq",
+                                                  "by nmi", "forced",  "silent", "gone"};
+}  // namespace detail
+
 /// For people. "?" for a value that is none; never null.
 [[nodiscard]] constexpr const char* to_string(stop_state s) noexcept {
-  constexpr const char* names[] = {"absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone"};
-  return static_cast<uint32_t>(s) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(s)] : "?";
+  constexpr uint32_t names = sizeof detail::stop_state_names / sizeof *detail::stop_state_names;
+  return static_cast<uint32_t>(s) < names ? detail::stop_state_names[static_cast<uint32_t>(s)] : "?";
 }
 
 /// What the crash kernel is told of one CPU. The texts are empty, never null.

@@ -24,7 +24,7 @@
 //   wake(word, why)               ends wait_while() on this word, on every CPU; empty where waiting is polling. At
 //                                 wake_reason::committed it may let losers sleep on until wake_reason::ending; on a
 //                                 machine that ends before that their hook does not run
-//   now(), ticks_per_second()     monotonic. A clock that stands still while interrupts are off costs time, no more
+//   now(), ticks_per_second()     monotonic; 0 ticks per second: there is no clock, and rounds are counted. A clock that stands still while interrupts are off costs time, no more
 //   make_resettable()             on a CPU that stops, after its registers are saved and before it says so: virtual-
 //                                 machine modes off, and the like. A stop NMI that interrupts it does it once more.
 //                                 The CPU may still win the gate later: do not take away what send_stop() needs
@@ -46,6 +46,7 @@
 //                                 can't tell two such CPUs apart: when both panic, both run the ladder's steps, and one
 //                                 may restart while the other dumps; and where one owns the gate, another one without a
 //                                 number is not stopped
+//   cache_line                    what two CPUs write to lies so many bytes apart (default 64; 1 where there is no cache)
 //   rounds_of_a_still_clock       how many waits in a row may end at the same now() (default 4,194,304)
 //   self_stop()                   compile-time override of the hook panic_smp_self_stop(); see self_stop.hpp
 //   save_note(image, cpu_note)    takes what is known of one CPU to where the crash kernel finds it; crashing CPU first

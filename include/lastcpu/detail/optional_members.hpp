@@ -15,6 +15,15 @@ template <class P>
   if constexpr (has_trace<P>) P::trace(trace_event{kind, cpu, value});
 }
 
+/// What two CPUs write to lies so far apart.
+template <class P>
+[[nodiscard]] constexpr uint32_t cache_line() noexcept {
+  if constexpr (requires { P::cache_line; })
+    return P::cache_line;
+  else
+    return 64;
+}
+
 /// One past the highest CPU number worth looking at.
 template <class P>
 [[nodiscard]] inline cpu_id cpu_limit() noexcept {
@@ -69,6 +78,7 @@ template <class P>
 [[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
   if (microseconds == 0) return P::now();
   const uint64_t tps = P::ticks_per_second();
+  if (tps == 0) return no_deadline;  // no clock: rounds are counted
   const uint64_t whole = divide(tps, 1'000'000);
   const uint64_t rest = tps - multiply(whole, 1'000'000);
   const uint64_t ticks = multiply(whole, microseconds) + divide(multiply(rest, microseconds) + 999'999, 1'000'000) + 1;

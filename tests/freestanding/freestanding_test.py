@@ -28,9 +28,15 @@ FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{
 
 # Headers for a hosted implementation.
 HOSTED = re.compile(r"lastcpu/(platform/posix|model/)")
-ALLOWED_INCLUDE = re.compile(r"<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp)>$")
+ALLOWED_INCLUDE = re.compile(r"(<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp|lastcpu/c/\w+\.h)>|\"?lastcpu_config\.h\"|LASTCPU_CONFIG)$")
+# What needs a kernel to link with: together, as c_instance.cpp.
+OF_THE_INSTANCE = re.compile(r"lastcpu/c/")
 
 HOOK = "w panic_smp_self_stop"
+KERNEL = ["w lastcpu_kernel_flush", "w lastcpu_kernel_hardware_id", "w lastcpu_kernel_make_resettable",
+          "w lastcpu_kernel_now", "U lastcpu_kernel_park", "U lastcpu_kernel_put", "w lastcpu_kernel_restart",
+          "U lastcpu_kernel_send_stop", "w lastcpu_kernel_send_stop_to_all", "U lastcpu_kernel_this_cpu",
+          "w lastcpu_kernel_ticks_per_second"]
 # Name: what may be undefined.
 PROGRAMS = {
     "whole": [HOOK],
@@ -38,8 +44,9 @@ PROGRAMS = {
     "whole_large": [HOOK],
     "whole_x86_64": [HOOK],
     "explicit_instantiation": [HOOK],
+    "c_instance": [*KERNEL, HOOK],
 }
-PROGRAMS_ELSEWHERE = ("whole", "whole_large")
+PROGRAMS_ELSEWHERE = ("whole", "whole_large", "c_instance")
 
 
 def headers() -> list:
@@ -80,7 +87,7 @@ def no_section_that_needs_a_runtime(result):
 
 def machine_is_zero(result):
     """nm: the object is in .bss."""
-    return matrix.succeeds(result) or (None if re.search(r" [Bb] machine$", result.text, re.MULTILINE) else
+    return matrix.succeeds(result) or (None if re.search(r" [Bb] (machine|_ZN7lastcpu1c\w+7machineE)$", result.text, re.MULTILINE) else
                                        "machine is not in .bss")
 
 
@@ -101,7 +108,7 @@ def source_of_header(directory: Path, header: str) -> str:
 
 def header_cells(compilers: list, directory: Path, names: list) -> list:
     cells = []
-    for header in names:
+    for header in (name for name in names if not OF_THE_INSTANCE.match(name)):
         source = source_of_header(directory, header)
         for compiler, optimization in itertools.product(compilers, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1])):
             output = output_name(compiler, optimization, source)

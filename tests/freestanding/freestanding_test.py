@@ -34,9 +34,15 @@ FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{
 
 # Headers for a hosted implementation.
 HOSTED = re.compile(r"lastcpu/(platform/posix|model/)")
-ALLOWED_INCLUDE = re.compile(r"<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp)>$")
+ALLOWED_INCLUDE = re.compile(r"(<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp|lastcpu/c/\w+\.h)>|\"?lastcpu_config\.h\"|LASTCPU_CONFIG)$")
+# What needs a kernel to link with: together, as c_instance.cpp.
+OF_THE_INSTANCE = re.compile(r"lastcpu/c/")
 
 HOOK = "w panic_smp_self_stop"
+KERNEL = ["w lastcpu_kernel_flush", "w lastcpu_kernel_hardware_id", "w lastcpu_kernel_make_resettable",
+          "w lastcpu_kernel_now", "U lastcpu_kernel_park", "U lastcpu_kernel_put", "w lastcpu_kernel_restart",
+          "U lastcpu_kernel_send_stop", "w lastcpu_kernel_send_stop_to_all", "U lastcpu_kernel_this_cpu",
+          "w lastcpu_kernel_ticks_per_second"]
 # Name: what may be undefined.
 PROGRAMS = {
     "whole": [HOOK],
@@ -45,8 +51,9 @@ PROGRAMS = {
     "whole_x86_64": [HOOK],
     "whole_kexec": [],
     "explicit_instantiation": [HOOK],
+    "c_instance": [*KERNEL, HOOK],
 }
-PROGRAMS_ELSEWHERE = ("whole", "whole_large")
+PROGRAMS_ELSEWHERE = ("whole", "whole_large", "c_instance")
 PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
 
@@ -88,7 +95,7 @@ def no_section_that_needs_a_runtime(result):
 
 def machine_is_zero(result):
     """nm: the object is in .bss."""
-    return matrix.succeeds(result) or (None if re.search(r" [Bb] machine$", result.text, re.MULTILINE) else
+    return matrix.succeeds(result) or (None if re.search(r" [Bb] (machine|_ZN7lastcpu1c\w+7machineE)$", result.text, re.MULTILINE) else
                                        "machine is not in .bss")
 
 
@@ -108,7 +115,7 @@ def source_of_header(directory: Path, header: str) -> str:
 
 def header_cells(found: list, directory: Path, names: list) -> list:
     cells = []
-    rows = [*itertools.product(names, found, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1]))]
+    rows = [*itertools.product([n for n in names if not OF_THE_INSTANCE.match(n)], found, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1]))]
     for header, compiler, optimization in cover(rows):
         output = output_name(header, compiler, optimization)
         cells.append(Cell(f"{header} {compiler} {optimization}",

@@ -96,12 +96,18 @@ user_code:
         call    ask_and_wait
         int     $0x80
 ask_and_wait:
+        pushf                           // AC and DF, which no handler wants to see
+        orq     $0x40400, (%rsp)
+        popf
         mov     nmis, %eax
         mov     $0xfee00300, %ecx
         movl    $0, 0x10(%rcx)
         movl    $0x4400, (%rcx)
 4:      cmp     %eax, nmis
         je      4b
+        pushf
+        andq    $~0x40400, (%rsp)
+        popf
         ret
 
         .data

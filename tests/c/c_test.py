@@ -87,10 +87,12 @@ def cells(compilers, directory):
                     yield lambda c=compiler, f=flags, k=config: scenarios_print_what_is_expected(
                         linked(c, f, k, ("kernel", "scenarios"), directory), k)
         yield lambda c=compiler: each_thread_is_heard_once(linked(c, (*C99, "-pthread"), "threads", ("threads",), directory))
-        yield lambda c=compiler: captured(linked(c, C99, "capture", ("capture",), directory))
+        yield lambda c=compiler: ends_well(linked(c, C99, "capture", ("capture",), directory))
+        yield lambda c=compiler: ends_well(linked(c, C99, "threads", ("linux_names",), directory))
+        yield lambda c=compiler: ends_well(linked(c, CXX20, "threads", ("linux_names",), directory))
 
 
-def captured(program):
+def ends_well(program):
     status, said = run(program)
     return [] if status == 0 else [f"{program}: status {status}\n{said}"]
 

@@ -3,7 +3,7 @@
 #define LASTCPU_TESTS_C_SCENARIOS_H
 
 struct scenario {
-  const char *name;
+  const char* name;
   void (*run)(void);
 };
 extern const struct scenario scenarios[];

@@ -32,7 +32,7 @@ void lastcpu_kernel_park(void);
 #if LASTCPU_DEFAULT_REPORT
 /* Prints a piece of the report; "\n" ends a line. On the owner, behind the stop; a stopped CPU may hold the console's
  * lock: go round it where lastcpu_on_this_cpu(). It may fault: the report goes on with the next line. */
-void lastcpu_kernel_put(const char *piece);
+void lastcpu_kernel_put(const char* piece);
 #endif
 
 /* ======== Optional */
@@ -54,7 +54,7 @@ void lastcpu_kernel_flush(void);
 
 /* The registers of the caller, where a panic has handed over none. Without: they are zero, unless the configuration leaves
  * the structure to lastcpu. */
-void lastcpu_kernel_capture(LASTCPU_REGISTERS *regs);
+void lastcpu_kernel_capture(LASTCPU_REGISTERS* regs);
 
 /* On a CPU that stops, when its registers are saved and before it says so: virtual-machine modes off, and the like. The
  * CPU may still come to own the panic. A fault in it, or an NMI, may call it once more. Without: nothing. Not asked with
@@ -77,29 +77,29 @@ void lastcpu_kernel_irq_restore(uintptr_t saved);
 struct lastcpu_note {
   uint32_t cpu; /* 0xffffffff: one without a number */
   lastcpu_state state;
-  uint32_t crashing;                 /* 1: it owns the panic */
-  uint32_t cut_short;                /* 1: it was stopped while it wrote one of the texts */
-  const LASTCPU_REGISTERS *registers; /* null: none were saved */
-  const char *message;               /* its panic */
-  const char *nmi_message;           /* its panic from an NMI handler */
-  const char *nested_message;        /* a panic inside its panic */
+  uint32_t crashing;                  /* 1: it owns the panic */
+  uint32_t cut_short;                 /* 1: it was stopped while it wrote one of the texts */
+  const LASTCPU_REGISTERS* registers; /* null: none were saved */
+  const char* message;                /* its panic */
+  const char* nmi_message;            /* its panic from an NMI handler */
+  const char* nested_message;         /* a panic inside its panic */
 };
 
 #if !LASTCPU_DEFAULT_REPORT
 /* Reports one CPU, in place of the default report: the one that crashed first, then each other one. On the owner, behind
  * the stop. It may fault: the next CPU comes next. */
-void lastcpu_kernel_report(const struct lastcpu_note *note);
+void lastcpu_kernel_report(const struct lastcpu_note* note);
 #endif
 
 #if LASTCPU_IMAGE_BYTES
 /* 1: this crash kernel is what was loaded. Asked when it is loaded, and behind the stop. */
-int lastcpu_kernel_image_intact(const void *image);
+int lastcpu_kernel_image_intact(const void* image);
 /* The owner's machine is made quiet: interrupt controllers, timers, DMA where it can be. */
-void lastcpu_kernel_crash_shutdown(const LASTCPU_REGISTERS *regs);
+void lastcpu_kernel_crash_shutdown(const LASTCPU_REGISTERS* regs);
 /* Starts the crash kernel; a return means that it could not. */
-void lastcpu_kernel_jump(const void *image);
+void lastcpu_kernel_jump(const void* image);
 /* Optional: hands what is known of one CPU to the crash kernel; the one that crashed first. */
-void lastcpu_kernel_save_note(const void *image, const struct lastcpu_note *note);
+void lastcpu_kernel_save_note(const void* image, const struct lastcpu_note* note);
 #endif
 
 #if defined(__cplusplus)

@@ -30,11 +30,11 @@
 extern "C" {
 #endif
 
-__attribute__((__format__(__printf__, 1, 2), __unused__)) LASTCPU_NORETURN static void panic(const char *fmt, ...);
-static void panic(const char *fmt, ...) {
+__attribute__((__format__(__printf__, 1, 2), __unused__)) LASTCPU_NORETURN static void panic(const char* fmt, ...);
+static void panic(const char* fmt, ...) {
 #if defined(LASTCPU_VSNPRINTF)
   size_t room = 0;
-  char *text = lastcpu_message_begin(&room);
+  char* text = lastcpu_message_begin(&room);
   if (text != NULL) {
     va_list values;
     va_start(values, fmt);
@@ -47,13 +47,23 @@ static void panic(const char *fmt, ...) {
   lastcpu_panic(fmt, NULL);
 }
 
-static inline void nmi_panic(const LASTCPU_REGISTERS *regs, const char *msg) { lastcpu_nmi_panic(msg, regs); }
+static inline void nmi_panic(const LASTCPU_REGISTERS* regs, const char* msg) {
+  lastcpu_nmi_panic(msg, regs);
+}
 #if LASTCPU_IMAGE_BYTES
-static inline void crash_kexec(const LASTCPU_REGISTERS *regs) { (void)lastcpu_crash_kexec("crash_kexec", regs); }
+static inline void crash_kexec(const LASTCPU_REGISTERS* regs) {
+  (void)lastcpu_crash_kexec("crash_kexec", regs);
+}
 #endif
-static inline int panic_in_progress(void) { return lastcpu_in_progress(); }
-static inline int panic_on_this_cpu(void) { return lastcpu_on_this_cpu(); }
-static inline int panic_on_other_cpu(void) { return lastcpu_on_other_cpu(); }
+static inline int panic_in_progress(void) {
+  return lastcpu_in_progress();
+}
+static inline int panic_on_this_cpu(void) {
+  return lastcpu_on_this_cpu();
+}
+static inline int panic_on_other_cpu(void) {
+  return lastcpu_on_other_cpu();
+}
 static inline void set_cpu_online(uint32_t cpu, int up) {
   (void)cpu;
   if (up)

@@ -3,6 +3,8 @@
 // The smallest platform that compiles: what a port starts from. Copy it and fill it in; the contract of each member
 // stands in platform.hpp. It is a machine of four CPUs that does nothing.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform.hpp>
 
 namespace lastcpu {
@@ -55,3 +57,5 @@ struct archetype {
 static_assert(platform<archetype>);
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 // Not here: sequential consistency (nothing in lastcpu needs it), fences (they blind ThreadSanitizer; the order
 // stands on the operation instead), 8- and 16-byte-wide-on-32-bit words.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -111,3 +113,5 @@ class atomic {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

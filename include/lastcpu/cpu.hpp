@@ -3,6 +3,8 @@
 // The words about CPUs that platforms and primitives share: numbers, sets, how one is stopped, what became of it.
 // Plain data: nothing here is shared or atomic.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu {
@@ -126,3 +128,5 @@ struct trace_event {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

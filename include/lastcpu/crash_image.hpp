@@ -13,6 +13,8 @@
 // Loading and unloading: thread context, one at a time (a second one is told `busy`). The rest: the owner of the gate,
 // any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
 
@@ -148,3 +150,5 @@ class crash_image {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

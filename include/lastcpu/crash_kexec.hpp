@@ -7,6 +7,8 @@
 // bypass it: both end in the same ladder of steps (ladder.hpp).
 // Not here: panic() and the handlers (panic.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/inside.hpp>
 #include <lastcpu/ladder.hpp>
 #include <lastcpu/place.hpp>
@@ -209,3 +211,5 @@ class crash_path {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -11,6 +11,8 @@
 // Every transition changes the low half of the 64-bit word, so a machine that can wait on 32 bits only (futex) may
 // wait on that half. CPU numbers are stored plus one; 0 is nobody.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 
 #include <stdint.h>
@@ -140,3 +142,5 @@ enum class gate_move : uint8_t {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

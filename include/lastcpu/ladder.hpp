@@ -6,6 +6,8 @@
 // goes on at the next one. Whatever can't be undone directly follows such an exchange.
 // Not here: who may go down (panic_cpu.hpp), and how a CPU comes here (crash_kexec.hpp, panic.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/crash_image.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>
@@ -219,3 +221,5 @@ class ladder {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The freestanding part of lastcpu, all of it.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/crash_image.hpp>
@@ -19,3 +21,5 @@
 #include <lastcpu/stop_cpus.hpp>
 #include <lastcpu/stop_report.hpp>
 #include <lastcpu/version.hpp>
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 // One object per machine, zero-initialised, never destroyed. Everything here may be called on any CPU at any time
 // after that; nothing needs to be set up first.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/crash_kexec.hpp>
 
 namespace lastcpu {
@@ -70,3 +72,5 @@ class crash_domain : public crash_path<P, Policy> {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 // the middle keeps what it had, marked. Nothing is formatted here; a text that is too long is cut.
 // After OpenBSD's per-CPU panic buffers: no message is overwritten by a later one.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
 
@@ -129,3 +131,5 @@ class panic_messages {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

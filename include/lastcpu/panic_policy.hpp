@@ -6,6 +6,8 @@
 // The functions are steps: each is called at most once however deep panics nest, on the owner, with interrupts off.
 // A fault inside one goes on at the next.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/stop_cpus.hpp>
 
@@ -65,3 +67,5 @@ struct panic_policy {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -8,6 +8,8 @@
 // is told that it has had it. Any context.
 // Without hardware_id() one such CPU can't be told from another: they take the place for their own.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform.hpp>
 
 #include <stdint.h>
@@ -70,3 +72,5 @@ class place {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

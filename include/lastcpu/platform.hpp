@@ -51,6 +51,8 @@
 //   save_note(image, cpu_note)    takes what is known of one CPU to where the crash kernel finds it; crashing CPU first
 //   trace(trace_event)            sees the timeline. Its `cpu` is max_cpus for the CPU without a number that panics
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/platform_check.hpp>
@@ -67,3 +69,5 @@ template <class P>
 inline constexpr bool platform_checked = detail::platform_sentences<P>::said;
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

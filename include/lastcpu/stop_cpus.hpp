@@ -10,6 +10,8 @@
 // it two moves of a cache line, one before the request and one for the answer.
 // Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/bounded_wait.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/panic_cpu.hpp>
@@ -305,3 +307,5 @@ class stop_cpus {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // What came of stopping the others, as a value: for each CPU how it was stopped, and whether its registers were saved.
 // After Xen and arm64, which name the missing CPUs, and a request on the Linux lists to know how each was stopped.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 
 #include <stdint.h>
@@ -57,3 +59,5 @@ class stop_report {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,7 @@
 
 No C++ header, no undefined symbol but the weak hook, no global constructor, no thread-local storage, the machine's
 object in .bss. What is not x86-64's own, for other machines as well: there, a compiler calls its library for more.
+Each header also behind a kernel's macros, which must be there afterwards, and by an older C++, which must be told so.
 """
 
 import itertools
@@ -14,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent / "hook"))
 
+import kernel_macros  # noqa: E402
 import matrix  # noqa: E402: it lives with the other group
 from machines import MACHINES  # noqa: E402
 from matrix import Cell, Step  # noqa: E402
@@ -93,23 +95,50 @@ def output_name(compiler: str, optimization: str, source: str, code_model: str =
     return f"{Path(source).stem}_{compiler.replace('+', 'x')}{optimization}{code_model}.o"
 
 
-def source_of_header(directory: Path, header: str) -> str:
-    source = "alone_" + header.removesuffix(".hpp").replace("/", "_") + ".cpp"
-    (directory / source).write_text(f"#include <{header}>\n", encoding="utf-8")
+def source_of_header(directory: Path, header: str, how: str, before: str = "", behind: str = "") -> str:
+    source = f"{how}_{header.removesuffix('.hpp').replace('/', '_')}.cpp"
+    (directory / source).write_text(f"{before}#include <{header}>\n{behind}", encoding="utf-8")
     return source
 
 
 def header_cells(compilers: list, directory: Path, names: list) -> list:
+    """Each alone, without optimisation behind a kernel's macros."""
     cells = []
     for header in names:
-        source = source_of_header(directory, header)
-        for compiler, optimization in itertools.product(compilers, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1])):
+        is_public = "/detail/" not in header
+        macros = (kernel_macros.definitions(), kernel_macros.still_there()) if is_public else ()
+        sources = {OPTIMIZATIONS[0]: source_of_header(directory, header, "macros", *macros),
+                   OPTIMIZATIONS[-1]: source_of_header(directory, header, "alone")}
+        for compiler, (optimization, source) in itertools.product(compilers, sources.items()):
             output = output_name(compiler, optimization, source)
             cells.append(Cell(f"{header} {compiler} {optimization}",
                               (compile_step(compiler, optimization, source, output),
                                Step(("nm", "-u", output), undefined_symbols([])),
                                Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
     return cells
+
+
+def says_first(pattern: str):
+    """The command fails, and the first of its errors is this one."""
+
+    def check(result):
+        if result.status == 0:
+            return "compiles, and it must not"
+        first = next((line for line in result.text.splitlines() if "error:" in line), "no error")
+        return None if re.search(pattern, first) else f"begins with: {first[:200]}"
+
+    return check
+
+
+def older_cells(compilers: list) -> list:
+    """What each header says to a compiler of C++17: the preprocessor gets as far as that."""
+    public = [path.relative_to(matrix.INCLUDE).as_posix() for path in sorted(matrix.INCLUDE.rglob("*.hpp"))
+              if "detail" not in path.parts]
+    ways = [(compilers[0], "-E", header) for header in public]
+    ways += [(compiler, "-fsyntax-only", "lastcpu/lastcpu.hpp") for compiler in compilers]
+    return [Cell(f"{header} {compiler} as C++17",
+                 (Step((compiler, "-std=c++17", how, "-x", "c++", "-I", str(matrix.INCLUDE), "-include", header, "/dev/null"),
+                       says_first('"?lastcpu needs C\\+\\+20"?$')),)) for compiler, how, header in ways]
 
 
 def looks_at(output: str, allowed: list) -> tuple:
@@ -147,8 +176,10 @@ def main() -> int:
     missing += matrix.require_programs({"nm": "binutils", "readelf": "binutils"} |
                                        {machine.gcc[0]: machine.package for machine in MACHINES})
     names = headers()
+    missing += kernel_macros.complaints(matrix.INCLUDE)
     missing += include_complaints(names) + ([] if names else [f"no header below {matrix.INCLUDE}"])
     cells = program_cells(compilers) + header_cells(compilers, directory, names) + cells_elsewhere(new_clang)
+    cells += older_cells(compilers)
     print(f"{', '.join(compilers)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
     return matrix.run(cells, directory, missing)
 

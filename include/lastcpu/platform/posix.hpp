@@ -12,6 +12,8 @@
 // Linux. Hosted. Threads without a cpu_guard are not stopped (exec ends them). After a fork the child is a new
 // machine: its forking thread keeps its number, the gate is open, and no crash image is loaded.
 
+#include <lastcpu/detail/begin.hpp>
+
 #if !__STDC_HOSTED__
 #error "lastcpu/platform/posix.hpp needs a hosted implementation; a kernel brings its own platform"
 #endif
@@ -176,3 +178,5 @@ template <class Domain>
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // The crash image of a process: a program, copied and sealed in memory while times are quiet, that the dying process
 // becomes. What happens to its file afterwards does not matter.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/crash_notes.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
 
@@ -146,3 +148,5 @@ inline void close_capture_program(capture_program& image) noexcept {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // A thread as a CPU, from the guard's construction to its destruction, with a signal stack of its own.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/present_memory.hpp>
 #include <lastcpu/platform/posix/signals.hpp>
@@ -124,3 +126,5 @@ class [[nodiscard]] cpu_guard {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

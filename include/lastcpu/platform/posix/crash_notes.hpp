@@ -3,6 +3,8 @@
 // What a capture program finds in the file that its argument --crash-notes=PATH names: a header, then one record for
 // each CPU, the crashing one first. Written by the dying process, read by the capture program of the same build.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 
@@ -82,3 +84,5 @@ inline void write_note(int fd, const cpu_note<posix_registers>& note) noexcept {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // Waiting in the kernel. A loser that spun would slow the stop of sleeping threads 380 to 2240 times when there are
 // more threads than processors, so nothing here spins. The owner lets the others run a few times before it sleeps.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
@@ -147,3 +149,5 @@ inline void forget_sleepers() noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

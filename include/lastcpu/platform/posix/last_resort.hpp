@@ -2,6 +2,8 @@
 #pragma once
 // The end of a process that has no crash kernel, or whose crash kernel could not be started.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/cpu_table.hpp>
 
 #include <signal.h>
@@ -35,3 +37,5 @@ inline void die_of_first_fault() noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

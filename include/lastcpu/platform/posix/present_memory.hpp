@@ -4,6 +4,8 @@
 // kernel, which takes longer than the stop of a thread, and which a process that has used up its memory does not
 // survive. A fork undoes that: parent and child share every page from then on, and who writes to one first gets a copy.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -22,3 +24,5 @@ inline void make_present(void* at, size_t bytes) noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The registers of a thread, as its signal context holds them. General registers only.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 #include <ucontext.h>
 
@@ -90,3 +92,5 @@ static_assert(sizeof(posix_registers) == 20 * 8 && __builtin_offsetof(posix_regi
 #endif
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // Signals as interrupts: two asynchronous ones stand for the stop interrupt and the NMI, the synchronous ones for
 // faults. The NMI signal is masked inside its own handler only, so it latches exactly once, like the real one.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
@@ -153,3 +155,5 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
 
 }  // namespace posix_detail
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -9,6 +9,8 @@
 // signal once more. The kernel holds it until the runtime has put the mask back, and delivers it past the runtime, where
 // handlers may run, with the mask, the registers and the stack of any other build.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 
 #include <signal.h>
@@ -106,3 +108,5 @@ template <signal_handler Handler>
 #endif
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

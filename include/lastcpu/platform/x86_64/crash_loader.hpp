@@ -15,6 +15,8 @@
 // Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
 // refusal the old record may be put back into the slot.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/elf64.hpp>
 #include <lastcpu/platform/x86_64/execution_probe.hpp>
@@ -205,3 +207,5 @@ template <class Digest = xxh64, class ProbedMachine = probe_machine>
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

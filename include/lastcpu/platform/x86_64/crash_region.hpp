@@ -2,6 +2,8 @@
 #pragma once
 // The memory that the crash kernel lives in, and byte operations on it. Plain data; any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu::x86 {
@@ -45,3 +47,5 @@ inline void zero_bytes(unsigned char* to, uint64_t n) noexcept {
 
 }  // namespace detail
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // A static x86-64 ELF executable, looked at but not believed: check_elf64() says that every segment and the entry are
 // where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/crash_region.hpp>
 #include <lastcpu/platform/x86_64/load_error.hpp>
 
@@ -136,3 +138,5 @@ inline bool elf64_file::has_entry_in_code() const noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -5,6 +5,8 @@
 // The crash kernel gets its physical address in RDI. It asks `valid()` first and reads the CPUs by `cpu(i)`.
 // The dying side: begin_handover() and save_note(), by the CPU that owns the gate, nobody else; any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
@@ -149,3 +151,5 @@ inline bool save_note(const crash_image_record& record, const cpu_note<registers
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

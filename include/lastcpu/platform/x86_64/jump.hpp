@@ -9,6 +9,8 @@
 // 0. Left as they were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts that are pending or in service in
 // the local APIC; other CPUs, which may run as long as they are silent.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/crash_record.hpp>
 #include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
@@ -45,3 +47,5 @@ inline void jump_to(const crash_image_record& record) noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // Entries are present, writable, supervisor, accessed and dirty, nothing else: right with any CR4 and EFER (no NX bit,
 // no global page, no protection key), cached as PAT entry 0 says, where the MTRRs allow it.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/crash_region.hpp>
 
 #include <stdint.h>
@@ -75,3 +77,5 @@ class page_table_builder {
 };
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

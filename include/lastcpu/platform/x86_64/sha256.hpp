@@ -3,6 +3,8 @@
 // SHA-256, the digest for who fears a forged image more than a late dump. FIPS 180-4, in general registers; several
 // times slower than xxh64. Any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/digest.hpp>
 
 #include <stdint.h>
@@ -90,3 +92,5 @@ inline digest_value sha256::finish() const noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

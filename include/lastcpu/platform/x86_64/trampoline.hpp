@@ -13,6 +13,8 @@
 // agree on this page; LASS, SMEP and the like would forbid the low half; CET must be off before a far return needs a
 // shadow stack and an indirect jump its landing mark. LA57 can't change in 64-bit mode, nor VMXE in VMX operation.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/crash_region.hpp>
 #include <lastcpu/platform/x86_64/descriptors.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
@@ -198,3 +200,5 @@ inline void build_idt(interrupt_gate* gates, const trampoline_code& code, uint64
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -12,6 +12,8 @@ needed=(
   "program:ninja           ninja-build"
   "program:clang++         clang"
   "program:ld.lld          lld"
+  "program:clang-tidy-14   clang-tidy-14"
+  "program:cppcheck        cppcheck"
   "program:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu"
   "program:riscv64-linux-gnu-g++ g++-riscv64-linux-gnu"
   "program:arm-none-eabi-g++ gcc-arm-none-eabi"

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSL-1.0
+"""What is looked at: every file of the examples, programs that make use of every template, and every header."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(HERE.parent / "hook"), str(HERE.parent / "freestanding")]
+
+import freestanding_test as freestanding  # noqa: E402: its flags and its programs
+import matrix  # noqa: E402, F401: for those who import this
+
+INCLUDE = ("-I", str(ROOT / "include"))
+HOSTED_FLAGS = ("-std=c++20", *INCLUDE)
+KERNEL_FLAGS = (*freestanding.FLAGS, "-mcmodel=kernel", *INCLUDE, "-I", str(ROOT / "examples/kernel"), "-I",
+                str(ROOT / "examples/crash_kernel"))
+
+
+def hosted_examples() -> list:
+    return [ROOT / "examples" / name / "main.cpp" for name in ("capture", "posix")]
+
+
+def kernel_sources() -> list:
+    return sorted(path for folder in ("kernel", "crash_kernel") for path in (ROOT / "examples" / folder).rglob("*.cpp"))
+
+
+def programs() -> list:
+    return [freestanding.HERE / f"{name}.cpp" for name in ("whole", "whole_options", "whole_x86_64")]
+
+
+def every_header(directory: Path) -> Path:
+    """A file that includes all of them."""
+    names = sorted(path.relative_to(matrix.INCLUDE).as_posix() for path in matrix.INCLUDE.rglob("*.hpp"))
+    source = directory / "every_header.cpp"
+    source.write_text("".join(f"#include <{name}>\n" for name in names), encoding="utf-8")
+    return source

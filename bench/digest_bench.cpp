@@ -2,8 +2,8 @@
 // What the check of a crash image costs: XXH64, in general registers alone, beside three streams of CRC-32C by the
 // processor's own instruction (without putting the three together), and beside SHA-256. README.md says how to read it.
 
-#include <lastcpu/platform/x86_64/digest.hpp>
-#include <lastcpu/platform/x86_64/sha256.hpp>
+#include <lastcpu/kexec/digest.hpp>
+#include <lastcpu/kexec/sha256.hpp>
 
 #include <benchmark/benchmark.h>
 #include <stdint.h>
@@ -17,8 +17,8 @@
 namespace {
 
 using benchmark::State;
-using lastcpu::x86::sha256;
-using lastcpu::x86::xxh64;
+using lastcpu::kexec::sha256;
+using lastcpu::kexec::xxh64;
 using lastcpu_bench::compare;
 using lastcpu_bench::keep;
 using bytes = std::vector<unsigned char>;

@@ -7,6 +7,7 @@
 #include <benchmark/benchmark.h>
 #include <stdint.h>
 
+#include <memory>
 #include <thread>
 
 #include "bare_platforms.hpp"
@@ -72,7 +73,7 @@ void claim_and_release() {
 template <class P, hold Wanted>
 void claim_alone() {
   require(gate<P>.claim(Wanted).won());
-  gate<P>.forget();  // a plain store
+  std::construct_at(&gate<P>);  // a plain store
 }
 
 // --- The same code on both sides: what the method itself makes of a ratio of 1.
@@ -97,7 +98,7 @@ void control_load(State& state) {
 template <class P>
 void claim_release_vs_two_cmpxchg(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   raw_store(raw, 0);
   compare<locked>(
       state, [] { claim_and_release<P>(); }, [] { raw_take(), raw_give_back(); });
@@ -106,7 +107,7 @@ void claim_release_vs_two_cmpxchg(State& state) {
 template <class P>
 void claim_release_vs_cmpxchg_and_store(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   raw_store(raw, 0);
   compare<locked>(
       state, [] { claim_and_release<P>(); }, [] { raw_take(), raw_store(raw, 0); });
@@ -117,7 +118,7 @@ void claim_release_vs_cmpxchg_and_store(State& state) {
 template <class P, hold Wanted>
 void claim_vs_cmpxchg(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   raw_store(raw, 0);
   compare<locked>(
       state, [] { claim_alone<P, Wanted>(); }, [] { raw_take(), raw_store(raw, 0); });
@@ -126,7 +127,7 @@ void claim_vs_cmpxchg(State& state) {
 template <class P, hold Wanted>
 void claim_vs_look_and_cmpxchg(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   raw_store(raw, 0);
   compare<locked>(
       state, [] { claim_alone<P, Wanted>(); }, [] { raw_look_and_take(), raw_store(raw, 0); });
@@ -137,7 +138,7 @@ void claim_vs_look_and_cmpxchg(State& state) {
 template <class P, class Kind>
 void lost_claim_vs_load(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   std::thread{[] {
     const as_cpu<P> other{1};
     require(gate<P>.claim(hold::final).won());
@@ -152,7 +153,7 @@ void lost_claim_vs_load(State& state) {
 
 template <class P, class Kind>
 void in_progress_vs_load_branch(State& state) {
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   raw_store(raw, 0);
   compare<Kind>(
       state, [] { require(!gate<P>.in_progress()); }, [] { require(raw_load(raw) == 0); });
@@ -160,7 +161,7 @@ void in_progress_vs_load_branch(State& state) {
 
 template <class P, class Kind>
 void in_progress_vs_load_value(State& state) {
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   raw_store(raw, 0);
   compare<Kind>(
       state, [] { keep(gate<P>.in_progress()); }, [] { keep(raw_load(raw) != 0); });
@@ -170,8 +171,7 @@ template <class P, class Kind>
 void handle_nmi_vs_load(State& state) {
   raw_store(raw, 0);
   compare<Kind>(
-      state, [] { machine<P>.handle_nmi(interrupted<P>); },
-      [] { require(raw_load(raw) == 0); });
+      state, [] { machine<P>.handle_nmi(interrupted<P>); }, [] { require(raw_load(raw) == 0); });
 }
 
 const registered all[] = {

@@ -14,6 +14,7 @@
 #include <specimens/trylock_only.hpp>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <new>
 
@@ -59,7 +60,7 @@ void claim_and_release() {
 template <class P>
 void claim_release_vs_atomic_flag(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   compare<locked>(
       state, [] { claim_and_release<P>(); },
       [] {
@@ -71,7 +72,7 @@ void claim_release_vs_atomic_flag(State& state) {
 template <class P>
 void claim_release_vs_pthread_mutex_trylock(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   compare<locked>(
       state, [] { claim_and_release<P>(); },
       [] {
@@ -84,12 +85,12 @@ void claim_release_vs_pthread_mutex_trylock(State& state) {
 template <class P>
 void claim_vs_call_once(State& state) {
   const as_cpu<P> cpu{0};
-  gate<P>.forget();
+  std::construct_at(&gate<P>);
   compare<locked>(
       state,
       [] {
         require(gate<P>.claim(hold::final).won());
-        gate<P>.forget();
+        std::construct_at(&gate<P>);
       },
       [] {
         bool first = false;
@@ -109,8 +110,7 @@ void crash_kexec_vs(State& state) {
 void handle_nmi_vs_specimens(State& state) {
   using design = specimens::panic_cpu_2015<noted_cpu>;  // all four have this handler
   compare<polled>(
-      state, [] { machine.handle_nmi(interrupted); },
-      [] { specimen<design>.handle_nmi(interrupted); });
+      state, [] { machine.handle_nmi(interrupted); }, [] { specimen<design>.handle_nmi(interrupted); });
 }
 
 const registered all[] = {

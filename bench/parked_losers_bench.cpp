@@ -108,7 +108,7 @@ using work = uint32_t (*)(uint32_t from, double part);
 
 void park() {
   must(!gate.claim(hold::final).won(), "a loser won");
-  lastcpu::stop_as_loser(gate, cpus, nullptr);
+  lastcpu::wait_for_gate(gate, cpus, nullptr);
   must(false, "a loser went on");
 }
 

@@ -60,18 +60,18 @@ struct ours {
   /// On each CPU before the storm: a fork leaves pages to be faulted in, and a machine that dies has nothing of that.
   static void warm_up(cpu_id me) {
     if (me == 0) run_the_code();
-    gate.forget();
-    cpus.forget();
+    std::construct_at(&gate);
+    std::construct_at(&cpus);
   }
   static void run_the_code() {
     static constinit lastcpu::panic_cpu<timed_posix> another_gate{};
     static constinit lastcpu::stop_cpus<timed_posix> other_cpus{};
-    lastcpu::stop_as_loser(another_gate, other_cpus, nullptr);  // which it finds open
+    lastcpu::wait_for_gate(another_gate, other_cpus, nullptr);  // which it finds open
     (void)another_gate.claim(hold::final);
     (void)another_gate.wait_while(another_gate.read(), posix::now() + 1);
   }
   static void claim(cpu_id me) {
-    if (!gate.claim(hold::final).won()) lastcpu::stop_as_loser(gate, cpus, nullptr);
+    if (!gate.claim(hold::final).won()) lastcpu::wait_for_gate(gate, cpus, nullptr);
     note_winner(me);
   }
   static bool has_stopped(cpu_id cpu) { return cpus.acknowledged(cpu); }

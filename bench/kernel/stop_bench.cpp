@@ -146,12 +146,19 @@ void settle() noexcept {
   clock::wait_us(settle_us);
 }
 
+// As newly made, which is zeros.
+template <class Domain>
+void make_new(Domain& domain) noexcept {
+  using word [[gnu::may_alias]] = volatile uintptr_t;
+  auto* words = reinterpret_cast<word*>(&domain);
+  for (size_t i = 0; i < sizeof domain / sizeof(word); ++i) words[i] = 0;
+}
+
 uint64_t one_of_ours(cpu_id losers, uint64_t number) noexcept {
-  bench_port::image none{};
   const uint64_t took = our_round(losers);
   if (took == 0 || !everybody_stopped()) console::line() << "bench: round " << number << " failed";
   settle();
-  (void)ours.forget(none);
+  make_new(ours);
   return took;
 }
 
@@ -173,7 +180,7 @@ void measure(cpu_id losers, uint64_t rounds) noexcept {
 void on_lost_race(x86::registers* regs) noexcept {
   port::local_apic::eoi();
   state[port::this_cpu()].interrupted = regs;
-  lastcpu::stop_as_loser(lastcpu::detail::inside::of(ours).gate, lastcpu::detail::inside::of(ours).cpus, regs);
+  lastcpu::wait_for_gate(lastcpu::detail::inside::of(ours).gate, lastcpu::detail::inside::of(ours).cpus, regs);
 }
 
 void scenarios::begin() noexcept {

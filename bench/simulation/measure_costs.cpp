@@ -3,7 +3,7 @@
 // output without FILE). What a program can't see, an NMI's way for one, simulate.py takes from assumed.json. Takes some
 // seconds; wants an idle machine.
 
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 
 #include <sys/utsname.h>

@@ -2,8 +2,9 @@
 // A crash kernel: one CPU, 64-bit mode, memory mapped at its physical address, interrupts off. It says what it was told
 // and what it finds in the dead kernel's memory. Put a disk or a network behind it, and it is a dumper.
 
-#include <lastcpu/platform/x86_64/handover.hpp>
+#include <lastcpu/kexec/handover.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
+#include <lastcpu/platform/x86_64/registers.hpp>
 
 #include "../kernel/console.hpp"
 #include "../kernel/kernel_data.hpp"
@@ -13,9 +14,11 @@
 
 namespace {
 
+namespace kexec = lastcpu::kexec;
 namespace x86 = lastcpu::x86;
 using console::line;
-using flag = x86::handover_flag;
+using flag = kexec::handover_flag;
+using cpu_left = kexec::handover_cpu<x86::registers>;
 
 // For a QEMU with -device isa-debug-exit,iobase=0xf4,iosize=4: its exit status is twice the value plus one.
 enum class verdict : uint32_t { reported = 16, bad_handover = 18 };
@@ -29,7 +32,7 @@ enum class verdict : uint32_t { reported = 16, bad_handover = 18 };
   }
 }
 
-void print_state(const x86::handover_cpu& c) noexcept {
+void print_state(const cpu_left& c) noexcept {
   line out;
   out << "crash: cpu " << c.cpu << (c.has(flag::crashing) ? " crashing " : " stopped ") << to_string(c.state);
   if (!c.has(flag::registers_valid)) {
@@ -39,14 +42,14 @@ void print_state(const x86::handover_cpu& c) noexcept {
   out << " registers valid rip " << hex{c.regs.rip} << " rsp " << hex{c.regs.rsp};
 }
 
-void print_text(const x86::handover_cpu& c, const char* how, const char* said) noexcept {
+void print_text(const cpu_left& c, const char* how, const char* said) noexcept {
   if (*said == '\0') return;
   const bool cut = c.has(flag::cut_short) || c.has(flag::shortened);
   line() << "crash: cpu " << c.cpu << " " << how << ": " << said << (cut ? " (cut short)" : "");
 }
 
 // A chain that goes in a circle ends at the bound; one that changes the stack, as an NMI does, may go up or down.
-void print_backtrace(const x86::handover_cpu& c, const old_memory& memory) noexcept {
+void print_backtrace(const cpu_left& c, const old_memory& memory) noexcept {
   if (!c.has(flag::registers_valid)) return;
   line out;
   out << "crash: cpu " << c.cpu << "   #0 " << hex{c.regs.rip};
@@ -77,7 +80,7 @@ void linger(uint32_t milliseconds, uint64_t ticks_per_second) noexcept {
 
 }  // namespace
 
-extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const x86::handover* from) noexcept {
+extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const kexec::handover<x86::registers>* from) noexcept {
   const uint64_t now = x86::rdtsc();
   uart::set_up();
   uart::put("\r\n");  // the dead kernel may have been in the middle of a line
@@ -85,16 +88,17 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const x86::hando
     line() << "crash: the handover at " << hex{reinterpret_cast<uint64_t>(from)} << " is not one";
     finish(verdict::bad_handover);
   }
-  const x86::handover& h = *from;
-  line() << "crash: started, panic to here " << microseconds(now - h.panic_tsc, h.ticks_per_second) << " us";
+  const kexec::handover<x86::registers>& h = *from;
+  line() << "crash: started, panic to here " << microseconds(now - h.panic_ticks, h.ticks_per_second) << " us";
   const auto* data = reinterpret_cast<const kernel_data*>(h.kernel_data);
   if (data->magic != kernel_data::right_magic) data = nullptr;
   static constexpr ram_map none{};
   constexpr uint64_t five_levels = 1u << 12;
-  const old_memory memory(h.cr3, (x86::read_cr4() & five_levels) != 0, h.map_bytes, data != nullptr ? data->ram : none);
+  const old_memory memory(h.page_tables, (x86::read_cr4() & five_levels) != 0, h.map_bytes,
+                          data != nullptr ? data->ram : none);
   uint32_t silent = 0;
   for (uint32_t i = 0; i < h.cpu_count; ++i) {
-    const x86::handover_cpu& c = *h.cpu(i);
+    const cpu_left& c = *h.cpu(i);
     print_state(c);
     print_text(c, "said", c.message);
     print_text(c, "said in NMI", c.nmi_message);

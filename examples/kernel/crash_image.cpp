@@ -56,9 +56,9 @@ void crash_image::load() noexcept {
   port::image loaded{};
   const auto error = lastcpu::x86::load_crash_kernel<>(memory::crash_region(), memory::at_physical(file.address),
                                                        file.bytes, options(), loaded);
-  if (error != lastcpu::x86::load_error::none) {
+  if (error != lastcpu::kexec::load_error::none) {
     if (unloaded == lastcpu::unload_outcome::unloaded) (void)machine.image().load(before);  // it is still there
-    return refuse(lastcpu::x86::to_string(error));
+    return refuse(lastcpu::kexec::to_string(error));
   }
   if (machine.image().load(loaded) != lastcpu::load_outcome::loaded) return refuse("another one is being loaded");
   console::line() << "kernel: image loaded, " << loaded.payload_bytes << " bytes";

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t present = 1, writable = 2, large = 0x80;
 constexpr uint64_t no_execute = uint64_t{1} << 63;
-constexpr uint64_t page = lastcpu::x86::page_bytes;
+constexpr uint64_t page = lastcpu::kexec::page_bytes;
 
 alignas(page) constinit uint64_t directory[512] = {};
 alignas(page) constinit uint64_t tables[memory::crash_region_physical / memory::large_page - 1][512] = {};
@@ -63,7 +63,7 @@ void memory::unmap(uint64_t physical) noexcept {
   lastcpu::x86::invlpg(at_physical(physical));
 }
 
-void memory::forbid_execution(const lastcpu::x86::crash_region& region) noexcept {
+void memory::forbid_execution(const lastcpu::kexec::crash_region& region) noexcept {
   for (uint64_t at = region.physical; at < region.physical + region.bytes; at += large_page) {
     direct_map_pages[at / large_page] |= no_execute;
     lastcpu::x86::invlpg(at_physical(at));

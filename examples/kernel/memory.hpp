@@ -4,7 +4,7 @@
 // region, not executable; and the kernel in the top 2 GiB, where nothing can be both written to and run, and a page
 // that is not there ends every stack. A null pointer faults.
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ template <class T = unsigned char>
 /// out of it before it gives out the first.
 inline constexpr uint64_t crash_region_physical = uint64_t{64} << 20;
 inline constexpr uint64_t crash_region_bytes = uint64_t{16} << 20;
-[[nodiscard]] inline lastcpu::x86::crash_region crash_region() noexcept {
+[[nodiscard]] inline lastcpu::kexec::crash_region crash_region() noexcept {
   return {crash_region_physical, at_physical(crash_region_physical), crash_region_bytes};
 }
 
@@ -48,6 +48,6 @@ void make_guard(const void* page) noexcept;
 void unmap(uint64_t physical) noexcept;
 
 /// No code runs from the region where this CPU has it mapped.
-void forbid_execution(const lastcpu::x86::crash_region& region) noexcept;
+void forbid_execution(const lastcpu::kexec::crash_region& region) noexcept;
 
 }  // namespace memory

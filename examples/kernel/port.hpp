@@ -37,7 +37,7 @@ struct port : lastcpu::x86_64<port> {
   }
   static void trace(const lastcpu::trace_event& event) noexcept { ::trace::add(event); }
   static void save_note(const image& i, const lastcpu::cpu_note<registers>& note) noexcept {
-    if (note.crashing) lastcpu::x86::stamp_panic(i, ::trace::claim_won_at());
+    if (note.crashing) lastcpu::kexec::stamp_panic<registers>(i, ::trace::claim_won_at());
     x86_64::save_note(i, note);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The smallest platform that compiles: what a port starts from. Copy it and fill it in; the contract of each member
-// stands in platform.hpp. It is a machine of four CPUs that does nothing.
+// The smallest platform that compiles: a machine of four CPUs that does nothing. A port starts as a copy of it; the
+// contract of each member is in platform.hpp.
 
 #include <lastcpu/detail/begin.hpp>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The shared word: one lock-free atomic on compiler builtins, for ports whose `P::atomic` needs nothing special.
+// A lock-free atomic word on compiler builtins: what a port names as its `P::atomic` unless it needs something special.
 //
 // Guarantee: every operation is a machine instruction or a short sequence of them, with the order that was asked for or
 // a stronger one; never a lock, never a library call. Works in thread, irq and NMI context, with interrupts on or off.
-// Not here: sequential consistency (nothing in lastcpu needs it), fences (they blind ThreadSanitizer; the order
-// stands on the operation instead), 8- and 16-byte-wide-on-32-bit words.
+// Not here: sequential consistency, which nothing in lastcpu needs; fences, which ThreadSanitizer does not see (the
+// order stands on the operation instead); words of two machine words.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -14,7 +14,7 @@
 
 namespace lastcpu {
 
-/// Memory order of one operation; the values are the compiler's own.
+/// The memory order of one operation. The values are the compiler's own.
 enum class order : int {
   relaxed = __ATOMIC_RELAXED,
   acquire = __ATOMIC_ACQUIRE,
@@ -25,20 +25,21 @@ enum class order : int {
 namespace detail {
 
 #if defined(__arm__) && (!defined(__ARM_FEATURE_LDREX) || !(__ARM_FEATURE_LDREX & 4))
-inline constexpr bool has_exchange = false;  // gcc for Linux would call a library that asks the kernel
+inline constexpr bool has_exchange = false;  // gcc for Linux would call a library function
 #else
 inline constexpr bool has_exchange = true;
 #endif
 
-/// The success order that has the failure order in it: gcc takes no failure order that is stronger, and loses it on Arm.
+/// The success order, made as strong as the failure order: gcc accepts no failure order that is stronger than the
+/// success order, and loses it on Arm.
 [[nodiscard, gnu::always_inline]] constexpr int joined(order success, order failure) noexcept {
   if (failure == order::relaxed || success == order::acq_rel) return static_cast<int>(success);
   return success == order::release ? __ATOMIC_ACQ_REL : __ATOMIC_ACQUIRE;
 }
 
 #if defined(__aarch64__) && !defined(__ARM_FEATURE_ATOMICS)
-// Compilers for Linux make a call of their library out of each exchange, unless the function around it has an attribute
-// that no inlining carries along. So each is a function of its own, with the strongest order that may be asked for.
+// Compilers for Linux turn each exchange into a library call, unless the function around it has this attribute, which
+// is lost by inlining. So each is a function that is not inlined, with the strongest order that may be asked for.
 template <class T>
 [[gnu::noinline, gnu::target("no-outline-atomics")]] bool strongest_exchange(T* word, T& expected, T desired) noexcept {
   return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -60,7 +61,7 @@ template <class T>
 [[gnu::always_inline]] inline bool exchange(T* word, T& expected, T desired, order success, order failure) noexcept {
   const int both = joined(success, failure);
 #if defined(__riscv) && !defined(__clang__) && __GNUC__ < 14
-  // It gives acquire and release as the failure order has them, whatever the success order: release is in none but the
+  // This gcc takes acquire and release from the failure order alone. The only failure order with release in it is the
   // sequentially consistent one.
   const int strong = both == __ATOMIC_RELEASE || both == __ATOMIC_ACQ_REL ? __ATOMIC_SEQ_CST : both;
   return __atomic_compare_exchange_n(word, &expected, desired, false, strong, strong);
@@ -76,8 +77,8 @@ template <class T>
 
 }  // namespace detail
 
-/// A word that several CPUs share. `T` is an integer or pointer of 32 bits or of pointer size.
-/// Zero-initialised it holds T{}, so that it may live in .bss. It is neither copied nor moved.
+/// A word that several CPUs share. `T` is an integer or a pointer, of 32 bits or of pointer size. All zeros is T{}, so
+/// that the word may live in .bss. It can't be copied or moved.
 template <class T>
 class atomic {
   static_assert(sizeof(T) == 4 || sizeof(T) == sizeof(void*),
@@ -97,15 +98,15 @@ class atomic {
   [[gnu::always_inline]] void store(T value, order o) noexcept {
     __atomic_store_n(&value_, value, static_cast<int>(o));
   }
-  /// Replaces `expected` by `desired`; true on success. On failure `expected` becomes what was seen instead.
-  /// Never fails spuriously. `failure` is relaxed or acquire.
+  /// Replaces `expected` by `desired` and returns true, or stores the value that was found to `expected` and returns
+  /// false. Never fails spuriously. `failure` is relaxed or acquire.
   [[nodiscard, gnu::always_inline]] bool compare_exchange(T& expected, T desired, order success,
                                                           order failure) noexcept {
     return detail::exchange(&value_, expected, desired, success, failure);
   }
   /// Adds and returns what was there before.
   [[gnu::always_inline]] T fetch_add(T value, order o) noexcept { return detail::add(&value_, value, o); }
-  /// Where the word lives, for a port that must name it to the machine (futex, monitor). Not for access.
+  /// The word's address, for a port that hands it to a futex call or a monitor instruction. Not for access.
   [[nodiscard]] const T* address() const noexcept { return &value_; }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The words about CPUs that platforms and primitives share: numbers, sets, how one is stopped, what became of it.
-// Plain data: nothing here is shared or atomic.
+// Types about CPUs that platforms and primitives share: numbers, sets, how a CPU is stopped, what became of it.
+// Plain values: nothing here is atomic.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -12,15 +12,15 @@ namespace lastcpu {
 /// A CPU's number: small and dense, 0 .. P::max_cpus-1.
 using cpu_id = uint32_t;
 
-/// "Not a CPU". Every value from P::max_cpus on means the same when a port answers it.
+/// "Not a CPU". From a port every value from P::max_cpus on means the same.
 inline constexpr cpu_id no_cpu = 0xffff'ffffu;
 
-/// A set of the CPUs 0 .. N-1. Numbers outside are refused: `add` and `contains` answer false.
+/// A set of the CPUs 0 .. N-1. For a number outside, add() and contains() answer false.
 template <cpu_id N>
 class cpu_set {
  public:
   cpu_set() noexcept {
-    // volatile: a compiler may not turn the loop into a call of memset, which a freestanding kernel may lack.
+    // volatile: a compiler may not turn the loop into a call of memset, which a kernel may lack.
     for (uint32_t i = 0; i < words; ++i) static_cast<volatile uint32_t&>(bits_[i]) = 0;
   }
 
@@ -61,57 +61,57 @@ inline constexpr uint64_t no_deadline = ~uint64_t{0};
 /// How a running CPU is asked to stop.
 enum class stop_how : uint32_t { irq, nmi };
 
-/// Why who waits on a word is woken: a port decides by it whom to wake at all.
+/// Why P::wake() wakes the CPUs that wait on a word. A port may leave some of them asleep for some reasons.
 enum class wake_reason : uint32_t {
-  answered,   // a CPU has acknowledged its stop: the owner waits for that
-  handed_on,  // the gate was given back, or changed hands: a loser may have to act
-  committed,  // the losers will park for good: who sleeps may sleep on
-  ending,     // they park for good now, and run their hook
+  answered,   // a CPU has acknowledged its stop, and the owner may wait for that
+  handed_on,  // the gate was given back, or is held for good now: a loser may have to act
+  committed,  // the owner has committed: losers have nothing to do but park, and may sleep on
+  ending,     // the owner ends the machine: losers that sleep run their hook now, and park
 };
 
 /// What became of a CPU.
 enum class stop_state : uint32_t {
-  absent,   // not online when the machine died
-  running,  // the owner of the gate, or nobody has been stopped yet
-  parked,   // lost the race for the gate and stopped itself
+  absent,   // was not online at the crash
+  running,  // the owner of the gate
+  parked,   // a loser that has stopped itself
   by_irq,   // stopped by an ordinary interrupt
   by_nmi,   // stopped by an NMI: it may hold any lock
-  forced,   // stopped by means that save nothing
-  silent,   // was asked and has not answered: may still be running
-  gone,     // left before it could be stopped
+  forced,   // stopped without its help: no registers are saved
+  silent,   // was asked and has not acknowledged: may still be running
+  gone,     // went offline before it could be stopped
 };
 
-/// For people. "?" for a value that is none; never null.
+/// A name to print; "?" for a value that is none of these, never null.
 [[nodiscard]] constexpr const char* to_string(stop_state s) noexcept {
   constexpr const char* names[] = {"absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone"};
   return static_cast<uint32_t>(s) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(s)] : "?";
 }
 
-/// What the crash kernel is told of one CPU. The texts are empty, never null.
+/// What the crash kernel is told about one CPU. A text that there is none of is empty, not null.
 template <class Registers>
 struct cpu_note {
   cpu_id cpu;
   stop_state state;
   bool crashing;               // this CPU owns the gate
   const Registers* registers;  // null: none were saved
-  const char* message;         // its panic, if it called one
-  const char* nmi_message;     // its panic in NMI context
-  const char* nested_message;  // a panic inside its panic
-  bool cut_short;              // it was stopped while it wrote one of them
+  const char* message;         // of its panic in thread or irq context
+  const char* nmi_message;     // of its panic in NMI context
+  const char* nested_message;  // of a panic inside its panic
+  bool cut_short;              // a text was still being written when this was read
 };
 
 enum class trace_kind : uint32_t {
   claim_won,      // value: gate phase after it
   claim_lost,     // value: holder
-  pending_set,    // an NMI panic left a mark on this CPU's trial hold
-  released,       // trial hold given back
-  pending_taken,  // trial hold turned into the pending panic
-  committed,      // from here on every other CPU is asked to stop
+  pending_set,    // an NMI panic has set `pending` on this CPU's trial
+  released,       // a trial was given back
+  pending_taken,  // a trial has become the pending panic
+  committed,      // every other CPU is asked to stop from here on
   step_begun,     // value: lastcpu::step
   stop_sent,      // value: target CPU
-  acknowledged,   // value: stop_state; the acknowledgement itself comes next
-  withdrawn,      // this CPU has won after all
-  parked,         // for good
+  acknowledged,   // value: stop_state; comes just before the acknowledgement itself
+  withdrawn,      // this loser has won the gate after all
+  parked,         // this CPU parks for good
 };
 
 [[nodiscard]] constexpr const char* to_string(trace_kind k) noexcept {

@@ -6,24 +6,24 @@
 //     ▲               ▲          │ ▲                │     └───check──▶ spoiled
 //     └──unload───────┴──reload──┘ └───hand_back────┘
 //
-// A panic reserves the image before it stops anybody: from then on no reload can take it away. It checks the image behind
-// the stop, when nobody but a silent CPU can write to it any more.
-// Guarantee: `held()` is a whole image that was checked behind the stop. While an image is being replaced a reserve says
-// `busy`. (A second sub-slot that closes that window is left room for.)
-// Loading and unloading: thread context, one at a time (a second one is told `busy`). The rest: the owner of the gate,
-// any context.
+// A panic reserves the image before it stops the other CPUs: from then on no reload can take the image away. The panic
+// checks it after the stop, when only a silent CPU could still write to it.
+// Guarantee: `held()` is a whole image that was checked after the stop. While an image is being replaced, reserve()
+// answers `busy`.
+// load() and unload(): thread context; while one is under way another one answers `busy`. The rest: the owner of the
+// gate, any context.
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/platform.hpp>
 
 namespace lastcpu {
 
 enum class load_outcome : uint8_t {
   loaded,
-  refused,  // image_intact() says no: the slot is as it was
-  busy,     // another load or unload is under way, or a crash looks at the image: nothing changed
+  refused,  // image_intact() answers false: nothing changed
+  busy,     // another load or unload is under way, or a crash has reserved the image: nothing changed
   claimed,  // a crash has taken the image: nothing changed
 };
 
@@ -45,8 +45,8 @@ class crash_image {
 
   constexpr crash_image() noexcept = default;
 
-  /// Puts `img` into the slot. What it replaces is handed out through `replaced` (untouched when there was none) so
-  /// that its resources can be freed.
+  /// Puts `img` into the slot. The image that it replaces is handed out through `replaced`, so that its resources can
+  /// be freed; `replaced` is left alone where there was none.
   [[nodiscard]] load_outcome load(const image& img, image* replaced = nullptr) noexcept {
     if (!P::image_intact(img)) return load_outcome::refused;
     state before = state::empty;
@@ -54,25 +54,26 @@ class crash_image {
       return before == state::reserved || before == state::loading ? load_outcome::busy : load_outcome::claimed;
     if (before == state::ready && replaced != nullptr) detail::copy_plain(*replaced, image_);
     detail::copy_plain(image_, img);
-    state_.store(to_word(state::ready), order::release);  // (1) release: pairs with acquire (2)
+    state_.store(to_word(state::ready), order::release);  // (1) release: pairs with acquire (2), (4)
     return load_outcome::loaded;
   }
 
-  /// Empties the slot; what was in it is handed out through `removed`.
+  /// Empties the slot. The image that was in it is handed out through `removed`, as by load().
   [[nodiscard]] unload_outcome unload(image* removed = nullptr) noexcept {
     state before = state::empty;
     if (!take(before))
       return before == state::reserved || before == state::loading ? unload_outcome::busy : unload_outcome::claimed;
     if (before == state::ready && removed != nullptr) detail::copy_plain(*removed, image_);
-    state_.store(to_word(state::empty), order::release);
+    state_.store(to_word(state::empty), order::release);  // (1)
     return before == state::ready ? unload_outcome::unloaded : unload_outcome::empty;
   }
 
-  /// Keeps loads out. Again: the same answer, for a step that a fault has cut off.
-  /// (2) acquire: pairs with (1), also on failure.
+  /// Reserves the image, so that it can't be replaced. A second call gives the same answer, for a step that a fault has
+  /// cut off.
+  /// (2) acquire on success and on failure: pairs with release (1), (3).
   [[nodiscard]] image_outcome reserve() noexcept {
     uint32_t seen = to_word(state::ready);
-    if (state_.compare_exchange(seen, to_word(state::reserved), order::acquire, order::acquire))
+    if (state_.compare_exchange(seen, to_word(state::reserved), order::acquire, order::acquire))  // (2)
       return image_outcome::reserved;
     return seen == to_word(state::empty)     ? image_outcome::none
            : seen == to_word(state::loading) ? image_outcome::busy
@@ -80,69 +81,62 @@ class crash_image {
                                              : image_outcome::reserved;
   }
 
-  /// For a trial, that must be able to say no before it stops anybody: whether the reserved image is what was loaded.
+  /// Whether the reserved image is what was loaded. For a trial, which refuses a damaged image before it stops the
+  /// others.
   [[nodiscard]] bool intact() const noexcept { return P::image_intact(image_); }
 
   /// Gives a reserved image back, so that a reload can follow.
   void hand_back() noexcept { (void)leave_reserved(state::ready); }
 
-  /// Checks the reserved image and takes it for good. False when none is reserved, or it is not what was loaded. A check
-  /// that a fault cuts off may be made once more.
+  /// Checks the reserved image and claims it for good. False when none is reserved, or it is not what was loaded. After
+  /// a check that a fault has cut off the image is still reserved: check again, or give it up.
   bool check() noexcept {
     if (!is_reserved()) return false;
     const bool whole = intact();
     return leave_reserved(whole ? state::claimed : state::spoiled) && whole;
   }
 
-  /// The owner of the gate gives up an image whose checks have faulted: spoiled.
+  /// Gives up a reserved image whose checks have faulted.
   void give_up() noexcept { (void)leave_reserved(state::spoiled); }
 
-  /// Reserved, and no check has come to an end.
-  [[nodiscard]] bool is_reserved() const noexcept { return state_.load(order::acquire) == to_word(state::reserved); }
+  /// An image is reserved, and no check of it has ended.
+  [[nodiscard]] bool is_reserved() const noexcept { return now() == state::reserved; }
 
-  /// Why there is none to start: what reserve() would answer, and nothing changes. `busy` for one that has been loaded just
-  /// now.
+  /// Why there is no image to start: what reserve() would answer, but nothing changes. `busy` for an image that was
+  /// loaded since.
   [[nodiscard]] image_outcome why_none() const noexcept {
-    const auto seen = static_cast<state>(state_.load(order::acquire));
+    const state seen = now();
     return seen == state::empty                             ? image_outcome::none
            : seen == state::loading || seen == state::ready ? image_outcome::busy
                                                             : image_outcome::corrupt;
   }
 
-  /// The image that check() has taken, or null.
-  [[nodiscard]] const image* held() const noexcept {
-    return state_.load(order::acquire) == to_word(state::claimed) ? &image_ : nullptr;
-  }
-  /// For a machine that starts anew (the child of a fork): no image. True when one was inherited; it is handed out
-  /// through `inherited` so that its resources can be freed. No other CPU may be there yet.
-  [[nodiscard]] bool forget(image& inherited) noexcept {
-    const auto before = static_cast<state>(state_.load(order::relaxed));
-    const bool whole = before != state::empty && before != state::loading;
-    if (whole) detail::copy_plain(inherited, image_);
-    state_.store(to_word(state::empty), order::relaxed);
-    return whole;
-  }
+  /// The image that check() has claimed, or null.
+  [[nodiscard]] const image* held() const noexcept { return now() == state::claimed ? &image_ : nullptr; }
   /// An image is ready to be reserved, at this moment.
-  [[nodiscard]] bool ready() const noexcept { return state_.load(order::acquire) == to_word(state::ready); }
+  [[nodiscard]] bool ready() const noexcept { return now() == state::ready; }
 
  private:
   enum class state : uint32_t { empty, loading, ready, reserved, claimed, spoiled };
   [[nodiscard]] static constexpr uint32_t to_word(state s) noexcept { return static_cast<uint32_t>(s); }
 
-  // empty or ready -> loading; `before` says which it was, or what is in the way.
+  [[nodiscard]] state now() const noexcept { return static_cast<state>(state_.load(order::acquire)); }  // (2)
+
+  // From empty or ready to loading. `before` is the state that it was in, also where that is neither.
+  // (4) acquire: pairs with release (1), (3). What follows reads and replaces the image.
   bool take(state& before) noexcept {
-    uint32_t seen = state_.load(order::acquire);
+    uint32_t seen = state_.load(order::acquire);  // (4)
     for (;;) {
       before = static_cast<state>(seen);
       if (before != state::empty && before != state::ready) return false;
-      if (state_.compare_exchange(seen, to_word(state::loading), order::acquire, order::acquire)) return true;
+      if (state_.compare_exchange(seen, to_word(state::loading), order::acquire, order::acquire)) return true;  // (4)
     }
   }
 
-  // release: pairs with acquire (2), and with the acquire of a load that follows.
+  // (3) release: pairs with acquire (2), (4). relaxed on failure: then the state is left as it is.
   bool leave_reserved(state to) noexcept {
     uint32_t seen = to_word(state::reserved);
-    return state_.compare_exchange(seen, to_word(to), order::release, order::relaxed);
+    return state_.compare_exchange(seen, to_word(to), order::release, order::relaxed);  // (3)
   }
 
   typename P::template atomic<uint32_t> state_{};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// From a crash to the crash kernel: crash_kexec() claims the gate, __crash_kexec() is for who already has it.
+// From a crash to the crash kernel: crash_kexec() claims the gate first, __crash_kexec() is for a caller that holds it.
 //
-// The names are Linux's, the reserved one too: kernel authors know the pair, and a member of a class collides with
-// nothing. Linux's split stands because a panic owns the gate before it looks for an image, and an oops must not
-// bypass it: both end in the same ladder of steps (ladder.hpp).
+// The names and the split are Linux's. A panic holds the gate already when it looks for an image; an oops must claim it
+// first. Both end in the same ladder of steps (ladder.hpp). `__crash_kexec` is a reserved name, but as a member of a
+// class it collides with nothing.
 // Not here: panic() and the handlers (panic.hpp).
 
 #include <lastcpu/detail/begin.hpp>
@@ -25,12 +25,12 @@ class crash_path {
 
   constexpr crash_path() noexcept = default;
 
-  /// What a fault handler calls: dump, panic or go on, as Policy::on_oops() says. Inside a panic or a crash_kexec() of
-  /// this CPU it is a panic, whatever the policy says. Thread or irq context. Returns as crash_kexec() does; the kernel
-  /// then ends the context that faulted.
+  /// What a fault handler calls: dumps, panics or goes on, as Policy::on_oops() says. Inside a panic or a crash_kexec()
+  /// of this CPU it panics, whatever the policy says. Thread or irq context. When it returns, as crash_kexec() does,
+  /// the kernel ends the context that faulted.
   kexec_outcome oops(const registers& regs, const char* why) noexcept {
     const typename P::irq_state irqs = P::irq_save();
-    if (is_dying(number())) panic_on(number_or_park(why), &regs, why);  // before anything of the policy's can fault
+    if (is_dying(number())) panic_on(number_or_park(why), &regs, why);  // before the policy's code, which may fault
     const oops_action wanted = Policy::on_oops();
     if (wanted == oops_action::panic) panic_on(number_or_park(why), &regs, why);
     const kexec_outcome out =
@@ -39,10 +39,11 @@ class crash_path {
     return out;
   }
 
-  /// Starts the crash kernel for an oops with these registers (the caller's where null), if one is loaded. `why` is
-  /// kept as this CPU's message when the call does not return. Thread or irq context. Returns when there is nothing to
-  /// start or somebody else is at it, with interrupts as they were and nothing changed. Does not return
-  /// - inside a panic or a crash_kexec() of this CPU: life can't go on as before the call, so it is a panic;
+  /// Starts the crash kernel for an oops with these registers (the caller's where null), if one is loaded. Thread or
+  /// irq context. Returns the reason when there is none to start or another CPU holds the gate; interrupts are then as
+  /// they were, and nothing has changed. Does not return
+  /// - when it starts the crash kernel: `why` is then this CPU's message;
+  /// - inside a panic or a crash_kexec() of this CPU: what it has interrupted can't go on, so it panics;
   /// - when an NMI panicked on this CPU meanwhile: it goes on as that panic.
   kexec_outcome crash_kexec(const registers* regs = nullptr, const char* why = nullptr) noexcept {
     const typename P::irq_state irqs = P::irq_save();
@@ -51,8 +52,9 @@ class crash_path {
     return out;
   }
 
-  /// The same for who holds the gate, on trial or for good; interrupts off. Returns only before it has committed, with
-  /// the reason; the gate stays with the caller. On trial the image is checked before anybody is stopped.
+  /// The same for a caller that holds the gate, on trial or for good; interrupts off. Returns only before it has
+  /// committed, with the reason; the caller still holds the gate. On trial the image is checked before any CPU is
+  /// stopped.
   kexec_outcome __crash_kexec(const registers* regs, const char* why = nullptr) noexcept {
     const cpu_id me = number();
     const gate_word now = ladder_.gate.read();
@@ -67,13 +69,13 @@ class crash_path {
     ladder_.go_on(me, regs);
   }
 
-  /// Stops every other CPU for an owner that has committed; again: the first report. See stop_cpus::stop_others().
+  /// Stops every other CPU, for an owner that has committed. See stop_cpus::stop_others().
   typename stop_cpus<P>::report_type stop_others() noexcept {
     return ladder_.cpus.stop_others(ladder_.gate, Policy::rungs, number());
   }
 
-  /// This CPU owns the gate, or another one does: also right on the one CPU without a number that panics. For consoles
-  /// and the like. One acquire load when nobody owns it.
+  /// Whether this CPU holds the gate, and whether another one does: for a console that lets the owner alone print.
+  /// Right also on the one CPU without a number that panics. One acquire load while the gate is open.
   [[nodiscard]] bool on_this_cpu() const noexcept {
     const gate_word seen = ladder_.gate.read();
     return !seen.is_open() && seen.is_held_by(number());
@@ -83,48 +85,59 @@ class crash_path {
     return !seen.is_open() && !seen.is_held_by(number());
   }
 
-  /// The primitives that this path is made of, to look at. Only the image is a kernel's to change.
+  /// `cpu` runs nothing any more: another CPU has committed, and this one has acknowledged its stop, also when that came
+  /// after the report had named it silent. Once true it stays true. Any context, on any CPU.
+  [[nodiscard]] bool is_stopped(cpu_id cpu) const noexcept {
+    const gate_word seen = ladder_.gate.read();  // first: who wins the gate has withdrawn its answer before its commit
+    return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.acknowledged(cpu);
+  }
+
+  /// The primitives that this path is made of, to look at. A kernel changes the image only.
   [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return ladder_.gate; }
   [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return ladder_.cpus; }
   [[nodiscard]] crash_image<P>& image() noexcept { return ladder_.image; }
   [[nodiscard]] const crash_image<P>& image() const noexcept { return ladder_.image; }
   [[nodiscard]] const messages_type& messages() const noexcept { return ladder_.messages; }
 
-  /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
-  /// the new machine does not keep. No other CPU may be there yet.
-  [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
-    oops_.store(0, order::relaxed);
-    place_.forget();
-    return ladder_.forget(inherited);
-  }
-
  protected:
   /// See place.hpp.
   [[nodiscard]] cpu_id number() const noexcept { return place_.number(); }
 
-  /// The same for a panic with this message: a CPU without a number takes the place, and is adopted where the port can.
-  /// The place comes first: an adopt_this_cpu() that faults is not called again.
+  /// The number of a CPU that panics with this message. A CPU without a number takes the place (place.hpp), then asks
+  /// the port for a number. In this order an adopt_this_cpu() that faults is not called again.
   [[nodiscard, gnu::noinline]] cpu_id number_or_park(const char* message) noexcept {
+    const cpu_id me = number_or_place();
+    return me <= P::max_cpus ? me : spare_or_park(message);
+  }
+
+  /// The same, but no_cpu where another CPU has the place.
+  [[nodiscard]] cpu_id number_or_place() noexcept {
     const cpu_id me = number();
     if (me <= P::max_cpus) [[likely]]
       return me;
-    if (!place_.take()) return spare_or_park(message);
+    if (!place_.take()) return no_cpu;
     const cpu_id adopted = adopt();
     if (adopted >= P::max_cpus) return P::max_cpus;
     place_.leave();
     return adopted;
   }
 
-  /// The panic of this CPU; interrupts off. What it says and its registers are kept under one mark before it claims the
-  /// gate: from there on it may be stopped at any moment.
+  /// The panic of this CPU; interrupts off. It keeps its message and registers, under one mark, before it claims the
+  /// gate: as a loser it may be stopped at any moment.
   [[noreturn, gnu::cold]] void panic_on(cpu_id me, const registers* regs, const char* message) noexcept {
+    ladder_.go_down(me, claim_for_panic(me, regs, message));
+  }
+
+  /// The same as far as the claim. A loser does not come back from it.
+  [[nodiscard, gnu::cold]] crash_record<registers> claim_for_panic(cpu_id me, const registers* regs,
+                                                                   const char* message) noexcept {
     const bool with_the_port = ladder_.cpus.count_descent(me) < descents_with_the_port;
     const crash_record<registers> why = keep(me, regs, message);
     if (!with_the_port)
-      watch_as_loser(ladder_.gate, ladder_.cpus, me);
+      wait_for_gate(ladder_.gate, ladder_.cpus, me, without_port);
     else if (ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
-      stop_as_loser(ladder_.gate, ladder_.cpus, regs, me);
-    ladder_.go_down(me, why);
+      wait_for_gate(ladder_.gate, ladder_.cpus, regs, me);
+    return why;
   }
 
   ladder_type ladder_{};
@@ -132,7 +145,7 @@ class crash_path {
  private:
   friend struct detail::inside;
 
-  // The one that crash_kexec() is at; on its stack, published by one store.
+  // The oops that crash_kexec() works on. It is on that call's stack, and published by one store.
   struct oops_record {
     const registers* regs;
     const char* why;
@@ -145,8 +158,8 @@ class crash_path {
     return no_cpu;
   }
 
-  // Another CPU without a number has the place, and its panic goes on. This one keeps its message, is adopted or parks,
-  // and when it comes again, for that has faulted, it reads the gate for ever.
+  // For a CPU without a number when another one has the place. It keeps its message as a spare one, then is adopted or
+  // parks. When it comes again, it has faulted in that; it reads the gate for ever.
   [[nodiscard]] cpu_id spare_or_park(const char* message) noexcept {
     const uint32_t mine = place_.take_spare();
     while (mine == messages_type::spares) (void)ladder_.gate.read();
@@ -156,7 +169,7 @@ class crash_path {
     return adopted;
   }
 
-  // In a panic, or in a crash_kexec(), of its own. Who has the place is in a panic.
+  // Whether this CPU is in a panic or in a crash_kexec() of its own. The CPU that has the place is in a panic.
   [[nodiscard]] bool is_dying(cpu_id me) const noexcept {
     const auto has_said = [this, me](panic_context c) noexcept {
       return ladder_.messages.state(me, c) != message_state::none;
@@ -165,26 +178,29 @@ class crash_path {
                                  has_said(panic_context::normal) || has_said(panic_context::nmi));
   }
 
-  // The text and the registers of this CPU's first crash, under one mark. False when there is one.
+  // Keeps message and registers of this CPU's first crash, under one mark. False when a crash is kept already.
   [[gnu::noinline]] bool keep_pair(cpu_id me, const registers* regs, const char* message) noexcept {
     return ladder_.messages.keep(me, panic_context::normal, message,
                                  [&]() noexcept { ladder_.cpus.save_registers_of_panic(me, regs); });
   }
 
-  // Keeps what this panic has to say, and answers the first crash of this CPU, for the report. That may be the oops of a
-  // crash_kexec() that has faulted: its frame is still there, for this is nested in it. Behind a panic in NMI this one is
-  // nested, too.
+  // Keeps message and registers of this panic, and answers the first crash of this CPU, for the report. The first crash
+  // may be the oops of a crash_kexec() that has faulted: this panic is nested in that call, so its frame is still
+  // there. A panic behind one in NMI context counts as nested, too.
   crash_record<registers> keep(cpu_id me, const registers* regs, const char* message) noexcept {
-    const auto* oops =
-        ladder_.gate.read().is_held_by(me) ? reinterpret_cast<const oops_record*>(oops_.load(order::acquire)) : nullptr;
+    const bool holds = ladder_.gate.read().is_held_by(me);
+    // (2) acquire: pairs with release (1), of a crash_kexec() on this CPU that this panic is nested in.
+    const auto* oops = holds ? reinterpret_cast<const oops_record*>(oops_.load(order::acquire)) : nullptr;
     const bool behind_nmi = oops == nullptr && ladder_.messages.state(me, panic_context::nmi) != message_state::none;
     if (oops != nullptr) (void)keep_pair(me, oops->regs, oops->why);
     if (oops != nullptr || behind_nmi || !keep_pair(me, regs, message))
       (void)ladder_.messages.keep(me, panic_context::nested, message);
     const registers* of_first = ladder_.cpus.registers_of_panic(me);
-    if (of_first == nullptr) return {message != nullptr ? message : "(no message)", regs};
-    const char* said = ladder_.messages.text(me, panic_context::normal, true);
-    return {*said != '\0' ? said : "(no message)", of_first};
+    const bool first = of_first != nullptr && messages_type::room > 1;
+    const char* said = message;
+    if (first || said == nullptr)
+      said = ladder_.messages.text(me, first ? panic_context::normal : panic_context::nested, true);
+    return {*said != '\0' ? said : "(no message)", first ? of_first : regs};
   }
 
   kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {
@@ -196,11 +212,11 @@ class crash_path {
     registers here;
     if (regs == nullptr) P::capture_registers(here);
     const oops_record mine{regs != nullptr ? regs : &here, why != nullptr ? why : "oops"};
-    oops_.store(reinterpret_cast<uintptr_t>(&mine), order::release);  // acquire: keep(), nested on this CPU
+    oops_.store(reinterpret_cast<uintptr_t>(&mine), order::release);  // (1) release: pairs with acquire (2)
     const kexec_outcome out = __crash_kexec(mine.regs, mine.why);
-    oops_.store(0, order::release);
+    oops_.store(0, order::release);  // (1)
     if (ladder_.gate.release() == release_outcome::panic_pending) {
-      (void)ladder_.messages.keep(me, panic_context::nested, mine.why);  // the registers that are kept are the NMI's
+      (void)ladder_.messages.keep(me, panic_context::nested, mine.why);  // without its registers: the NMI's are kept
       ladder_.go_down(me, {ladder_.messages.text(me, panic_context::nmi, true), &ladder_.nmi_registers});
     }
     return out;

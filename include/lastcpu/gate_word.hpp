@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The gate's one word as a value: who owns the machine's end, how far it has come. Zero is "open, never used".
+// The gate's one word as a value: who holds the gate, and how far the holder has come. Zero is "open, never used".
 //
 //   64 bits:  offered:16 | epoch:21 | step:6 | pending:1 | phase:3 | wanted:1 | owner:16
 //   32 bits:  offered:8  | epoch:5  | step:6 | pending:1 | phase:3 | wanted:1 | owner:8
 //
-// An open word has its epoch, and `wanted` when a panic waits for it: it is then open to panics only. The owner is a
-// whole low register, so that a panic asks "is it open?" with a test for zero, and taking an open word is one addition.
-//
-// Every transition changes the low half of the 64-bit word, so a machine that can wait on 32 bits only (futex) may
-// wait on that half. CPU numbers are stored plus one; 0 is nobody.
+// CPU numbers are stored plus one; 0 is nobody. An open word has an epoch, and `wanted` when a panic waits for it: then
+// it is open to panics only. The owner is in the lowest bits, where one instruction compares it with zero, and an open
+// word is taken by one addition.
+// Every transition changes the low half of the 64-bit word. A machine that can wait on 32 bits only (futex) waits on
+// that.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -19,12 +19,12 @@
 
 namespace lastcpu {
 
-/// How far the holder has come. The order matters: from `dumping` on, every other CPU is to stop for good.
+/// How far the holder has come. Code compares phases: from `dumping` on, every other CPU is to stop for good.
 enum class phase : uint8_t {
   open,       // nobody holds the gate
-  trial,      // crash_kexec() looks for an image: may be released again
-  panicking,  // a panic: never opens again
-  offered,    // panicking, and offered to another CPU
+  trial,      // crash_kexec() looks for an image: the gate may be given back
+  panicking,  // a panic: the gate never opens again
+  offered,    // panicking, and the gate is offered to another CPU
   dumping,    // committed: this phase is the stop request
   jumping,    // the crash kernel is being started
 };
@@ -44,7 +44,7 @@ class gate_word {
   [[nodiscard]] constexpr bits_type bits() const noexcept { return bits_; }
   /// The holder, or no_cpu.
   [[nodiscard]] constexpr cpu_id owner() const noexcept { return static_cast<cpu_id>(get(owner_at, cpu_bits)) - 1; }
-  /// To whom it is offered, or no_cpu.
+  /// The CPU that it is offered to, or no_cpu.
   [[nodiscard]] constexpr cpu_id offered() const noexcept { return static_cast<cpu_id>(get(offered_at, cpu_bits)) - 1; }
   [[nodiscard]] constexpr lastcpu::phase phase() const noexcept {
     return static_cast<lastcpu::phase>(get(phase_at, phase_bits));
@@ -53,7 +53,7 @@ class gate_word {
   [[nodiscard]] constexpr bool is_open() const noexcept { return get(owner_at, cpu_bits) == 0; }
   /// Nobody holds it, and no panic waits for it.
   [[nodiscard]] constexpr bool is_open_to_trials() const noexcept { return get(owner_at, cpu_bits + 1) == 0; }
-  /// A panic waits for this trial to end. Without meaning once the hold is final.
+  /// A panic waits for this trial to end. Means nothing once the hold is final.
   [[nodiscard]] constexpr bool wanted() const noexcept { return get(wanted_at, 1) != 0; }
   [[nodiscard]] constexpr bool pending() const noexcept { return get(pending_at, 1) != 0; }
   [[nodiscard]] constexpr uint32_t step() const noexcept { return static_cast<uint32_t>(get(step_at, step_bits)); }
@@ -76,15 +76,16 @@ class gate_word {
   [[nodiscard]] constexpr gate_word with_pending(bool p) const noexcept { return with(pending_at, 1, p ? 1u : 0u); }
   [[nodiscard]] constexpr gate_word with_wanted() const noexcept { return with(wanted_at, 1, 1); }
   [[nodiscard]] constexpr gate_word with_step(uint32_t s) const noexcept { return with(step_at, step_bits, s); }
-  /// This open word, held by `c`: there is nothing to clear, so to add is to set. `wanted` stays.
+  /// This open word, held by `c`. Owner and phase are zero in it, so an addition sets them. `wanted` stays.
   [[nodiscard]] constexpr gate_word taken_by(cpu_id c, lastcpu::phase p) const noexcept {
     return gate_word{bits_ + static_cast<bits_type>(held(c, p))};
   }
-  /// This trial, as the panic that it becomes.
+  /// This trial, made a panic.
   [[nodiscard]] constexpr gate_word made_final() const noexcept {
     return with_phase(lastcpu::phase::panicking).with_pending(false);
   }
-  /// Nobody's, one epoch on. `wanted` stays: the panic that waits comes before a further trial.
+  /// The open word after this hold, in the next epoch. `wanted` stays: the panic that waits comes before a further
+  /// trial.
   [[nodiscard]] constexpr gate_word released() const noexcept {
     return gate_word{(bits_ + (bits_type{1} << epoch_at)) & (mask(epoch_bits) << epoch_at | mask(1) << wanted_at)};
   }
@@ -93,14 +94,14 @@ class gate_word {
   static constexpr unsigned phase_bits = 3;
   static constexpr unsigned step_bits = 6;
   static constexpr unsigned epoch_bits = sizeof(bits_type) * 8 - 2 * cpu_bits - phase_bits - 2 - step_bits;
-  /// As many CPUs as the owner field can name, the one without a number included.
+  /// How many CPUs the owner field can name, the one without a number included.
   static constexpr cpu_id cpu_capacity = (cpu_id{1} << cpu_bits) - 1;
 
  private:
   static constexpr unsigned owner_at = 0;
-  static constexpr unsigned wanted_at = owner_at + cpu_bits;  // is_open_to_trials(): next to the owner
+  static constexpr unsigned wanted_at = owner_at + cpu_bits;  // is_open_to_trials() tests it with the owner
   static constexpr unsigned phase_at = wanted_at + 1;
-  static constexpr unsigned pending_at = phase_at + phase_bits;  // is_trial_of(): all below and with it
+  static constexpr unsigned pending_at = phase_at + phase_bits;  // is_trial_of() compares all bits up to this one
   static constexpr unsigned step_at = pending_at + 1;
   static constexpr unsigned epoch_at = step_at + step_bits;
   static constexpr unsigned offered_at = epoch_at + epoch_bits;
@@ -113,8 +114,8 @@ class gate_word {
     return gate_word{(bits_ & ~(mask(width) << at)) | (value & mask(width)) << at};
   }
 
-  // Owner and phase as they are in the word, for a `c` below cpu_capacity; a larger one is in the phase as well, and in
-  // more than that: it is nobody's where the owner alone is compared.
+  // Owner and phase as they are in the word, for a `c` below cpu_capacity. A larger one spills into the bits above the
+  // owner; is_held_by(), which compares the owner alone, is then false of every word.
   [[nodiscard]] static constexpr uint64_t held(cpu_id c, lastcpu::phase p) noexcept {
     return uint64_t{c} + ((uint64_t{1} << owner_at) + (static_cast<uint64_t>(p) << phase_at));
   }
@@ -124,16 +125,16 @@ class gate_word {
 
 static_assert(sizeof(gate_word) == sizeof(uintptr_t), "lastcpu: the gate is one machine word");
 
-/// What a CPU that panics does next.
+/// What a CPU that panics does next: decide().
 enum class gate_move : uint8_t {
   take,  // nobody holds the gate
   mine,  // this CPU holds it
-  park,  // another CPU has committed: for good
-  want,  // another CPU holds it on trial: say that a panic waits
+  park,  // another CPU has committed: park for good
+  want,  // another CPU holds it on trial: set `wanted`, for a panic waits
   wait,  // another CPU holds it: wait for the word to change
 };
 
-/// What the word says to the CPU with this number. A stop handler acts on `park` alone: it has no panic to finish.
+/// What the CPU with this number does about the word. A stop handler acts on `park` alone: it has no panic to finish.
 [[nodiscard]] constexpr gate_move decide(gate_word seen, cpu_id number) noexcept {
   if (seen.is_open()) return gate_move::take;
   if (seen.is_held_by(number)) return gate_move::mine;

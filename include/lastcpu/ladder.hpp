@@ -2,9 +2,9 @@
 #pragma once
 // The ladder: what the owner of the gate does, in fixed steps, from the report to the crash kernel or the restart.
 //
-// Each step begins with one exchange on the gate word, so it runs at most once, whatever faults. A panic inside a step
-// goes on at the next one. Whatever can't be undone directly follows such an exchange.
-// Not here: who may go down (panic_cpu.hpp), and how a CPU comes here (crash_kexec.hpp, panic.hpp).
+// Guarantee: each step runs at most once, for it begins with one exchange on the gate word. A panic inside a step goes
+// on at the next one. Whatever can't be undone directly follows such an exchange, so that only the owner does it.
+// Not here: which CPU may go down (panic_cpu.hpp), and how it comes here (crash_kexec.hpp, panic.hpp).
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -17,14 +17,14 @@
 
 namespace lastcpu {
 
-/// Why there is no crash kernel. What crash_kexec() answers when it comes back; life goes on as before the call then.
+/// Why crash_kexec() returns and starts no crash kernel. Nothing has changed then.
 enum class kexec_outcome : uint8_t {
   no_image,        // none is loaded
   image_busy,      // it is being replaced right now
   image_corrupt,   // it is not what was loaded
   left_to_panic,   // Policy::crash_kexec_post_notifiers: only a panic starts the crash kernel
-  left_to_policy,  // Policy::on_oops() says: go on
-  held_by_other,   // another CPU is in it, and may dump this one, too; or a panic waits for the gate
+  left_to_policy,  // Policy::on_oops() answers oops_action::go_on
+  held_by_other,   // another CPU holds the gate, and may stop this one for its dump; or a panic waits for the gate
   not_the_owner,   // __crash_kexec() by a CPU that does not hold the gate
   unknown_cpu,     // this_cpu() is not below max_cpus
 };
@@ -35,7 +35,7 @@ enum class kexec_outcome : uint8_t {
   return static_cast<uint32_t>(o) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(o)] : "?";
 }
 
-/// One crash, for the report: message and registers belong together.
+/// One crash, for the report: message and registers are of the same crash.
 template <class Registers>
 struct crash_record {
   const char* message;
@@ -48,8 +48,8 @@ struct crash_record {
                                     : kexec_outcome::image_corrupt;
 }
 
-/// A thread's panic, an NMI's, and a fault in either: who comes once more has faulted in what the port does for a loser, and
-/// is a loser without it.
+/// How often a CPU may begin to panic before it waits without the port's help: once in a thread, once in an NMI, and
+/// once for a fault in either. A CPU that comes once more has faulted in what the port does for a loser.
 inline constexpr uint32_t descents_with_the_port = 3;
 
 template <class P, class Policy>
@@ -66,20 +66,28 @@ class ladder {
 
   constexpr ladder() noexcept = default;
 
-  /// All of it, for a panic. `me` is the owner's number, or P::max_cpus for the one without a number.
+  /// The whole ladder, for a panic. `me` is the owner's number, or P::max_cpus for the one without a number.
   [[noreturn, gnu::cold]] void go_down(cpu_id me, const crash_record<registers>& why) noexcept {
-    cpus.withdraw(me);
-    cpus.save_registers(me, why.registers);
-    if (begin(step::report, me))
-      Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
-    if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
+    look_for_an_image(me, why);
     go_on(me, why.registers);
   }
 
-  /// From the step before the commit on, for an owner that has looked for the image.
+  /// The ladder as far as the kernel's own words, after the stop. True when they are still to be said. Then comes finish().
+  [[nodiscard, gnu::cold]] bool go_to_the_words(cpu_id me, const crash_record<registers>& why) noexcept {
+    look_for_an_image(me, why);
+    stop_the_others(me, why.registers);
+    return begin(step::words, me);
+  }
+
+  /// The ladder from step::expect on, for an owner that has reserved an image or found none.
   [[noreturn, gnu::cold]] void go_on(cpu_id me, const registers* regs) noexcept {
     stop_the_others(me, regs);
-    check_the_image(me, step::check, step::check_again);
+    finish(me);
+  }
+
+  /// The ladder after the kernel's own words, for an owner that has stopped the others.
+  [[noreturn, gnu::cold]] void finish(cpu_id me) noexcept {
+    sum_up(me);
     if (image.held() == nullptr) without_an_image(me);
     if (image.held() != nullptr) start_the_image(me);
     if (begin(step::flush, me)) {
@@ -94,25 +102,14 @@ class ladder {
     park(me);
   }
 
-  /// For a machine that starts anew (the child of a fork): as if newly made. True when `inherited` is an image that
-  /// the new machine does not keep. No other CPU may be there yet.
-  [[nodiscard]] bool forget(typename P::image& inherited) noexcept {
-    gate.forget();
-    cpus.forget();
-    messages.forget();
-    detail::wipe_plain(report_);  // all zero: nobody has been asked to stop
-    detail::wipe_plain(nmi_registers);
-    return image.forget(inherited);
-  }
-
   panic_cpu<P> gate{};
   stop_cpus<P> cpus{};
   crash_image<P> image{};
   messages_type messages{};
-  registers nmi_registers{};  // of an NMI panic that is pending; the owner's
+  registers nmi_registers{};  // of a pending NMI panic; written on the CPU that holds the gate
 
  private:
-  // Who is told "not mine" has lost the gate: it parks.
+  // True when the caller runs the step. A CPU that does not hold the gate any more parks.
   [[nodiscard, gnu::noinline]] bool begin(step s, cpu_id me) noexcept {
     const step_outcome out = gate.begin_step(static_cast<uint32_t>(s), phase_needed_by(s), me);
     if (out == step_outcome::not_mine) [[unlikely]]
@@ -120,11 +117,19 @@ class ladder {
     return out == step_outcome::begun;
   }
 
-  // A park that faults again and again is left alone.
+  // Parks, or reads the gate for ever where P::park() has faulted again and again.
   [[noreturn]] void park(cpu_id me) noexcept {
     if (cpus.count_descent(me) < descents_with_the_port + step_count)
       for (;;) P::park();
     for (;;) (void)gate.read();
+  }
+
+  void look_for_an_image(cpu_id me, const crash_record<registers>& why) noexcept {
+    cpus.withdraw(me);
+    cpus.save_registers(me, why.registers);
+    if (begin(step::report, me))
+      Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
+    if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
   }
 
   void stop_the_others(cpu_id me, const registers* regs) noexcept {
@@ -134,16 +139,18 @@ class ladder {
     for (uint32_t i = 0; i < rung_count; ++i)
       if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i), me)) cpus.climb(me, i, Policy::rungs[i]);
     (void)begin(step::collect, me);
-    cpus.collect(me);  // once, also where a fault came between the two
+    cpus.collect(me);  // not only where the step begins here: a fault may have come between the two lines
+    check_the_image(me, step::check, step::check_again);
   }
 
-  // Behind the stop: nobody but a silent CPU can write to it any more. A check that faults gets one more chance.
+  // After the stop only a silent CPU can still write to the image. A check that a fault cuts off is made once more.
   [[gnu::noinline]] void check_the_image(cpu_id me, step first, step again) noexcept {
     if (image.is_reserved() && begin(first, me)) (void)image.check();
     if (image.is_reserved() && begin(again, me)) (void)image.check();
   }
 
-  // A reload that was under way at the crash may be complete by now: it is asked for once more, before all is given up.
+  // The way to the restart. It asks for an image once more: a reload that was under way at the crash may be complete
+  // now.
   void without_an_image(cpu_id me) noexcept {
     if (begin(step::notifiers, me)) {
       cpus.report_to(report_);
@@ -166,47 +173,81 @@ class ladder {
     if (begin(step::jump, me)) P::jump(*image.held());
   }
 
-  void save_notes(cpu_id me) noexcept {
-    save_note(me, me);
+  void save_notes([[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_save_note<P>) {
+      const cpu_id limit = detail::cpu_limit<P>();
+      for (uint32_t line = 0; line < lines; ++line)
+        if (cpu_note<registers> note; describe(line, limit, me, note)) P::save_note(*image.held(), note);
+    }
+  }
+
+  void sum_up([[maybe_unused]] cpu_id me) noexcept {
+    if constexpr (detail::has_summary<Policy, cpu_note<registers>>) {
+      if (begin(step::summary, me)) sum_up_the_rest(me);
+      if (summed_up_.load(order::relaxed) < lines && begin(step::summary_again, me)) sum_up_the_rest(me);
+    }
+  }
+
+  // Counts a line before it is said: after a fault in it, the next line is said.
+  void sum_up_the_rest(cpu_id me) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
-      if (cpu != me) save_note(cpu, me);
-    if (me != P::max_cpus) save_note(P::max_cpus, me);
-    save_spares();
-  }
-
-  void save_note([[maybe_unused]] cpu_id cpu, [[maybe_unused]] cpu_id me) noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      stop_state state = cpus.state_of(cpu, me);  // before the texts: of one that has answered by then they are whole
-      const bool stopped = cpu == me || (state >= stop_state::parked && state <= stop_state::forced);
-      const char* texts[3];
-      bool said = false, cut = false;
-      for (uint32_t c = 0; c < 3; ++c) {
-        const auto context = static_cast<panic_context>(c);
-        const message_state seen = messages.state(cpu, context);
-        texts[c] = messages.text(cpu, context, stopped, seen);
-        said |= seen != message_state::none;
-        cut |= seen == message_state::writing;
-      }
-      // One that came behind the collection, or that has no number, and had something to say: it may be running.
-      if (state == stop_state::absent && !said) return;
-      if (state == stop_state::absent) state = stop_state::silent;
-      hand_over({cpu < P::max_cpus ? cpu : no_cpu, state, cpu == me, stopped ? cpus.registers_of(cpu, me) : nullptr,
-                 texts[0], texts[1], texts[2], cut});
+    for (uint32_t line; (line = summed_up_.load(order::relaxed)) < lines;) {
+      summed_up_.store(line + 1, order::relaxed);
+      if (cpu_note<registers> note; describe(line, limit, me, note)) Policy::summary(note);
     }
   }
 
-  void save_spares() noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      for (uint32_t i = 0; i < messages_type::spares; ++i) {
-        bool cut = false;
-        const char* said = messages.spare(i, cut);
-        if (*said != '\0') hand_over({no_cpu, stop_state::silent, false, nullptr, said, "", "", cut});
-      }
-    }
+  // One for the owner, each other CPU, the CPU without a number, and each spare text of further ones.
+  static constexpr uint32_t lines = P::max_cpus + 2 + messages_type::spares;
+
+  // False when there is nothing to say in this line. CPUs are below `limit`.
+  [[nodiscard, gnu::noinline]] bool describe(uint32_t line, cpu_id limit, cpu_id me,
+                                             cpu_note<registers>& out) const noexcept {
+    if (line == 0) return describe_cpu(me, me, out);
+    if (line > P::max_cpus + 1) return describe_spare(line - P::max_cpus - 2, out);
+    const cpu_id cpu = line - 1;
+    return cpu != me && (cpu < limit || cpu == P::max_cpus) && describe_cpu(cpu, me, out);
   }
 
-  void hand_over(const cpu_note<registers>& note) noexcept { P::save_note(*image.held(), note); }
+  [[nodiscard]] bool describe_cpu(cpu_id cpu, cpu_id me, cpu_note<registers>& out) const noexcept {
+    stop_state state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
+    const bool stopped = cpu == me || (state >= stop_state::parked && state <= stop_state::forced);
+    const char* texts[3];
+    bool said = false, cut = false;
+    for (uint32_t c = 0; c < 3; ++c) {
+      const auto context = static_cast<panic_context>(c);
+      const message_state seen = messages.state(cpu, context);
+      texts[c] = messages.text(cpu, context, stopped, seen);
+      said |= seen != message_state::none;
+      cut |= seen == message_state::writing;
+    }
+    // A CPU that came online after the collection, or that has no number. With a message it may be running.
+    if (state == stop_state::absent && !said) return false;
+    if (state == stop_state::absent) state = stop_state::silent;
+    const registers* regs = stopped ? cpus.registers_of(cpu, me) : nullptr;
+    fill(out, cpu < P::max_cpus ? cpu : no_cpu, state, cpu == me, regs, texts, cut);
+    return true;
+  }
+
+  [[nodiscard]] bool describe_spare(uint32_t n, cpu_note<registers>& out) const noexcept {
+    bool cut = false;
+    const char* const texts[] = {messages.spare(n, cut), "", ""};
+    fill(out, no_cpu, stop_state::silent, false, nullptr, texts, cut);
+    return *texts[0] != '\0';
+  }
+
+  // Member by member: a copy could be a call of memcpy.
+  static void fill(cpu_note<registers>& out, cpu_id cpu, stop_state state, bool crashing, const registers* regs,
+                   const char* const (&texts)[3], bool cut) noexcept {
+    out.cpu = cpu;
+    out.state = state;
+    out.crashing = crashing;
+    out.registers = regs;
+    out.message = texts[0];
+    out.nmi_message = texts[1];
+    out.nested_message = texts[2];
+    out.cut_short = cut;
+  }
 
   void delay_restart() const noexcept {
     if (Policy::restart_delay_us == 0) return;
@@ -216,7 +257,9 @@ class ladder {
     } while (!wait.is_over());
   }
 
-  // For the notifiers; the owner's. Not on its stack: that may be an exception's, of 4 KiB.
+  // relaxed: only the owner's, which sees its own stores.
+  typename P::template atomic<uint32_t> summed_up_{};  // lines of the summary that are begun
+  // For the notifiers. A member, because it has a byte for each CPU and the stack may be an exception's, of 4 KiB.
   typename stop_cpus<P>::report_type report_{};
 };
 

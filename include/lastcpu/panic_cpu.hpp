@@ -2,10 +2,10 @@
 #pragma once
 // The gate: when several CPUs die at once, it decides which of them goes on.
 //
-// Guarantee: at most one CPU holds it. One compare-exchange on one word decides, and its result says everything the
-// caller may act on; nobody reads the word again to find out what the first read meant. Lock-free, no wait, no
-// allocation; thread, irq and NMI context alike. After Linux's panic_cpu, whose releases and nested claims it makes
-// explicit.
+// Guarantee: at most one CPU holds the gate. One compare-exchange on one word decides, and its result says everything
+// the caller may act on; nobody reads the word again to find out what the first read meant. Lock-free, no wait, no
+// allocation; thread, irq and NMI context alike. After Linux's panic_cpu; here a release and a nested claim have an
+// outcome of their own.
 // Not here: how losers stop (self_stop.hpp), how the others are stopped (stop_cpus.hpp).
 
 #include <lastcpu/detail/begin.hpp>
@@ -24,16 +24,16 @@ enum class hold : uint8_t {
 
 enum class claim_outcome : uint8_t {
   won,           // the caller holds the gate; if it held it on trial before, it now holds it for good
-  other,         // another CPU holds it, or it is kept for a panic that waits (holder(): no_cpu) and this claim is a
-                 // trial: stop yourself, or return if yours was a trial
-  mine_already,  // the caller held it before and interrupted or nested itself: nothing changed hands
+  other,         // another CPU holds it: after a final claim stop this CPU, after a trial return. A trial is told so as
+                 // well when the gate is open and a panic waits for it; holder() is no_cpu then
+  mine_already,  // the caller holds it already, from the code that it interrupted or that called it: nothing changed
   refused,       // this_cpu() is not below max_cpus: nothing changed
 };
 
-/// The answer of one claim and the word that it was read from.
+/// The outcome of one claim, and the word that it was decided on.
 struct [[nodiscard]] claim_result {
   claim_outcome outcome;
-  gate_word word;  // after the claim when won or pending was set, else what was seen
+  gate_word word;  // as the claim left it, where it changed the word; else as the claim saw it
 
   [[nodiscard]] constexpr bool won() const noexcept { return outcome == claim_outcome::won; }
   [[nodiscard]] constexpr cpu_id holder() const noexcept { return word.owner(); }
@@ -43,15 +43,16 @@ struct [[nodiscard]] claim_result {
 
 enum class release_outcome : uint8_t {
   released,       // open again; those who waited for it have been woken
-  panic_pending,  // an NMI panicked here meanwhile: the caller holds the gate for good and must go on as that panic
-  not_on_trial,   // the caller holds it for good: it can't be given back; nothing changed
-  not_mine,       // the caller does not hold it; nothing changed
+  panic_pending,  // an NMI panicked on this CPU meanwhile: the caller now holds the gate for good, and must go on as
+                  // that panic
+  not_on_trial,   // the caller holds it for good, and can't give it back: nothing changed
+  not_mine,       // the caller does not hold it: nothing changed
 };
 
 enum class step_outcome : uint8_t {
   begun,         // the caller runs the step
-  begun_before,  // it was begun before, or a later one has overtaken it: it must not be run
-  not_mine,      // the caller does not hold the gate; nothing changed
+  begun_before,  // this step or a later one was begun before: the caller must not run it
+  not_mine,      // the caller does not hold the gate: nothing changed
 };
 
 template <class P>
@@ -64,29 +65,35 @@ class panic_cpu {
 
   constexpr panic_cpu() noexcept = default;
 
-  /// Claims the gate for this CPU. Interrupts off, or the caller may not migrate; any context, but see
-  /// claim_from_nmi(). A final claim by the holder of a trial makes it final. A trial is refused while a panic waits.
-  /// (1) acquire on success and on failure: pairs with release (2), (3), so that the winner sees what the last holder
-  /// did, and a loser what the holder published before it committed.
+  /// Claims the gate for this CPU. Any context; an NMI handler calls claim_from_nmi().
+  /// - The caller must not migrate: interrupts or preemption off.
+  /// - A final claim by the holder of a trial makes the hold final.
+  /// - A trial does not get an open gate that a panic waits for.
+  /// (1) acquire on success and on failure: pairs with release (2), (3) and acq_rel (4). So the winner sees what the
+  /// last holder did, and a loser what the holder published before it committed.
   claim_result claim(hold wanted) noexcept { return claim(wanted, numbered<P::max_cpus>{P::this_cpu()}); }
 
-  /// The same for who passes its own number: this CPU's, or P::max_cpus for the one CPU without a number that panics
-  /// (panic.hpp).
+  /// The same for a caller that passes its own number: this CPU's, or P::max_cpus for the one CPU without a number that
+  /// panics (place.hpp).
   claim_result claim(hold wanted, cpu_id me) noexcept { return claim(wanted, numbered<P::max_cpus + 1>{me}); }
 
-  /// The final claim of an NMI handler. Where the interrupted code holds the gate on trial it can't be taken from
-  /// under it: the claim leaves `pending` (mine_already, word.pending()), and release() turns into the panic.
-  /// acq_rel: relaxed would do, one CPU writes and reads it; acquire for the case that it wins.
+  /// The final claim of an NMI handler. It does not take the gate away from interrupted code that holds it on trial: it
+  /// sets `pending` (the outcome is mine_already, with word.pending()), and release() then makes the hold final.
+  /// (5) acq_rel: pairs with release (2), for a claim that wins. For `pending` relaxed would do, since one CPU writes
+  /// and reads it.
   claim_result claim_from_nmi() noexcept { return claim_from_nmi(numbered<P::max_cpus>{P::this_cpu()}); }
   claim_result claim_from_nmi(cpu_id me) noexcept { return claim_from_nmi(numbered<P::max_cpus + 1>{me}); }
 
-  /// Gives a trial hold back, in one exchange: what an NMI on this CPU changed meanwhile is part of the decision.
-  /// (2) release: pairs with acquire (1). On failure relaxed: nobody publishes anything with what may have changed.
+  /// Gives a trial hold back, in one exchange, so that what an NMI on this CPU changed meanwhile is part of the
+  /// decision.
+  /// (2) release: pairs with acquire (1), (6) and acq_rel (5). relaxed before it and on failure: only `pending` and
+  /// `wanted` can have changed, and neither publishes anything.
   [[nodiscard]] release_outcome release() noexcept {
     const cpu_id me = P::this_cpu();
     uintptr_t bits = word_.load(order::relaxed);
     while (me < P::max_cpus && gate_word{bits}.is_trial_of(me)) {
-      if (!word_.compare_exchange(bits, gate_word{bits}.released().bits(), order::release, order::relaxed)) continue;
+      const gate_word next = gate_word{bits}.released();
+      if (!word_.compare_exchange(bits, next.bits(), order::release, order::relaxed)) continue;  // (2)
       P::wake(word_, wake_reason::handed_on);
       detail::trace<P>(trace_kind::released, me, 0);
       return release_outcome::released;
@@ -94,27 +101,28 @@ class panic_cpu {
     return stay(bits, me);
   }
 
-  /// For a panic that waits for the trial `seen` of another CPU: release() keeps the gate for a panic then, so that no
-  /// panic waits behind a second trial. False when the word is no longer `seen`; nothing changed then.
+  /// Says that a panic waits for the trial `seen` of another CPU: release() then opens the gate to panics only, so that
+  /// no panic waits behind a second trial. False when the word is no longer `seen`; nothing changed then.
   /// relaxed: it publishes nothing.
   [[nodiscard]] bool want(gate_word seen) noexcept {
     uintptr_t bits = seen.bits();
     return word_.compare_exchange(bits, seen.with_wanted().bits(), order::relaxed, order::relaxed);
   }
 
-  /// Asks every other CPU to stop for good: the phase becomes `dumping`, and that is the whole request. False when
-  /// this CPU does not hold the gate; nothing changed then. True as well when it was committed before.
+  /// Asks every other CPU to stop for good: the phase becomes `dumping`, and that is the whole request. False when this
+  /// CPU does not hold the gate; nothing changed then. True also when it has committed before.
   [[nodiscard]] bool commit() noexcept { return advance(0, phase::dumping, P::this_cpu()) != step_outcome::not_mine; }
 
-  /// Begins step `number` of the holder's work, with one exchange. `at_least` is the phase that the step needs, `me` the
-  /// caller's own number, as for claim().
+  /// Begins step `number` of the holder's work, with one exchange, which also brings the gate to the phase `at_least`.
+  /// `me` is the caller's own number, as for claim().
   [[nodiscard]] step_outcome begin_step(uint32_t number, lastcpu::phase at_least = phase::panicking,
                                         cpu_id me = P::this_cpu()) noexcept {
     if (number == 0 || number >= uint32_t{1} << gate_word::step_bits) return step_outcome::begun_before;
     return advance(number, at_least, me);
   }
 
-  /// The word as it is: one acquire load (pairs with (2), (3)). For decisions use one value, never two reads.
+  /// The word as it is. Decide on the value of one read, never of two.
+  /// (6) acquire: pairs with release (2), (3) and acq_rel (4).
   [[nodiscard]] gate_word read() const noexcept { return gate_word{word_.load(order::acquire)}; }
   [[nodiscard]] bool in_progress() const noexcept { return !read().is_open(); }
   [[nodiscard]] bool on_this_cpu() const noexcept { return read().is_held_by(P::this_cpu()); }
@@ -125,11 +133,9 @@ class panic_cpu {
     return !seen.is_held_by(P::this_cpu());
   }
 
-  /// For the owner, before it ends the machine: losers that slept through the commit park for good now.
+  /// For the owner, before it ends the machine: wakes the losers that slept through the commit, so that they park for
+  /// good.
   void wake_losers() const noexcept { P::wake(word_, wake_reason::ending); }
-
-  /// For a machine that starts anew (the child of a fork): open, as if never used. No other CPU may be there yet.
-  void forget() noexcept { word_.store(0, order::relaxed); }
 
   /// Sleeps while the word is `seen`; false once now() >= at.
   bool wait_while(gate_word seen, uint64_t at = no_deadline) const noexcept {
@@ -146,26 +152,26 @@ class panic_cpu {
   template <cpu_id Limit>
   [[gnu::always_inline]] claim_result claim(hold wanted, numbered<Limit> who) noexcept {
     const phase to = wanted == hold::final ? phase::panicking : phase::trial;
-    return claim_as<order::acquire>(
+    return claim_as<order::acquire>(  // (1)
         to, who, [this, wanted](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, wanted); });
   }
   template <cpu_id Limit>
   [[gnu::always_inline]] claim_result claim_from_nmi(numbered<Limit> who) noexcept {
-    return claim_as<order::acq_rel>(phase::panicking, who,
-                                    [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
+    return claim_as<order::acq_rel>(  // (5)
+        phase::panicking, who, [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
   }
 
-  // A plain read comes first: a loser does not pull the line away from the holder. `again` answers where this CPU is the
-  // holder.
+  // A plain read comes first, so that a loser does not pull the cache line away from the holder. `again` gives the
+  // answer where this CPU is the holder.
   template <order Success, cpu_id Limit, class Again>
   [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, numbered<Limit> who, Again again) noexcept {
     const cpu_id me = who.me;
-    uintptr_t bits = word_.load(order::acquire);
+    uintptr_t bits = word_.load(order::acquire);  // (1)
     if (me >= Limit) [[unlikely]]
       return {claim_outcome::refused, gate_word{bits}};
     while (to == phase::trial ? gate_word{bits}.is_open_to_trials() : gate_word{bits}.is_open()) {
       const gate_word next = gate_word{bits}.taken_by(me, to);
-      if (!word_.compare_exchange(bits, next.bits(), Success, order::acquire)) [[unlikely]]
+      if (!word_.compare_exchange(bits, next.bits(), Success, order::acquire)) [[unlikely]]  // (1)
         continue;
       detail::trace<P>(trace_kind::claim_won, me, static_cast<uint32_t>(to));
       return {claim_outcome::won, next};
@@ -176,12 +182,12 @@ class panic_cpu {
     return {claim_outcome::other, gate_word{bits}};
   }
 
-  // For the holder. Only an NMI on this CPU and `wanted` can change its word now. If the exchange fails, what it saw is
-  // looked at in its turn. The same holds for leave_pending() and stay().
+  // For the holder. Only an NMI on this CPU, and a panic that sets `wanted`, can change the word now. If the exchange
+  // fails, retry with the value it returned. The same holds for leave_pending() and stay().
   claim_result claim_again(uintptr_t bits, cpu_id me, hold wanted) noexcept {
     while (wanted == hold::final && gate_word{bits}.with_pending(false).is_trial_of(me)) {
       const gate_word next = gate_word{bits}.made_final();
-      if (!word_.compare_exchange(bits, next.bits(), order::acquire, order::acquire)) continue;
+      if (!word_.compare_exchange(bits, next.bits(), order::acquire, order::acquire)) continue;  // (1)
       detail::trace<P>(trace_kind::claim_won, me, static_cast<uint32_t>(phase::panicking));
       return {claim_outcome::won, next};
     }
@@ -191,19 +197,20 @@ class panic_cpu {
   claim_result leave_pending(uintptr_t bits, cpu_id me) noexcept {
     while (gate_word{bits}.is_trial_of(me)) {
       const gate_word next = gate_word{bits}.with_pending(true);
-      if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::acquire)) continue;
+      if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::acquire)) continue;  // (5)
       detail::trace<P>(trace_kind::pending_set, me, 0);
       return {claim_outcome::mine_already, next};
     }
     return {claim_outcome::mine_already, gate_word{bits}};
   }
 
-  // The release that opens nothing, out of the way of the one that does.
+  // What release() does when it does not open the gate: out of line, for it is rare.
+  // (3) release: pairs with acquire (1), (6). Who sees the hold final sees what its holder did on trial.
   [[gnu::cold, gnu::noinline]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
     if (!gate_word{bits}.is_held_by(me)) return release_outcome::not_mine;
     while (gate_word{bits}.phase() == phase::trial) {
       const gate_word next = gate_word{bits}.made_final();
-      if (!word_.compare_exchange(bits, next.bits(), order::release, order::relaxed)) continue;
+      if (!word_.compare_exchange(bits, next.bits(), order::release, order::relaxed)) continue;  // (3)
       P::wake(word_, wake_reason::handed_on);
       detail::trace<P>(trace_kind::pending_taken, me, 0);
       return release_outcome::panic_pending;
@@ -211,8 +218,9 @@ class panic_cpu {
     return release_outcome::not_on_trial;
   }
 
-  // (3) release: pairs with acquire (1) and read(): who sees `dumping` sees the report that was prepared before it.
-  // acquire as well: one step sees what the step before it left, also where another CPU ran that.
+  // (4) acq_rel: pairs with acquire (1), (6) and acq_rel (4). release: who sees `dumping` sees the report that was
+  // prepared before it. acquire: a step sees what the step before it left, also where another CPU ran that. relaxed
+  // before it and on failure: nothing but the word is read on what they return.
   step_outcome advance(uint32_t number, lastcpu::phase at_least, cpu_id me) noexcept {
     uintptr_t bits = word_.load(order::relaxed);
     for (;;) {
@@ -222,7 +230,7 @@ class panic_cpu {
       if (number != 0 && number <= seen.step()) return step_outcome::begun_before;
       if (number != 0) next = next.with_step(number);
       if (next.bits() == bits) return step_outcome::begun_before;
-      if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::relaxed)) continue;
+      if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::relaxed)) continue;  // (4)
       if (next.is_committed() && !seen.is_committed()) {
         detail::trace<P>(trace_kind::committed, me, 0);
         P::wake(word_, wake_reason::committed);

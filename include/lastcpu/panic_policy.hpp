@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What a kernel decides about its own end, and the fixed order of the steps.
+// What a kernel decides about a panic: how to stop the other CPUs, what to print, how to end.
 //
-// Derive from `panic_policy` and hide what you want different; every member is a constant or an empty function here.
-// The functions are steps: each is called at most once however deep panics nest, on the owner, with interrupts off.
-// A fault inside one goes on at the next.
+// Derive from `panic_policy` and hide the members that you want different; here each is a constant or an empty
+// function. The functions are steps of the ladder: each is called at most once, however deep panics nest, on the owner,
+// with interrupts off. A fault inside one goes on at the next step.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -17,48 +17,62 @@ namespace lastcpu {
 
 inline constexpr uint32_t max_rungs = 4;
 
-/// What a fault outside of any panic leads to.
-enum class oops_action : uint8_t {
-  dump,   // the crash kernel, if one is loaded; else life goes on
-  panic,  // the end
-  go_on,  // the context that faulted is ended, nothing more
+namespace detail {
+
+// Asked for by name: a policy without it costs no step.
+template <class Policy, class Note>
+concept has_summary = requires(const Note& n) {
+  { Policy::summary(n) }
+  noexcept;
 };
 
-/// The panic, for whoever prints it. Pointers are valid while the step runs.
+}  // namespace detail
+
+/// What a fault outside any panic leads to.
+enum class oops_action : uint8_t {
+  dump,   // the crash kernel is started if one is loaded; if not, as go_on
+  panic,  // a panic
+  go_on,  // the kernel ends the context that faulted, nothing more
+};
+
+/// The panic that Policy::report() prints. The pointers are valid while it runs.
 template <class Registers>
 struct panic_info {
   cpu_id cpu;                  // no_cpu: one without a number
   const char* message;         // never null
-  const Registers* registers;  // of the same crash; null where a panic inside another one has handed over none
+  const Registers* registers;  // of the same crash; null where a nested panic was given none
 };
 
 struct panic_policy {
-  /// The ways of asking another CPU to stop, in turn; each only for those that the last one has not reached. An array.
-  /// 20 ms for the interrupt: many times what a kernel keeps interrupts off for, and all that one loses which runs with
-  /// them off somewhere. A CPU that is asked by NMI a little early may hold a lock; that is all.
+  /// The ways of asking the other CPUs to stop, in turn; each is used for the CPUs that have not acknowledged before.
+  /// An array of one to four.
+  /// The interrupt has 20 ms: many times as long as a kernel keeps interrupts off, and no great loss where some CPU
+  /// keeps them off for ever. All that an NMI a little too early costs is that its CPU may hold a lock.
   static constexpr rung rungs[] = {{stop_how::irq, 20'000}, {stop_how::nmi, 1'000'000}};
 
-  /// Bytes kept of each message, the closing zero included. A CPU has three; with their marks these fill six lines of
-  /// the cache.
+  /// Bytes kept of each message, the terminating zero included. A CPU has three messages; with their marks they fill
+  /// six cache lines.
   static constexpr uint32_t message_bytes = 124;
 
-  /// Notifiers and message dump run before the crash kernel is started; an oops alone does not start it then. May be a
-  /// variable.
+  /// True: notifiers and message dump run before the crash kernel is started, and an oops alone does not start it. May
+  /// be a variable.
   static constexpr bool crash_kexec_post_notifiers = false;
 
-  /// What oops() does.
+  /// What crash_domain::oops() does.
   static oops_action on_oops() noexcept { return oops_action::dump; }
 
-  /// Without a crash kernel: restart after so long, or halt at once when false.
+  /// Without a crash kernel: restart after `restart_delay_us`, or, when false, halt at once.
   static constexpr bool restarts = true;
   static constexpr uint32_t restart_delay_us = 0;
 
   template <class Registers>
   static void report(const panic_info<Registers>&) noexcept {}
-  /// There is no crash kernel to start; `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called
-  /// once, when the last attempt has failed.
+  /// There is no crash kernel to start. `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called once,
+  /// when the last attempt has failed.
   template <class Outcome>
   static void no_crash_kernel(Outcome /*why*/) noexcept {}
+  // Optional: `template <class Note> static void summary(const Note&) noexcept`. Called after the stop of every crash, once
+  // for each CPU with its cpu_note, the crashing CPU first. After a fault in it, it goes on with the next CPU.
   template <class Report>
   static void notifiers(const Report&) noexcept {}
   template <class Messages>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// CPUs without a number. The first one that panics takes a place of its own, P::max_cpus, where the others have their
-// number, and goes down the same ladder behind the same gate.
+// CPUs that this_cpu() does not know. The first one that panics takes the place: it uses P::max_cpus as its number, and
+// goes down the same ladder behind the same gate. A CPU that finds the place taken keeps its message in a spare text.
 //
-// Guarantee: at most one CPU has the place at a time, told apart from the others by P::hardware_id(). It is kept to the
-// end of the machine, or until its CPU has been adopted. A further CPU has a spare text, each its own; one that comes again
-// is told that it has had it. Any context.
-// Without hardware_id() one such CPU can't be told from another: they take the place for their own.
+// Guarantee: at most one CPU has the place at a time. P::hardware_id() tells such CPUs apart. A CPU keeps the place to
+// the end of the machine, or until adopt_this_cpu() gives it a number. Each further CPU gets a spare text once. Any
+// context.
+// Without hardware_id() such CPUs can't be told apart: each takes the place for its own.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -23,8 +23,8 @@ class place {
  public:
   constexpr place() noexcept = default;
 
-  /// This CPU's number; P::max_cpus when it has none and holds the place; else no_cpu.
-  /// relaxed: what it looks for is its own store.
+  /// This CPU's number; P::max_cpus when it has none and has the place; else no_cpu.
+  /// relaxed: it looks for a store of its own.
   [[nodiscard]] cpu_id number() const noexcept {
     const cpu_id me = P::this_cpu();
     if (me < P::max_cpus) [[likely]]
@@ -33,17 +33,17 @@ class place {
   }
 
   /// Takes the place; false when another CPU has it.
-  /// relaxed, like all that follows: it publishes nothing, the gate orders what its holder does.
+  /// relaxed, here and below: the place publishes nothing; what its holder does is ordered by the gate.
   [[nodiscard]] bool take() noexcept {
     uintptr_t nobody = 0;
     return holder_.compare_exchange(nobody, word(), order::relaxed, order::relaxed);
   }
 
-  /// For the holder, when it has a number now.
+  /// Gives the place back. For a holder that was given a number.
   void leave() noexcept { holder_.store(0, order::relaxed); }
 
-  /// For a CPU that did not get the place: which spare text is its own. `Spares` when it has had one before, or all are
-  /// taken.
+  /// Takes a spare text, for a CPU that did not get the place: answers which one. `Spares` when this CPU has taken one
+  /// before, or none is left.
   [[nodiscard]] uint32_t take_spare() noexcept {
     for (uint32_t i = 0; i < Spares; ++i) {
       uintptr_t whose = 0;
@@ -53,14 +53,8 @@ class place {
     return Spares;
   }
 
-  /// For a machine that starts anew (the child of a fork). No other CPU may be there yet.
-  void forget() noexcept {
-    leave();
-    for (auto& s : spare_) s.store(0, order::relaxed);
-  }
-
  private:
-  // Who asks; never 0.
+  // What stands for this CPU in the words below; never 0, which is "nobody".
   [[nodiscard]] static uintptr_t word() noexcept {
     uintptr_t id = 1;
     if constexpr (detail::has_hardware_id<P>) id = uintptr_t{P::hardware_id()} + 1;

@@ -7,49 +7,50 @@
 // Every member must be callable in NMI context, must not allocate, lock or throw, and must be noexcept.
 //
 //   constant max_cpus             CPU numbers are 0 .. max_cpus-1
-//   this_cpu()                    the number of the CPU that asks; stable while interrupts are off. max_cpus or more:
-//                                 "I do not know this CPU"
-//   is_online(cpu)                may answer with what was true a moment ago; called with cpu < max_cpus only
+//   this_cpu()                    the number of the calling CPU; stable while interrupts are off. max_cpus or more: it
+//                                 has none
+//   is_online(cpu)                the answer may be out of date; called with cpu < max_cpus only
 //   atomic<T>                     the shared words, T = uint32_t and uintptr_t; `lastcpu::atomic` will do
-//   registers                     what is saved of a CPU: trivially copyable
-//   capture_registers(r)          those of the caller, where none were handed over
-//   irq_save() -> irq_state       interrupts off; hands out what irq_restore(state) wants back
+//   registers                     what is saved for a CPU: trivially copyable
+//   capture_registers(r)          stores those of the caller, for a crash that hands over none
+//   irq_save() -> irq_state       turns interrupts off; irq_restore(state) brings the earlier state back
 //   send_stop(cpus, how)          asks these CPUs to enter handle_stop_irq() (stop_how::irq) or handle_nmi()
-//                                 (stop_how::nmi); returns at once; all that was stored before it is visible to the
-//                                 handler that it causes (an x2APIC write needs a fence for that)
-//   wait_while(word, value, at)   sleeps while `word` holds `value`, as cheaply as the machine can; arms first, then
-//                                 compares; may return early for no reason; an NMI taken inside makes it compare
-//                                 again. False once now() >= at (`no_deadline`: never), true otherwise. Where now() may
-//                                 stand still it must come back now and then: lastcpu counts the rounds
+//                                 (stop_how::nmi). Returns at once. All that was stored before the call is visible to
+//                                 the handler that it causes (an x2APIC write needs a fence for that)
+//   wait_while(word, value, at)   sleeps while `word` holds `value`, as cheaply as the machine can. Arms the wake-up
+//                                 first, then compares; compares again after an NMI; may return early for no reason.
+//                                 False once now() >= at (`no_deadline`: never), true otherwise. Where now() may stand
+//                                 still it returns now and then: lastcpu counts the returns
 //   wake(word, why)               ends wait_while() on this word, on every CPU; empty where waiting is polling. At
-//                                 wake_reason::committed it may let losers sleep on until wake_reason::ending; on a
-//                                 machine that ends before that their hook does not run
-//   now(), ticks_per_second()     monotonic. A clock that stands still while interrupts are off costs time, no more
-//   make_resettable()             on a CPU that stops, after its registers are saved and before it says so: virtual-
-//                                 machine modes off, and the like. A stop NMI that interrupts it does it once more.
-//                                 The CPU may still win the gate later: do not take away what send_stop() needs
-//   park()                        end of the line for a stopped CPU; does not return
-//   image                         what describes a crash image: trivially copyable
-//   image_intact(image)           asked when the image is loaded and again when it is about to be started
-//   crash_shutdown(registers)     the winner's machine is made quiet, before the jump
-//   jump(image)                   starts the crash kernel; a return means that it could not
-//   emergency_restart(), halt()   last resorts; a return means "could not", and the next one is tried
+//                                 wake_reason::committed it may leave losers asleep until wake_reason::ending; if the
+//                                 machine ends before that, their hook does not run
+//   now(), ticks_per_second()     monotonic. A clock that stands still while interrupts are off only costs time
+//   make_resettable()             turns off what keeps a reset or a jump from working, virtual-machine modes above all.
+//                                 Called on a CPU that stops, after its registers are saved and before it acknowledges;
+//                                 once more when a stop NMI or a fault interrupts it. Must leave alone what send_stop()
+//                                 needs: the CPU may still win the gate
+//   park()                        the end of a stopped CPU; does not return
+//   image                         describes a crash image: trivially copyable
+//   image_intact(image)           whether it is what was loaded; asked when it is loaded and before it is started
+//   crash_shutdown(registers)     makes the machine quiet, on the owner, before the jump
+//   jump(image)                   starts the crash kernel; returns when it can't
+//   emergency_restart(), halt()   the last resorts; each returns when it can't
 //
 // Optional, found by name:
-//   cpu_limit()                   no CPU from this number on has ever been online (default max_cpus). Asked behind the commit:
-//                                 a CPU that comes online is below the answer, or sees the commit when it looks at the
-//                                 gate. Where stores may pass later loads that takes a fence on both sides, or, as on
-//                                 posix, an exchange on one word
-//   adopt_this_cpu()              a number for a CPU that panics before this_cpu() knows it, which answers it from then on;
+//   cpu_limit()                   no CPU from this number on has ever been online (default max_cpus). Asked after the
+//                                 commit. A CPU that comes online must be below the answer or see the commit when it
+//                                 looks at the gate. Where a store may pass a later load, this takes a fence on both
+//                                 sides or, as on posix, an exchange on one word on both
+//   adopt_this_cpu()              gives a CPU that panics without a number one, which this_cpu() answers from then on;
 //                                 max_cpus if none is left
-//   hardware_id()                 tells CPUs apart that have no number yet: the APIC id by cpuid, MPIDR. Without it lastcpu
-//                                 can't tell two such CPUs apart: when both panic, both run the ladder's steps, and one
-//                                 may restart while the other dumps; and where one owns the gate, another one without a
-//                                 number is not stopped
+//   hardware_id()                 tells CPUs without a number apart: the APIC id by cpuid, MPIDR. Without it, when two
+//                                 such CPUs panic, both run the ladder's steps, and one may restart while the other
+//                                 dumps; and while one of them owns the gate, another one is not stopped
 //   rounds_of_a_still_clock       how many waits in a row may end at the same now() (default 4,194,304)
-//   self_stop()                   compile-time override of the hook panic_smp_self_stop(); see self_stop.hpp
-//   save_note(image, cpu_note)    takes what is known of one CPU to where the crash kernel finds it; crashing CPU first
-//   trace(trace_event)            sees the timeline. Its `cpu` is max_cpus for the CPU without a number that panics
+//   self_stop()                   replaces the hook panic_smp_self_stop() at compile time; see self_stop.hpp
+//   save_note(image, cpu_note)    puts what is known about one CPU where the crash kernel finds it; called for the
+//                                 crashing CPU first
+//   trace(trace_event)            is told what happens. `cpu` is max_cpus for the CPU without a number that panics
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -63,8 +64,8 @@ namespace lastcpu {
 template <class P>
 concept platform = detail::has_all_members<P>;
 
-/// The same, but what is wrong is a compile error with one sentence for each member. Every primitive asks it; a port
-/// may ask it right behind its own definition: `static_assert(lastcpu::platform_checked<my_port>);`
+/// The same, but each wrong member is a compile error with a sentence. Every primitive asserts it; a port may do so
+/// right after its definition: `static_assert(lastcpu::platform_checked<my_port>);`
 template <class P>
 inline constexpr bool platform_checked = detail::platform_sentences<P>::said;
 

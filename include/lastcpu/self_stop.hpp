@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What a CPU does that lost the race, and the hook that a kernel may override for it.
+// How a CPU stops itself: a loser, which asked for the gate and may still get it, in wait_for_gate(); a CPU that is
+// asked to stop, in stop_for_good(). Interrupts off, thread or NMI context.
 //
-// The hook, link time: define, in one translation unit and not inline,
+// A loser that parks for good runs a hook, which a kernel defines in one translation unit, not inline:
 //
 //     extern "C" void panic_smp_self_stop() noexcept { ... }
 //
-// It runs when this CPU is to park for good: its registers are saved, the owner of the gate knows that it has stopped.
-// A port may leave a loser asleep at the commit (posix; x86_64 with a wake vector). The owner wakes it before it shuts the
-// machine down or flushes and restarts. What the owner does next may cut the hook off.
-// Interrupts off, thread or NMI context. It should not return; when it does, the CPU parks as if there were no hook.
-// Two definitions are a link error. A definition inside an archive is only found when something else pulls that member
-// in: LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() does, and makes a missing definition a link error. ELF only. An `inline`
-// definition, a misspelt name or a missing `extern "C"` go unnoticed (-Wmissing-declarations of gcc and
-// -Wmissing-prototypes of clang see the last two).
-// Relocate first if you link with lld as -nostdlib -static-pie, or add -Wl,--apply-dynamic-relocs.
-// The hook, compile time: a platform member `self_stop()` wins over the link-time hook. After Linux's weak
-// panic_smp_self_stop() and nmi_panic_self_stop().
+// Its registers are saved then, and the owner of the gate knows that it has stopped. The hook should not return; when
+// it does, the CPU parks as if there were none. A platform member `self_stop()` replaces the hook at compile time.
+// After Linux's weak panic_smp_self_stop() and nmi_panic_self_stop().
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -24,6 +17,16 @@
 #include <lastcpu/platform.hpp>
 #include <lastcpu/stop_cpus.hpp>
 
+/// The hook of a loser. A port may leave losers asleep at the commit (posix does, and x86_64 with a wake vector). A
+/// loser left asleep runs the hook only when the owner wakes it, before `crash_shutdown()` or before it flushes and
+/// restarts. The owner does not wait for the hook: it may end the machine before the hook is done, or before it runs.
+/// - Two definitions are a link error.
+/// - A definition inside an archive is found only when something else pulls that member in; see
+///   LASTCPU_REQUIRE_SELF_STOP_OVERRIDE() below.
+/// - An `inline` definition, a misspelt name or a missing `extern "C"` goes unnoticed. -Wmissing-declarations of gcc
+///   and -Wmissing-prototypes of clang warn of the last two.
+/// - ELF only. With lld and -nostdlib -static-pie, relocate before the first crash or link with
+///   -Wl,--apply-dynamic-relocs.
 extern "C" void panic_smp_self_stop() noexcept;
 
 namespace lastcpu {
@@ -36,8 +39,8 @@ extern "C" {
 
 }  // namespace detail
 
-/// Parks this CPU for good: the platform's self_stop(), or the link-time hook, and behind either P::park().
-/// Interrupts off; any context.
+/// Runs the hook (the platform's self_stop(), or the one of link time), then parks this CPU for good. Interrupts off;
+/// any context.
 template <class P>
 [[noreturn, gnu::cold]] void self_stop() noexcept {
   static_assert(platform_checked<P>);
@@ -51,6 +54,14 @@ template <class P>
   for (;;) P::park();
 }
 
+/// The same for a CPU with a record, which runs the hook once: not again where the hook faults or an NMI interrupts it,
+/// and not where stop_for_good() has ruled it out.
+template <class P>
+[[noreturn, gnu::cold]] void self_stop(stop_cpus<P>& cpus, cpu_id me) noexcept {
+  if (cpus.may_run_hook(me)) self_stop<P>();
+  for (;;) P::park();
+}
+
 namespace detail {
 
 // This CPU's number; no_cpu where it has none.
@@ -60,46 +71,43 @@ template <class P>
   return me < P::max_cpus ? me : no_cpu;
 }
 
-// The end of a loser: the hook, once, and behind it P::park().
-template <class P>
-[[noreturn, gnu::cold]] void park_as_loser(stop_cpus<P>& cpus, cpu_id me) noexcept {
-  if (cpus.may_run_hook(me)) self_stop<P>();
-  for (;;) P::park();
-}
-
 }  // namespace detail
 
-/// Everything a loser does: registers saved (`regs`, or its own where null), made resettable, acknowledged, parked
-/// resumably. It returns only as the new owner of a gate that was given back, and must then withdraw its
-/// acknowledgement before anything else; it parks for good once one read shows that another CPU has committed.
-/// Interrupts off, thread or NMI context (there it answers the stop request that can't reach it). `me` is this CPU's
-/// number, or P::max_cpus for the one without a number that panics; with neither a CPU can't own the gate, and parks for
-/// good at once.
+/// What a loser does: saves its registers (`regs`, or its own where null), becomes resettable, acknowledges its stop,
+/// and waits for the gate. Returns as the new owner once the gate was given back; the caller then withdraws the
+/// acknowledgement before anything else. Parks for good once one read shows that another CPU has committed.
+/// - Interrupts off, thread or NMI context. In NMI context no stop NMI can reach the CPU; it answers from here instead.
+/// - `me` is this CPU's number, or P::max_cpus for the CPU without a number that panics. Any other CPU can't own the
+///   gate and parks for good at once.
 template <class P>
-void stop_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs,
+void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs,
                    cpu_id me = detail::number_of_this_cpu<P>()) noexcept {
   if (me > P::max_cpus) self_stop<P>();
   cpus.save_registers(me, regs);
   cpus.make_resettable_once(me);
-  // An NMI panic that came between the answer and the wake for it.
+  // An NMI panic may have interrupted this CPU's acknowledge() between the store and the wake.
   if (cpus.acknowledged(me)) cpus.wake_for(me);
   for (;;) {
     const gate_word seen = gate.read();
-    // Behind the read: an NMI handler on this CPU may win the open gate, withdraw the answer and give the gate back. The
-    // word has changed then, wait_while() returns, and the answer is given again.
+    // Behind the read: an NMI handler on this CPU may win the open gate, withdraw the acknowledgement and give the gate
+    // back. The word has changed then, wait_while() returns, and the next round acknowledges again.
     cpus.acknowledge(me, stop_state::parked);
     const gate_move next = decide(seen, me);  // no switch: on Cortex-M23 it may be a call
     if (next == gate_move::mine || (next == gate_move::take && gate.claim(hold::final, me).won())) return;
-    if (next == gate_move::park) detail::park_as_loser(cpus, me);
+    if (next == gate_move::park) self_stop(cpus, me);
     if (next == gate_move::want) (void)gate.want(seen);
     if (next == gate_move::wait) gate.wait_while(seen);
   }
 }
 
-/// The same for who has faulted there again and again, with nothing of the port's but this_cpu() and the words: nothing is
-/// left that could fault. It reads the gate, for ever when another CPU has committed.
+/// The tag of a wait that calls nothing of the port's but its words.
+struct without_port_t {};
+inline constexpr without_port_t without_port{};
+
+/// The same for a CPU that has faulted in wait_for_gate() again and again. It only reads the gate and acknowledges, so
+/// nothing is left that could fault. When another CPU has committed it reads the gate for ever.
 template <class P>
-void watch_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, cpu_id me) noexcept {
+void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, cpu_id me, without_port_t) noexcept {
   for (;;) {
     const gate_word seen = gate.read();
     if (seen.is_held_by(me)) return;
@@ -108,18 +116,19 @@ void watch_as_loser(panic_cpu<P>& gate, stop_cpus<P>& cpus, cpu_id me) noexcept 
   }
 }
 
-/// Everything a stop handler does on a CPU that is asked to stop. Does not return. The hook runs on losers alone.
+/// What a stop handler does on a CPU that is asked to stop: saves the registers, becomes resettable, acknowledges,
+/// parks. Does not return. Where it has interrupted a loser that waits, it ends that wait instead, and runs the hook.
 template <class P>
-[[noreturn, gnu::cold]] void stop_as_asked(stop_cpus<P>& cpus, const typename P::registers& regs, stop_state how,
+[[noreturn, gnu::cold]] void stop_for_good(stop_cpus<P>& cpus, const typename P::registers& regs, stop_state how,
                                            cpu_id me = detail::number_of_this_cpu<P>()) noexcept {
-  while (me > P::max_cpus) P::park();  // it has no record, and must not run on into the crash kernel
-  if (cpus.acknowledged(me)) {  // it interrupted the loser's wait, or came between its answer and the wake for it
+  while (me > P::max_cpus) P::park();  // it has no record, but must not run on into the crash kernel
+  if (cpus.acknowledged(me)) {  // it has stopped already: interrupted in a wait, or in acknowledge() before the wake
     cpus.wake_for(me);
-    detail::park_as_loser(cpus, me);
+    self_stop(cpus, me);
   }
   cpus.save_registers(me, &regs);
   cpus.make_resettable_once(me);
-  (void)cpus.may_run_hook(me);  // it is a loser's: a further NMI here, behind the answer, does not run it either
+  (void)cpus.may_run_hook(me);  // a bystander runs no hook, nor does an NMI that comes behind its acknowledgement
   detail::trace<P>(trace_kind::parked, me, 0);
   cpus.acknowledge(me, how);
   for (;;) P::park();

@@ -10,25 +10,28 @@
 
 namespace lastcpu {
 
-/// The owner's work in its order. A nested panic goes on behind the step that was begun last.
+/// The owner's work, in order. A nested panic goes on after the step that was begun last.
 enum class step : uint32_t {
   none,
   report,     // Policy::report
   image,      // reserve the crash image
-  expect,     // the stop report says "silent" of everybody
-  commit,     // ask every other CPU to stop
-  registers,  // the owner's own
-  rung_0,     // the ways of asking, in turn
+  expect,     // set the stop report to `silent` for every other CPU
+  commit,     // the gate is `dumping`: every other CPU is asked to stop
+  registers,  // save the owner's own
+  rung_0,     // Policy::rungs, in turn
   rung_1,
   rung_2,
   rung_3,
   collect,           // the stop report is complete
-  check,             // check the reserved image, and take it
+  check,             // check the reserved image, and claim it
   check_again,       // the same, where a fault has cut the check off
-  notifiers,         // Policy::notifiers; not with an image, but for crash_kexec_post_notifiers
+  words,             // the kernel prints in its own words, between panic_begin() and panic_end()
+  summary,           // Policy::summary for every CPU, where there is one
+  summary_again,     // the CPUs that are left, where a fault has cut it off
+  notifiers,         // Policy::notifiers, where no image is claimed
   message_dump,      // Policy::message_dump, likewise
-  late_image,        // reserve it where it was not to be had before
-  late_check,        // check that one, and take it
+  late_image,        // reserve an image that could not be reserved before, or had to wait for the notifiers
+  late_check,        // check that one, and claim it
   late_check_again,  // the same, where a fault has cut the check off
   no_kernel,         // Policy::no_crash_kernel
   notes,             // P::save_note for every CPU
@@ -43,17 +46,18 @@ enum class step : uint32_t {
 inline constexpr uint32_t step_count = static_cast<uint32_t>(step::halt) + 1;
 static_assert(step_count <= uint32_t{1} << gate_word::step_bits);
 
-/// The gate is brought to this phase by the exchange that begins the step.
+/// The phase that the exchange which begins the step brings the gate to.
 [[nodiscard]] constexpr phase phase_needed_by(step s) noexcept {
   return s == step::jump ? phase::jumping : s >= step::commit ? phase::dumping : phase::panicking;
 }
 
 [[nodiscard]] constexpr const char* to_string(step s) noexcept {
   constexpr const char* names[step_count] = {
-      "none",         "report",     "image",      "expect",           "commit",    "registers",   "rung 0",
-      "rung 1",       "rung 2",     "rung 3",     "collect",          "check",     "check again", "notifiers",
-      "message dump", "late image", "late check", "late check again", "no kernel", "notes",       "crash shutdown",
-      "jump",         "flush",      "delay",      "restart",          "halt"};
+      "none",      "report",        "image",          "expect",       "commit",     "registers",   "rung 0",
+      "rung 1",    "rung 2",        "rung 3",         "collect",      "check",      "check again", "words",
+      "summary",   "summary again", "notifiers",      "message dump", "late image", "late check",  "late check again",
+      "no kernel", "notes",         "crash shutdown", "jump",         "flush",      "delay",       "restart",
+      "halt"};
   return static_cast<uint32_t>(s) < step_count ? names[static_cast<uint32_t>(s)] : "?";
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What came of stopping the others, as a value: for each CPU how it was stopped, and whether its registers were saved.
-// After Xen and arm64, which name the missing CPUs, and a request on the Linux lists to know how each was stopped.
+// The result of stopping the other CPUs, as a value: how each one was stopped, and whether its registers were saved.
+// After Xen and arm64, which name the missing CPUs, and a request on the Linux lists to tell how each was stopped.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -12,9 +12,9 @@
 namespace lastcpu {
 
 enum class stop_status : uint8_t {
-  none,             // nobody has been asked to stop
-  stopped,          // every other online CPU has answered
-  some_silent,      // state() names those that have not
+  none,             // the report is not complete, or no CPU was asked to stop
+  stopped,          // every other online CPU has acknowledged its stop
+  some_silent,      // state() is `silent` for those that have not
   not_the_arbiter,  // the caller has not committed the gate: nothing was done
 };
 
@@ -35,7 +35,7 @@ class stop_report {
   [[nodiscard]] constexpr stop_state state(cpu_id cpu) const noexcept {
     return cpu < N ? static_cast<stop_state>(entries_[cpu] & state_mask) : stop_state::absent;
   }
-  /// The CPU's registers were saved whole, by itself.
+  /// The CPU has saved its registers, and they are whole.
   [[nodiscard]] constexpr bool registers_valid(cpu_id cpu) const noexcept {
     return cpu < N && (entries_[cpu] & valid_bit) != 0;
   }

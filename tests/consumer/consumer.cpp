@@ -3,4 +3,6 @@
 
 #include <cstdio>
 
-int main() { std::puts(lastcpu::version_string); }
+int main() {
+  std::puts(lastcpu::version_string);
+}

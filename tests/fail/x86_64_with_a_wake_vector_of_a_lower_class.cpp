@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: lastcpu x86_64: wake_vector must be of the highest class
+// expect: lastcpu x86_64: wake_vector is optional, but must be a constant of the highest class, 0xf0 to 0xfe
 #include <lastcpu/lastcpu.hpp>
 #include <lastcpu/platform/x86_64.hpp>
 

@@ -17,11 +17,21 @@ struct port : lastcpu::x86_64<port> {
 
 constinit lastcpu::crash_domain<port> machine;
 
-void on_oops(const port::registers& r) { (void)machine.crash_kexec(&r, "oops"); }
-void on_nmi(const port::registers& r) { machine.handle_nmi(r); }
-void on_stop_irq(const port::registers& r) { machine.handle_stop_irq(r); }
+void on_oops(const port::registers& r) {
+  (void)machine.crash_kexec(&r, "oops");
+}
+void on_nmi(const port::registers& r) {
+  machine.handle_nmi(r);
+}
+void on_stop_irq(const port::registers& r) {
+  machine.handle_stop_irq(r);
+}
 
 #ifdef WHOLE
-void die(const char* why) { machine.panic(why); }
-void on_hard_lockup(const port::registers& r) { machine.nmi_panic("lockup", r); }
+void die(const char* why) {
+  machine.panic(why);
+}
+void on_hard_lockup(const port::registers& r) {
+  machine.nmi_panic("lockup", r);
+}
 #endif

@@ -14,11 +14,11 @@ INCLUDE = HERE.parents[1] / "include"
 FLAGS = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
          "-mno-red-zone", "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", "-fno-stack-protector",
          "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-Os")
-DIGEST = re.compile(r"lastcpu::x86::(xxh64|image_intact|detail::rotate)")
+DIGEST = re.compile(r"lastcpu::kexec::(xxh64|image_intact|detail::rotate)")
 REGISTERS = 168
 TEXTS = 3 * 124
 
-BUDGET = {"text": 7936, "whole": 8704, "digest": 2304}  # bytes
+BUDGET = {"text": 8192, "whole": 9216, "digest": 2304}  # bytes
 RAM_PER_CPU = 64  # beside the saved registers and the texts
 MANY_CPUS = 4096
 STACK_FRAME = 1024  # bytes, the largest with so many CPUs; the stack of an exception may have 4096

@@ -39,9 +39,11 @@ PROGRAMS = {
     "whole_options": [],
     "whole_large": [HOOK],
     "whole_x86_64": [HOOK],
+    "whole_kexec": [],
     "explicit_instantiation": [HOOK],
 }
 PROGRAMS_ELSEWHERE = ("whole", "whole_large")
+PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
 
 def headers() -> list:
@@ -160,7 +162,10 @@ def program_cells(compilers: list) -> list:
 
 def cells_elsewhere(clang: str) -> list:
     cells = []
-    for machine, optimization, name in itertools.product(MACHINES, OPTIMIZATIONS_ELSEWHERE, PROGRAMS_ELSEWHERE):
+    programs = PROGRAMS_ELSEWHERE + PROGRAMS_OF_64_BITS_ELSEWHERE
+    for machine, optimization, name in itertools.product(MACHINES, OPTIMIZATIONS_ELSEWHERE, programs):
+        if name in PROGRAMS_OF_64_BITS_ELSEWHERE and machine.name not in ("aarch64", "riscv64"):
+            continue
         for compiler, command in machine.compilers([clang]):
             output = output_name(compiler, optimization, name, f"-{machine.name}")
             made = Step((*command, *FLAGS_ELSEWHERE, optimization, "-I", str(matrix.INCLUDE), "-c",

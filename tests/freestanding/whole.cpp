@@ -14,17 +14,33 @@ template class lastcpu::panic_messages<archetype, lastcpu::panic_policy::message
 template class lastcpu::stop_cpus<archetype>;
 
 extern "C" {
-[[noreturn]] void kernel_panic(const char* message, const archetype::registers* regs) { machine.panic(message, regs); }
-void kernel_nmi_panic(const char* message, const archetype::registers& regs) { machine.nmi_panic(message, regs); }
-void kernel_nmi(const archetype::registers& regs) { machine.handle_nmi(regs); }
-void kernel_stop_irq(const archetype::registers& regs) { machine.handle_stop_irq(regs); }
-lastcpu::kexec_outcome kernel_oops(const archetype::registers* regs) { return machine.crash_kexec(regs); }
-lastcpu::kexec_outcome kernel_kexec(const archetype::registers* regs) { return machine.__crash_kexec(regs); }
-uint32_t kernel_stop_others() { return machine.stop_others().count(lastcpu::stop_state::silent); }
+[[noreturn]] void kernel_panic(const char* message, const archetype::registers* regs) {
+  machine.panic(message, regs);
+}
+void kernel_nmi_panic(const char* message, const archetype::registers& regs) {
+  machine.nmi_panic(message, regs);
+}
+void kernel_nmi(const archetype::registers& regs) {
+  machine.handle_nmi(regs);
+}
+void kernel_stop_irq(const archetype::registers& regs) {
+  machine.handle_stop_irq(regs);
+}
+lastcpu::kexec_outcome kernel_oops(const archetype::registers* regs) {
+  return machine.crash_kexec(regs);
+}
+lastcpu::kexec_outcome kernel_kexec(const archetype::registers* regs) {
+  return machine.__crash_kexec(regs);
+}
+uint32_t kernel_stop_others() {
+  return machine.stop_others().count(lastcpu::stop_state::silent);
+}
 lastcpu::load_outcome kernel_load(const archetype::image& img, archetype::image* old) {
   return machine.image().load(img, old);
 }
-lastcpu::unload_outcome kernel_unload(archetype::image* old) { return machine.image().unload(old); }
+lastcpu::unload_outcome kernel_unload(archetype::image* old) {
+  return machine.image().unload(old);
+}
 lastcpu::message_state kernel_message(lastcpu::cpu_id cpu) {
   return machine.messages().state(cpu, lastcpu::panic_context::normal);
 }

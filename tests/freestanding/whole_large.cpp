@@ -37,4 +37,6 @@ template class lastcpu::panic_cpu<port>;
 template class lastcpu::panic_messages<port, lastcpu::panic_policy::message_bytes>;
 template class lastcpu::stop_cpus<port>;
 
-uint32_t silent_cpus() { return machine.stop_others().count(lastcpu::stop_state::silent); }
+uint32_t silent_cpus() {
+  return machine.stop_others().count(lastcpu::stop_state::silent);
+}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // Everything that bare x86-64 has, with both digests and the loader: no copy may become a call of memcpy or memset.
+#include <lastcpu/kexec/sha256.hpp>
 #include <lastcpu/lastcpu.hpp>
 #include <lastcpu/platform/x86_64.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
-#include <lastcpu/platform/x86_64/sha256.hpp>
 
+namespace kexec = lastcpu::kexec;
 namespace x86 = lastcpu::x86;
 
 lastcpu::cpu_id asks = 0;
@@ -24,12 +25,12 @@ struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
   static volatile void* io_apic(uint32_t) noexcept { return nullptr; }
   static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
 };
-using port = port_with<x86::sha256>;
+using port = port_with<kexec::sha256>;
 
 constinit lastcpu::crash_domain<port> machine;
 
 template class lastcpu::crash_domain<port>;
-template class lastcpu::crash_domain<port_with<x86::xxh64>>;
+template class lastcpu::crash_domain<port_with<kexec::xxh64>>;
 template struct x86::lapic<x86::lapic_bus<port>>;
 
 void handle(const x86::registers& regs) {
@@ -39,9 +40,9 @@ void handle(const x86::registers& regs) {
   port::handlers::machine_check(machine, regs);
 }
 
-x86::load_error load(const x86::crash_region& region, const unsigned char* file, uint64_t bytes,
-                     x86::crash_image_record& out) {
+kexec::load_error load(const kexec::crash_region& region, const unsigned char* file, uint64_t bytes,
+                       kexec::crash_image_record& out) {
   const x86::load_options options{};
-  const x86::load_error wrong = x86::load_crash_kernel<x86::sha256>(region, file, bytes, options, out);
-  return wrong == x86::load_error::none ? x86::load_crash_kernel<>(region, file, bytes, options, out) : wrong;
+  const kexec::load_error wrong = x86::load_crash_kernel<kexec::sha256>(region, file, bytes, options, out);
+  return wrong == kexec::load_error::none ? x86::load_crash_kernel<>(region, file, bytes, options, out) : wrong;
 }

@@ -22,6 +22,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using lastcpu::test::bytes;
 using lastcpu::test::reserved_memory;
@@ -142,7 +143,7 @@ void load_and_judge(const bytes& file, bool flat) {
   crash_image_record record{};
   load_options options = reserved_memory::options();
   options.flat = flat;
-  detail::control_layout layout{};
+  lastcpu::x86::detail::control_layout layout{};
   LASTCPU_FUZZ_EXPECT(layout.place(reserved_memory::size, options, false));
   const auto want = flat ? acceptable_flat(file, layout.stack) : acceptable_elf(file, layout.stack);
 

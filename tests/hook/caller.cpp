@@ -4,4 +4,6 @@
 
 #include <lastcpu/self_stop.hpp>
 
-int main() { lastcpu::self_stop<probe>(); }
+int main() {
+  lastcpu::self_stop<probe>();
+}

@@ -11,4 +11,6 @@ struct own_stop : probe {
   }
 };
 
-int main() { lastcpu::self_stop<own_stop>(); }
+int main() {
+  lastcpu::self_stop<own_stop>();
+}

@@ -13,7 +13,9 @@ struct two_cpus : probe {
 static constinit lastcpu::crash_domain<two_cpus> machine;
 
 int main() {
-  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::final).won() || !lastcpu::detail::inside::of(machine).gate.commit()) leave(1);
+  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::final).won() ||
+      !lastcpu::detail::inside::of(machine).gate.commit())
+    leave(1);
   two_cpus::current = 0;
   machine.panic("too late");
 }

@@ -9,4 +9,6 @@ extern "C" void panic_smp_self_stop() noexcept {
   leave(11);
 }
 
-int main() { lastcpu::self_stop<probe>(); }
+int main() {
+  lastcpu::self_stop<probe>();
+}

@@ -6,4 +6,6 @@
 
 LASTCPU_REQUIRE_SELF_STOP_OVERRIDE();
 
-int main() { lastcpu::self_stop<probe>(); }
+int main() {
+  lastcpu::self_stop<probe>();
+}

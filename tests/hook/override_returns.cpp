@@ -3,4 +3,6 @@
 
 #include <lastcpu/self_stop.hpp>
 
-extern "C" void panic_smp_self_stop() noexcept { say("override, then "); }
+extern "C" void panic_smp_self_stop() noexcept {
+  say("override, then ");
+}

@@ -31,7 +31,7 @@ struct stop_machine : model::scenario {
   void stop_if_asked(cpu_id me, stop_state how) {
     const gate_word seen = gate.read();
     if (!seen.is_committed() || seen.owner() == me) return;
-    stop_as_asked(others, registers{me + 10}, how);
+    stop_for_good(others, registers{me + 10}, how);
   }
   bool claim_and_commit() {
     if (!gate.claim(hold::final).won()) return false;
@@ -267,7 +267,7 @@ struct two_arbiters : stop_machine<N> {
     (void)P::irq_save();
     if (!this->claim_and_commit()) {
       const registers r{me + 10};
-      stop_as_loser(this->gate, this->others, &r);
+      wait_for_gate(this->gate, this->others, &r);
       require(false, "promise 1: a gate that was never given back is won");
     }
     const auto first = this->others.stop_others(this->gate, stop_machine<N>::nmi_only);
@@ -298,7 +298,7 @@ struct loses_again_in_nmi : two_arbiters<2> {
   void nmi(cpu_id me, interrupt which) override {
     if (which != interrupt::injected_nmi) return two_arbiters<2>::nmi(me, which);
     const registers r{me + 10};
-    if (gate.on_other_cpu()) stop_as_loser(gate, others, &r);
+    if (gate.on_other_cpu()) wait_for_gate(gate, others, &r);
   }
 };
 TEST(regression, nmi_panic_between_an_answer_and_its_wake_leaves_the_owner_waiting) {
@@ -314,13 +314,13 @@ struct parked_for_good : stop_machine<2> {
       (void)gate.commit();
       return;
     }
-    stop_as_loser(gate, others, &r);
+    wait_for_gate(gate, others, &r);
   }
   void finish(ending, cpu_id) override {
     require(state_of(0).parked != state_of(1).parked, "promise 3: a loser is not parked for good");
   }
 };
-TEST(stop_as_loser, parks_for_good_once_another_cpu_has_committed) {
+TEST(wait_for_gate, parks_for_good_once_another_cpu_has_committed) {
   expect_complete<parked_for_good>("2 CPUs");
 }
 
@@ -329,10 +329,10 @@ struct never_committed : stop_machine<2> {
   bool may_sleep() const override { return true; }
   void run(cpu_id me) override {
     const registers r{me + 10};
-    if (!gate.claim(hold::final).won()) stop_as_loser(gate, others, &r);
+    if (!gate.claim(hold::final).won()) wait_for_gate(gate, others, &r);
   }
 };
-TEST(stop_as_loser, sleeps_while_another_cpu_holds_the_gate) {
+TEST(wait_for_gate, sleeps_while_another_cpu_holds_the_gate) {
   expect_complete<never_committed>("2 CPUs", {.livelock = true});
 }
 
@@ -347,7 +347,7 @@ struct resumed : stop_machine<N> {
       if (this->gate.claim(hold::trial).won()) (void)this->gate.release();
       return;
     }
-    if (!this->gate.claim(hold::final).won()) stop_as_loser(this->gate, this->others, &r);
+    if (!this->gate.claim(hold::final).won()) wait_for_gate(this->gate, this->others, &r);
     this->others.withdraw(me);
     require(model::note(0)++ == 0, "promise 1: two winners");
     require(this->gate.commit(), "the owner can't commit");
@@ -372,7 +372,7 @@ struct answer_taken_back : stop_machine<2> {
     if (me == 0 && gate.claim(hold::trial).won()) (void)gate.release();
     if (!gate.claim(hold::final).won()) {
       const registers r{me + 10};
-      stop_as_loser(gate, others, &r);
+      wait_for_gate(gate, others, &r);
       others.withdraw(me);
     }
     require(gate.commit(), "the owner can't commit");
@@ -387,7 +387,7 @@ struct answer_taken_back : stop_machine<2> {
   }
   void finish(ending how, cpu_id) override { require(how == ending::jumped, "promise 2: nobody finishes the job"); }
 };
-TEST(stop_as_loser, gives_an_answer_again_that_was_taken_back) {
+TEST(wait_for_gate, gives_an_answer_again_that_was_taken_back) {
   expect_complete<answer_taken_back>("2 CPUs, 1 NMI on the loser", {.nmis = 1, .nmi_cpus = 2});
 }
 

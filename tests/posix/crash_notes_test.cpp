@@ -91,7 +91,8 @@ TEST(crash_notes, a_long_text_is_cut_and_ended) {
 TEST(crash_notes, each_text_has_room_for_127_characters) {
   const notes_file file;
   const std::string longest(127, 'x');
-  write_note(file.fd(), {0, stop_state::running, true, nullptr, longest.c_str(), longest.c_str(), longest.c_str(), false});
+  write_note(file.fd(),
+             {0, stop_state::running, true, nullptr, longest.c_str(), longest.c_str(), longest.c_str(), false});
   crash_note_record r{};
   ASSERT_TRUE(read_crash_note(file.fd(), true, r));
   EXPECT_EQ(r.message, longest);

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 namespace {
 
 using namespace posix_test;
@@ -144,6 +146,43 @@ TEST(fork, closes_the_parents_image_in_the_child_only) {
     const int status = fork_and_wait([] { must(open_fds() == expected, "no file of the parent's image is left"); });
     must(WIFEXITED(status) && WEXITSTATUS(status) == 0, "as the child says");
     must(posix_detail::program_intact(image), "the parent has its image");
+  });
+  EXPECT_TRUE(o.succeeded()) << o;
+}
+
+TEST(fork, closes_an_image_that_a_crash_in_the_parent_has_reserved_or_claimed) {
+  for (const bool claimed : {false, true}) {
+    const outcome o = in_child([claimed] {
+      boot(parent);
+      const cpu_guard cpu(0);
+      static int expected;
+      expected = open_fds();
+      (void)load_capture(parent);
+      must(parent.image().reserve() == image_outcome::reserved, "it is there");
+      if (claimed) must(parent.image().check(), "it is whole");
+      const int status = fork_and_wait([] {
+        must(open_fds() == expected, "no file of the parent's image is left");
+        must(parent.image().reserve() == image_outcome::none, "the slot is empty");
+      });
+      must(WIFEXITED(status) && WEXITSTATUS(status) == 0, "as the child says");
+      must(parent.image().is_reserved() != claimed, "the parent has its image");
+    });
+    EXPECT_TRUE(o.succeeded()) << o;
+  }
+}
+
+TEST(fork, leaves_no_byte_of_the_parents_crash_in_the_child) {
+  const outcome o = in_child([] {
+    boot(parent);
+    const cpu_guard cpu(0);
+    (void)load_capture(parent);
+    panic_in_another_thread();
+    const int status = fork_and_wait([] {
+      const auto* bytes = reinterpret_cast<const unsigned char*>(&parent);
+      must(std::all_of(bytes, bytes + sizeof parent, [](unsigned char b) { return b == 0; }), "all zeros");
+    });
+    must(WIFEXITED(status) && WEXITSTATUS(status) == 0, "as the child says");
+    must(parent.gate().in_progress(), "the parent's crash goes on");
   });
   EXPECT_TRUE(o.succeeded()) << o;
 }

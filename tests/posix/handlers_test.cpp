@@ -73,9 +73,7 @@ TEST(handlers, of_the_stop_let_in_the_faults_that_their_thread_has_masked) {
   const auto o = in_child([] {
     boot(the_machine<>);
     const cpu_guard cpu(0);
-    posix_detail::machine.stop = [](void*, const posix_registers& regs, bool) noexcept {
-      on_nmi(regs);
-    };
+    posix_detail::machine.stop = [](void*, const posix_registers& regs, bool) noexcept { on_nmi(regs); };
     const uint64_t faults = bit(SIGSEGV) | bit(SIGABRT);
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &faults, nullptr, sizeof faults);
     send_myself(SIGUSR2);

@@ -134,7 +134,8 @@ TEST(posix, an_nmi_panic_on_a_trial_hold_goes_on_as_that_panic) {
     posix_detail::let_pending_handlers_run();
     must(eventually([&] { return m.gate().read().pending(); }), "the NMI left its mark and returned");
     load_capture(m);
-    must(lastcpu::detail::inside::of(m).gate.release() == release_outcome::panic_pending, "the hold can't be given back");
+    must(lastcpu::detail::inside::of(m).gate.release() == release_outcome::panic_pending,
+         "the hold can't be given back");
     m.panic("goes on");
   });
   EXPECT_TRUE(o.exited_with(capture_exit)) << o;

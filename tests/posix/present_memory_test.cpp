@@ -10,6 +10,7 @@
 namespace {
 
 using lastcpu::posix_detail::make_present;
+using lastcpu::posix_detail::zero_after_fork;
 using posix_test::must;
 
 // Pages that nobody has touched, and which of them are in memory: one digit each.
@@ -73,6 +74,27 @@ TEST(make_present, makes_pages_that_a_store_needs_nothing_for) {
   make_present(p, count * page);
   const long before = page_faults();
   for (size_t i = 0; i < count; ++i) static_cast<volatile char*>(p)[i * page] = 1;
+  EXPECT_LT(page_faults() - before, 64) << "of 256 pages; a sanitizer has some of its own";
+  munmap(p, count * page);
+}
+
+TEST(zero_after_fork, zeros_every_byte_and_none_beside_them) {
+  char bytes[64];
+  memset(bytes, 'x', sizeof bytes);
+  memset(bytes + 16, 0, 16);
+  zero_after_fork(bytes + 8, 48);
+  EXPECT_EQ(std::string(bytes, sizeof bytes), std::string(8, 'x') + std::string(48, '\0') + std::string(8, 'x'));
+}
+
+TEST(zero_after_fork, takes_no_copy_of_a_page_that_is_zero) {
+  constexpr size_t count = 256;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* p = mmap(nullptr, count * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(p, MAP_FAILED);
+  ASSERT_EQ(madvise(p, count * page, MADV_NOHUGEPAGE), 0);
+  for (size_t i = 0; i < count; ++i) (void)static_cast<volatile char*>(p)[i * page];  // now they can be read
+  const long before = page_faults();
+  zero_after_fork(p, count * page);
   EXPECT_LT(page_faults() - before, 64) << "of 256 pages; a sanitizer has some of its own";
   munmap(p, count * page);
 }

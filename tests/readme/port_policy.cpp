@@ -5,4 +5,6 @@
 
 #include "port_policy.inc"
 
-int main() { return machine.gate().in_progress() ? 1 : 0; }
+int main() {
+  return machine.gate().in_progress() ? 1 : 0;
+}

@@ -3,4 +3,6 @@
 
 #include "readme_hook.inc"
 
-int main() { panic_smp_self_stop(); }
+int main() {
+  panic_smp_self_stop();
+}

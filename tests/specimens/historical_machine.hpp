@@ -7,6 +7,7 @@
 // specimen loses by its gate or not at all. The stop that a panic sends can't be masked, as on the machine where the
 // first of these races was seen. The budget for the answers is a fifth of history's second.
 
+#include <lastcpu/detail/deadline.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/panic.hpp>
 #include <lastcpu/platform.hpp>

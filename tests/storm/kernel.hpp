@@ -97,8 +97,9 @@ struct kernel {
     log_event(storm_platform::this_cpu(), event::image_loaded);
   }
 
-  /// Each trial has a process of its own; none is inherited.
-  bool forget(lastcpu::capture_program&) noexcept { return false; }
+  /// For the child of a fork. Each trial has a process of its own and forks no more.
+  [[nodiscard]] static auto& image() noexcept { return no_image; }
+  static inline constinit lastcpu::crash_image<lastcpu::posix> no_image{};
 
   [[nodiscard]] const auto& gate() const noexcept requires requires(const D& d) { d.gate(); }
   { return design.gate(); }

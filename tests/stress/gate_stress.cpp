@@ -55,7 +55,7 @@ TEST(gate_stress, of_many_final_claims_one_wins_and_all_others_see_the_same_hold
     static claim_outcome outcomes[cpus];
     static cpu_id holders[cpus];
     in_rounds(
-        cpus, rounds(1'500), [](unsigned) { gate.forget(); },
+        cpus, rounds(1'500), [](unsigned) { std::construct_at(&gate); },
         [](cpu_id me, unsigned) {
           const claim_result r = gate.claim(hold::final);
           outcomes[me] = r.outcome;
@@ -81,7 +81,7 @@ TEST(gate_stress, a_final_claim_among_trial_holds_ends_them_and_sees_their_work)
     static guarded data;
     static std::atomic<uint64_t> done{};
     in_rounds(
-        cpus, rounds(1'000), [](unsigned) { gate.forget(); },
+        cpus, rounds(1'000), [](unsigned) { std::construct_at(&gate); },
         [](cpu_id me, unsigned round) {
           for (unsigned i = 0; i < round % 50; ++i) {
             if (!gate.claim(hold::trial).won()) continue;
@@ -112,7 +112,7 @@ TEST(gate_stress, a_waiter_takes_the_gate_that_is_given_back) {
     static panic_cpu<posix> gate;
     static uint64_t plain = 0;
     in_rounds(
-        2, rounds(5'000), [](unsigned) { gate.forget(); },
+        2, rounds(5'000), [](unsigned) { std::construct_at(&gate); },
         [](cpu_id me, unsigned round) {
           if (me == 0) {
             if (gate.claim(hold::trial).won()) {

@@ -31,7 +31,7 @@ TEST(stop_stress, registers_are_whole_once_they_are_acknowledged) {
     static stop_cpus<posix> stops;
     static uint64_t plain[cpus];
     in_rounds(
-        cpus, rounds(2'000), [](unsigned) { stops.forget(); },
+        cpus, rounds(2'000), [](unsigned) { std::construct_at(&stops); },
         [](cpu_id me, unsigned round) {
           if (me != owner) {
             const posix_registers mine = pattern(round * 64 + me);
@@ -62,8 +62,8 @@ TEST(stop_stress, an_owner_that_waits_for_acknowledgements_misses_none) {
     in_rounds(
         cpus, rounds(1'500),
         [](unsigned) {
-          stops.forget();
-          gate.forget();
+          std::construct_at(&stops);
+          std::construct_at(&gate);
         },
         [](cpu_id me, unsigned round) {
           if (me != owner) {

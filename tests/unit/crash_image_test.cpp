@@ -248,38 +248,6 @@ TEST_F(crash_image, two_checks_have_one_winner_wherever_the_second_one_comes_in)
   });
 }
 
-TEST_F(crash_image, forgotten_image_is_handed_out_and_the_slot_is_empty) {
-  for (const bool claimed : {false, true}) {
-    slot_type s;
-    ASSERT_EQ(s.load(image{7}), load_outcome::loaded);
-    if (claimed) {
-      ASSERT_EQ(take(s), image_outcome::reserved);
-    }
-    image inherited{};
-    EXPECT_TRUE(s.forget(inherited));
-    EXPECT_EQ(inherited.id, 7u);
-    EXPECT_EQ(take(s), image_outcome::none);
-    EXPECT_EQ(s.load(image{8}), load_outcome::loaded);
-  }
-}
-
-TEST_F(crash_image, empty_slot_has_nothing_to_forget) {
-  image inherited{99};
-  EXPECT_FALSE(slot.forget(inherited));
-  EXPECT_EQ(inherited.id, 99u);
-  EXPECT_EQ(take(slot), image_outcome::none);
-}
-
-TEST_F(crash_image, half_loaded_image_is_forgotten_but_not_handed_out) {
-  m.inject(0, 3, [] { fake_platform::park(); });
-  ASSERT_EQ(m.as(0, [&] { (void)slot.load(image{7}); }), ending::parked);
-  ASSERT_EQ(take(slot), image_outcome::busy);
-  image inherited{99};
-  EXPECT_FALSE(slot.forget(inherited));
-  EXPECT_EQ(inherited.id, 99u);
-  EXPECT_EQ(take(slot), image_outcome::none);
-}
-
 TEST_F(crash_image, slot_is_published_with_release_and_taken_with_acquire) {
   load(7);
   EXPECT_EQ(m.accesses.back().what, word_access::store);

@@ -33,7 +33,7 @@ struct crashing : testing::Test {
     return m.as(cpu, [this] { (void)path.crash_kexec(&crash); });
   }
   void answer(cpu_id cpu, stop_state how) {
-    m.as(cpu, [&] { stop_as_asked(lastcpu::detail::inside::of(path).cpus, stopped, how); });
+    m.as(cpu, [&] { stop_for_good(lastcpu::detail::inside::of(path).cpus, stopped, how); });
   }
   [[nodiscard]] lines steps() const { return m.lines_with({"begins"}); }
   void nothing_happened() {
@@ -64,9 +64,9 @@ TEST_F(crash_kexec, goes_from_the_claim_to_the_jump_in_order) {
   EXPECT_EQ(m.lines_with({"0 irqs", "wins", "checks", "commits", "sends", "wakes losers", "shuts", "jumps"}),
             (lines{"0 irqs off", "0 wins 1", "0 checks image 7", "0 commits", "0 sends irq", "0 checks image 7",
                    "0 wakes losers", "0 shuts down 49374", "0 jumps to 7"}));
-  EXPECT_EQ(steps(),
-            (lines{"0 begins expect", "0 begins commit", "0 begins registers", "0 begins rung 0", "0 begins rung 1",
-                   "0 begins collect", "0 begins check", "0 begins notes", "0 begins crash shutdown", "0 begins jump"}));
+  EXPECT_EQ(steps(), (lines{"0 begins expect", "0 begins commit", "0 begins registers", "0 begins rung 0",
+                            "0 begins rung 1", "0 begins collect", "0 begins check", "0 begins notes",
+                            "0 begins crash shutdown", "0 begins jump"}));
   EXPECT_EQ(path.cpus().report().status(), stop_status::stopped);
   EXPECT_EQ(path.gate().read().phase(), phase::jumping);
 }
@@ -270,29 +270,6 @@ TEST_F(crash_kexec, stops_the_others_once_whoever_asks) {
 TEST_F(crash_kexec, stop_is_refused_to_who_has_not_committed) {
   EXPECT_EQ(path.stop_others().status(), stop_status::not_the_arbiter);
   nothing_happened();
-}
-
-TEST_F(crash_kexec, path_that_forgets_is_as_new) {
-  load();
-  EXPECT_EQ(m.as(0, [&] { (void)path.crash_kexec(&crash, "oops"); }), ending::jumped);
-  image inherited{};
-  EXPECT_TRUE(path.forget(inherited));
-  EXPECT_EQ(inherited.id, 7u);
-  EXPECT_EQ(path.gate().read().bits(), 0u);
-  EXPECT_EQ(path.cpus().report().count(stop_state::absent), fake_platform::max_cpus);
-  EXPECT_EQ(path.cpus().report().status(), stop_status::none);
-  EXPECT_EQ(path.messages().state(0, panic_context::normal), message_state::none);
-  EXPECT_STREQ(path.messages().text(0, panic_context::normal, true), "");
-  m.log.clear();
-  EXPECT_EQ(kexec_on(0), kexec_outcome::no_image);
-  load(8);
-  EXPECT_EQ(ends_on(0), ending::jumped);
-  EXPECT_EQ(m.stops.size(), 4u);
-}
-
-TEST_F(crash_kexec, path_without_an_image_has_none_to_hand_over_when_it_forgets) {
-  image inherited{99};
-  EXPECT_FALSE(path.forget(inherited));
 }
 
 // --- Policies.

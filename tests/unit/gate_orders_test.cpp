@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "support/fake_platform.hpp"
 
 namespace {
@@ -42,7 +44,7 @@ struct gate_orders : testing::Test {
 TEST_F(gate_orders, claims_acquire_whether_they_win_or_lose) {
   EXPECT_EQ(of([&] { (void)gate.claim(hold::trial); }), orders(order::acquire, order::acquire));
   EXPECT_EQ(of([&] { (void)gate.claim(hold::final); }), orders(order::acquire, order::acquire)) << "made final";
-  gate.forget();
+  std::construct_at(&gate);
   EXPECT_EQ(of([&] { (void)gate.claim_from_nmi(); }), orders(order::acq_rel, order::acquire));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The gate word and the clock's arithmetic on a machine of 32 bits. A program for i686 without any library, which this
 // processor runs as well: it prints the name of each test that fails, and ends with their number.
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/deadline.hpp>
 #include <lastcpu/gate_word.hpp>
 
 namespace {

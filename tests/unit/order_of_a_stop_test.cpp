@@ -29,8 +29,8 @@ struct order_of_a_stop : testing::Test {
     ASSERT_TRUE(gate.commit());
     m.log.clear();
   }
-  void lose(const fake_registers* regs = &crash) { stop_as_loser(gate, cpus, regs); }
-  void is_asked(stop_state how = stop_state::by_nmi) { stop_as_asked(cpus, stopped, how); }
+  void lose(const fake_registers* regs = &crash) { wait_for_gate(gate, cpus, regs); }
+  void is_asked(stop_state how = stop_state::by_nmi) { stop_for_good(cpus, stopped, how); }
   // Read by the CPU itself: 0 until its registers are whole.
   [[nodiscard]] uintptr_t own_pc() const {
     return cpus.registers_of(m.cpu) == nullptr ? 0 : cpus.registers_of(m.cpu)->pc;
@@ -120,8 +120,8 @@ TEST_F(order_of_a_stop, wake_for_an_answer_is_of_that_cpu_only) {
 TEST_F(order_of_a_stop, bystander_that_is_asked_again_at_any_moment_runs_no_hook_and_has_whole_registers) {
   at_every_moment([](fake_machine& machine, uint32_t n) {
     stop_cpus<hooked> c;
-    machine.inject(1, n, [&] { stop_as_asked(c, stopped, stop_state::by_nmi); });
-    EXPECT_EQ(machine.as(1, [&] { stop_as_asked(c, crash, stop_state::by_irq); }), ending::parked) << n;
+    machine.inject(1, n, [&] { stop_for_good(c, stopped, stop_state::by_nmi); });
+    EXPECT_EQ(machine.as(1, [&] { stop_for_good(c, crash, stop_state::by_irq); }), ending::parked) << n;
     EXPECT_EQ(machine.count("1 runs the hook"), 0) << n;
     ASSERT_NE(c.registers_of(1), nullptr) << n;
     EXPECT_TRUE(c.registers_of(1)->pc == crash.pc || c.registers_of(1)->pc == stopped.pc) << n;
@@ -136,8 +136,8 @@ TEST_F(order_of_a_stop, loser_that_is_asked_at_any_moment_has_whole_registers) {
     stop_cpus<hooked> c;
     (void)g.claim(hold::final);
     (void)g.commit();
-    machine.inject(1, n, [&] { stop_as_asked(c, stopped, stop_state::by_nmi); });
-    EXPECT_EQ(machine.as(1, [&] { stop_as_loser(g, c, &crash); }), ending::parked) << n;
+    machine.inject(1, n, [&] { stop_for_good(c, stopped, stop_state::by_nmi); });
+    EXPECT_EQ(machine.as(1, [&] { wait_for_gate(g, c, &crash); }), ending::parked) << n;
     ASSERT_NE(c.registers_of(1), nullptr) << n;
     EXPECT_TRUE(c.registers_of(1)->pc == crash.pc || c.registers_of(1)->pc == stopped.pc) << n;
     EXPECT_LE(machine.count("1 runs the hook"), 1) << n;

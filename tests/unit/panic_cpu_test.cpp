@@ -312,14 +312,6 @@ TEST_F(panic_cpu, wait_ends_at_its_deadline) {
   EXPECT_FALSE(gate.wait_while(gate.read(), m.clock + 10));
 }
 
-TEST_F(panic_cpu, forgotten_gate_is_as_new) {
-  ASSERT_TRUE(claim_on(0, hold::final).won());
-  ASSERT_TRUE(gate.commit());
-  gate.forget();
-  EXPECT_EQ(gate.read().bits(), 0u);
-  EXPECT_TRUE(claim_on(1, hold::trial).won());
-}
-
 TEST_F(panic_cpu, transitions_have_the_orders_of_the_contract) {
   const auto orders_of = [&](auto transition) {
     m.accesses.clear();

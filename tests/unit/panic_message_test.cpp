@@ -93,16 +93,6 @@ TEST_F(panic_message, text_is_published_with_release_and_read_with_acquire) {
   EXPECT_EQ(m.accesses.back().how, order::acquire);
 }
 
-TEST_F(panic_message, forgotten_ones_leave_nothing_behind) {
-  for (cpu_id cpu = 0; cpu <= fake_platform::max_cpus; ++cpu) ASSERT_TRUE(messages.keep(cpu, nmi, "a long one"));
-  messages.forget();
-  for (cpu_id cpu = 0; cpu <= fake_platform::max_cpus; ++cpu) {
-    EXPECT_EQ(messages.state(cpu, nmi), message_state::none) << cpu;
-    EXPECT_TRUE(messages.keep(cpu, nmi, "short")) << cpu;
-    EXPECT_EQ(text(cpu, nmi), "short") << cpu;
-  }
-}
-
 TEST_F(panic_message, number_beyond_all_cpus_has_none_and_keeps_none) {
   for (const cpu_id cpu : {fake_platform::max_cpus + 1, no_cpu}) {
     EXPECT_FALSE(messages.keep(cpu, normal, "x"));

@@ -2,7 +2,7 @@
 #include <lastcpu/platform.hpp>
 
 #include <lastcpu/archetype.hpp>
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/deadline.hpp>
 
 #include <gtest/gtest.h>
 

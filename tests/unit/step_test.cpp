@@ -17,15 +17,16 @@ static_assert(step_count - 1 < 1u << gate_word::step_bits, "the gate word counts
 static_assert(static_cast<uint32_t>(step::rung_3) - static_cast<uint32_t>(step::rung_0) + 1 == max_rungs);
 
 TEST(step, steps_come_in_the_order_of_the_contract) {
-  const std::vector<lastcpu::step> order{step::none,        step::report,     step::image,
-                                         step::expect,      step::commit,     step::registers,
-                                         step::rung_0,      step::rung_1,     step::rung_2,
-                                         step::rung_3,      step::collect,    step::check,
-                                         step::check_again, step::notifiers,  step::message_dump,
-                                         step::late_image,  step::late_check, step::late_check_again,
-                                         step::no_kernel,   step::notes,      step::crash_shutdown,
-                                         step::jump,        step::flush,      step::delay,
-                                         step::restart,     step::halt};
+  const std::vector<lastcpu::step> order{step::none,          step::report,     step::image,
+                                         step::expect,        step::commit,     step::registers,
+                                         step::rung_0,        step::rung_1,     step::rung_2,
+                                         step::rung_3,        step::collect,    step::check,
+                                         step::check_again,   step::words,      step::summary,
+                                         step::summary_again, step::notifiers,  step::message_dump,
+                                         step::late_image,    step::late_check, step::late_check_again,
+                                         step::no_kernel,     step::notes,      step::crash_shutdown,
+                                         step::jump,          step::flush,      step::delay,
+                                         step::restart,       step::halt};
   ASSERT_EQ(order.size(), step_count);
   for (uint32_t i = 0; i < step_count; ++i) EXPECT_EQ(static_cast<uint32_t>(order[i]), i);
 }

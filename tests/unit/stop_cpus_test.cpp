@@ -284,33 +284,6 @@ TEST_F(stop_cpus, number_that_no_cpu_has_reads_absent) {
   }
 }
 
-TEST_F(stop_cpus, everything_is_forgotten) {
-  commit_on(0);
-  m.when("0 sends irq", [&] {
-    answer(1, stop_state::by_irq);
-    m.as(1, [&] {
-      cpus.make_resettable_once(1);
-      EXPECT_TRUE(cpus.may_run_hook(1));
-    });
-  });
-  (void)stop_others();
-  cpus.forget();
-  m.stops.clear();
-  EXPECT_EQ(cpus.report().status(), stop_status::none);
-  EXPECT_EQ(cpus.report().count(stop_state::absent), fake_platform::max_cpus);
-  EXPECT_FALSE(cpus.acknowledged(1));
-  m.as(1, [&] {
-    EXPECT_EQ(cpus.registers_of(1), nullptr);
-    cpus.make_resettable_once(1);
-    EXPECT_TRUE(cpus.may_run_hook(1));
-    cpus.save_registers(1, &later);
-    EXPECT_EQ(cpus.registers_of(1)->pc, later.pc);
-  });
-  EXPECT_EQ(m.count("1 is made resettable"), 2);
-  EXPECT_EQ(stop_others().count(stop_state::silent), 3u);
-  EXPECT_EQ(m.stops.size(), 2u);
-}
-
 struct two_of_four : fake_platform {
   static cpu_id cpu_limit() noexcept { return 2; }
 };

@@ -62,7 +62,8 @@ void report_is_of_one_crash(Crash crash_on, const std::string& text, uintptr_t p
     if (said.empty()) return;  // the fault came right behind the exchange that begins the report
     ASSERT_EQ(said.size(), 3u) << n;
     const bool of_fault = said[1] == "0 reports fault";
-    EXPECT_TRUE(of_fault || said[1] == "0 reports " + text || said[1] == "0 reports (no message)") << n << ": " << said[1];
+    EXPECT_TRUE(of_fault || said[1] == "0 reports " + text || said[1] == "0 reports (no message)")
+        << n << ": " << said[1];
     EXPECT_EQ(said[2], "0 reports pc " + std::to_string(of_fault ? stopped.pc : pc)) << n << ": " << said[1];
   });
 }
@@ -154,7 +155,7 @@ TEST_F(told_in_late_steps, oops_alone_claims_no_gate) {
 }
 
 TEST(kexec_outcomes, have_names_that_are_their_own) {
-  const char* names[] = {"no_image",     "image_busy",    "image_corrupt", "left_to_panic",
+  const char* names[] = {"no_image",       "image_busy",    "image_corrupt", "left_to_panic",
                          "left_to_policy", "held_by_other", "not_the_owner", "unknown_cpu"};
   for (uint32_t i = 0; i < 8; ++i) EXPECT_STREQ(to_string(static_cast<kexec_outcome>(i)), names[i]);
 }

@@ -11,6 +11,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using namespace lastcpu::test;
 
@@ -45,14 +46,14 @@ TEST_F(crash_loader_room, region_may_be_as_small_as_one_page_and_what_the_jump_n
     EXPECT_EQ(record.free_bytes, 0u);
     EXPECT_EQ(record.handover + page_bytes, region.bytes);
     EXPECT_TRUE(image_intact(record));
-    EXPECT_TRUE(handover_of(record)->valid());
+    EXPECT_TRUE(handover_of<registers>(record)->valid());
     region.bytes -= page_bytes;
     EXPECT_EQ(load_flat(1), text(load_error::region_too_small));
   }
 }
 
 TEST_F(crash_loader_room, handover_takes_as_many_pages_as_its_cpus_need) {
-  const uint64_t of_one_page = (page_bytes - sizeof(handover)) / sizeof(handover_cpu);
+  const uint64_t of_one_page = (page_bytes - sizeof(handover<registers>)) / sizeof(handover_cpu<registers>);
   options.cpu_capacity = static_cast<uint32_t>(of_one_page);
   ASSERT_EQ(load_flat(1), fine);
   EXPECT_EQ(record.handover, region.bytes - page_bytes);
@@ -111,13 +112,13 @@ TEST_F(crash_loader_room, levels_are_those_of_the_cpu_that_loads) {
     privileged::begin();
     privileged::cr4 = cr4;
     EXPECT_EQ(load_flat(1), fine);
-    EXPECT_EQ(record.five_levels, (cr4 & 0x1000) != 0 ? 1u : 0u);
+    EXPECT_EQ(record.table_levels, (cr4 & 0x1000) != 0 ? 5u : 4u);
   }
   privileged::begin();
   privileged::cr4 = cr4_la57;
   options.levels = paging::four_levels;
   EXPECT_EQ(load_flat(1), fine);
-  EXPECT_EQ(record.five_levels, 0u) << "what was asked for goes before";
+  EXPECT_EQ(record.table_levels, 4u) << "what was asked for goes before";
   std::signal(SIGSEGV, SIG_DFL), std::signal(SIGILL, SIG_DFL);
 }
 
@@ -165,8 +166,10 @@ TEST_F(crash_loader_room, tables_of_the_jump_are_zero_where_they_hold_nothing) {
   for (const unsigned char b : page.rest) ASSERT_EQ(b, 0);
   for (const unsigned char b : page.early_stack) ASSERT_EQ(b, 0);
   EXPECT_EQ(page.reserved, 0u);
-  for (uint64_t at = record.handover + handover_bytes(4); at < region.bytes; ++at) ASSERT_EQ(memory.first[at], 0);
-  const handover_cpu* first = reinterpret_cast<const handover_cpu*>(handover_of(record) + 1);
+  for (uint64_t at = record.handover + handover_bytes<registers>(4); at < region.bytes; ++at)
+    ASSERT_EQ(memory.first[at], 0);
+  const handover_cpu<registers>* first =
+      reinterpret_cast<const handover_cpu<registers>*>(handover_of<registers>(record) + 1);
   EXPECT_EQ(first->flags, 0u);
 }
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/kexec/sha256.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
-#include <lastcpu/platform/x86_64/sha256.hpp>
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 
-#include "x86_64/elf_file.hpp"
+#include "kexec/elf_file.hpp"
 #include "x86_64/page_table_walk.hpp"
 #include "x86_64/reserved_memory.hpp"
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using namespace lastcpu::test;
 
@@ -63,7 +64,7 @@ TEST_F(crash_loader, record_says_where_everything_is) {
   EXPECT_EQ(record.entry, base + 0x2010);
   EXPECT_EQ(record.free, 0x7000u);
   EXPECT_EQ(record.free + record.free_bytes + crash_stack_bytes, record.control);
-  EXPECT_LE(record.handover + handover_bytes(4), reserved_memory::size);
+  EXPECT_LE(record.handover + handover_bytes<registers>(4), reserved_memory::size);
   EXPECT_EQ(record.kernel_data, 77u);
   EXPECT_EQ(record.ticks_per_second, 88u);
   EXPECT_EQ(record.cpu_capacity, 4u);
@@ -148,14 +149,14 @@ void expect_tables(const crash_loader& t, unsigned levels) {
 
 TEST_F(crash_loader, page_tables_have_memory_and_the_trampoline_in_four_levels) {
   ASSERT_EQ(load(good_elf()), load_error::none);
-  EXPECT_EQ(record.five_levels, 0u);
+  EXPECT_EQ(record.table_levels, 4u);
   expect_tables(*this, 4);
 }
 
 TEST_F(crash_loader, page_tables_have_memory_and_the_trampoline_in_five_levels) {
   options.levels = paging::five_levels;
   ASSERT_EQ(load(good_elf()), load_error::none);
-  EXPECT_EQ(record.five_levels, 1u);
+  EXPECT_EQ(record.table_levels, 5u);
   expect_tables(*this, 5);
 }
 
@@ -185,13 +186,13 @@ TEST_F(crash_loader, idt_ignores_nmis_and_restarts_on_anything_else) {
 TEST_F(crash_loader, handover_is_ready) {
   options.kernel_data = 77;
   ASSERT_EQ(load(good_elf()), load_error::none);
-  const handover& h = *handover_of(record);
+  const handover<registers>& h = *handover_of<registers>(record);
   EXPECT_TRUE(h.valid());
   EXPECT_EQ(h.cpu_count, 0u);
   EXPECT_EQ(h.kernel_data, 77u);
   EXPECT_EQ(h.free_physical, base + record.free);
   EXPECT_EQ(h.free_bytes, record.free_bytes);
-  EXPECT_EQ(h.panic_tsc, 0u);
+  EXPECT_EQ(h.panic_ticks, 0u);
 }
 
 // --- The digest.
@@ -235,7 +236,7 @@ TEST_F(crash_loader, flipped_bit_anywhere_in_the_record_is_found) {
 
 TEST_F(crash_loader, record_that_was_never_filled_is_none) {
   EXPECT_FALSE(record_intact(record));
-  record.seal = detail::seal_of(record);
+  record.seal = lastcpu::kexec::detail::seal_of(record);
   EXPECT_FALSE(record_intact(record));
 }
 

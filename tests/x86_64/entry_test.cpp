@@ -4,6 +4,7 @@
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
 #include <gtest/gtest.h>
+#include <unwind.h>
 
 #include <cstring>
 
@@ -185,5 +186,44 @@ TEST_F(entry, an_nmi_keeps_the_address_of_the_page_fault_that_it_interrupted) {
   enter(nmi_entry);
   EXPECT_EQ(privileged::cr2, 0xffff'8000'dead'b000u);
 }
+
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+constexpr int numbers[] = {15, 14, 13, 12, 6, 3, 11, 10, 9, 8, 0, 2, 1, 4, 5};  // DWARF's, in the order of the frame
+
+// The frame of the code that was interrupted, as an unwinder finds it from inside the handler.
+struct found_by_unwinding {
+  bool reached = false, exact = false;
+  uint64_t words[15] = {}, stack = 0;
+};
+
+_Unwind_Reason_Code look_at(_Unwind_Context* frame, void* into) {
+  auto& found = *static_cast<found_by_unwinding*>(into);
+  int exact = 0;
+  if (_Unwind_GetIPInfo(frame, &exact) != before.rip) return _URC_NO_REASON;
+  found.reached = true;
+  found.exact = exact != 0;  // the interrupted instruction, not the one behind a call
+  for (int i = 0; i < 15; ++i) found.words[i] = _Unwind_GetGR(frame, numbers[i]);
+  found.stack = _Unwind_GetGR(frame, 7);
+  return _URC_END_OF_STACK;
+}
+
+TEST_F(entry, an_unwinder_goes_through_the_handler_to_the_interrupted_code_and_its_registers) {
+  static found_by_unwinding found;
+  in_the_handler = [](registers&) { (void)_Unwind_Backtrace(look_at, &found); };
+  const auto unwinds = [](void (*through)() noexcept, bool with_error_code) {
+    found = {};
+    enter(through, with_error_code);
+    EXPECT_TRUE(found.reached);
+    EXPECT_TRUE(found.exact);
+    EXPECT_EQ(found.stack, before.rsp);
+    const auto* words = reinterpret_cast<const uint64_t*>(&before);
+    for (int i = 0; i < 15; ++i) EXPECT_EQ(found.words[i], words[i]) << "DWARF register " << numbers[i];
+  };
+  unwinds(plain_entry, false);
+  unwinds(error_entry, true);
+  privileged::begin();
+  unwinds(nmi_entry, false);
+}
+#endif
 
 }  // namespace

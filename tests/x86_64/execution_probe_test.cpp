@@ -18,6 +18,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 
 constexpr uint16_t selector = 0x38;
@@ -176,7 +177,7 @@ TEST_F(execution_probe, refuses_the_load_into_a_region_mapped_no_execute_and_lea
   options.region_execution = execution::tried;
   options.flat = true;
   const lastcpu::test::bytes file(100, 1);
-  detail::control_layout layout{};
+  lastcpu::x86::detail::control_layout layout{};
   ASSERT_TRUE(layout.place(lastcpu::test::reserved_memory::size, options, false));
   at = memory.first + layout.trampoline;  // what the jump runs
   EXPECT_EQ((load_crash_kernel<xxh64, machine>(memory.region(), file.data(), file.size(), options, record)),

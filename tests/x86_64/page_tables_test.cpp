@@ -9,6 +9,7 @@
 
 namespace {
 
+using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using lastcpu::test::page_table_walk;
 
@@ -20,8 +21,7 @@ constexpr uint64_t large_flags = 0x63 | 0x80;  // and large
 struct tables {
   explicit tables(const address_map& m)
       : map(m), memory(page_tables_needed(m.identity_bytes, m.five_levels) * page_bytes + page_bytes) {
-    auto* first =
-        reinterpret_cast<unsigned char*>(detail::round_up(reinterpret_cast<uintptr_t>(memory.data()), page_bytes));
+    auto* first = reinterpret_cast<unsigned char*>(round_up(reinterpret_cast<uintptr_t>(memory.data()), page_bytes));
     page_table_builder builder(physical, first);
     builder.build(map);
     used = builder.pages_used();
@@ -111,7 +111,7 @@ TEST(page_tables, trampoline_may_be_the_first_page_behind_the_map) {
 TEST(page_tables, tables_themselves_may_lie_anywhere_in_physical_memory) {
   for (const uint64_t at : {uint64_t{0}, uint64_t{1} << 46, most_map_bytes - 64 * page_bytes}) {
     std::vector<unsigned char> memory(17 * page_bytes);
-    const auto first = detail::round_up(reinterpret_cast<uintptr_t>(memory.data()), page_bytes);
+    const auto first = round_up(reinterpret_cast<uintptr_t>(memory.data()), page_bytes);
     auto* mapped = reinterpret_cast<unsigned char*>(first);
     page_table_builder builder(at, mapped);
     builder.build({gib, 0xffff'8000'0000'1000, 0x1000, false});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/kexec/sha256.hpp>
 #include <lastcpu/lastcpu.hpp>
 #include <lastcpu/platform/x86_64.hpp>
-#include <lastcpu/platform/x86_64/sha256.hpp>
 
 #include <gtest/gtest.h>
 
@@ -275,6 +275,7 @@ TEST_F(platform_in_ring_0, loser_that_could_monitor_sleeps_in_a_hlt_under_a_hype
 template <uint8_t V>
 struct port_with_vector {
   static constexpr uint8_t stop_vector = V;
+  static constexpr uint8_t wake_vector = V;
 };
 
 TEST(platform, stop_vector_is_none_of_the_processors_own) {
@@ -284,26 +285,33 @@ TEST(platform, stop_vector_is_none_of_the_processors_own) {
   EXPECT_TRUE(x86::detail::has_stop_vector<port_with_vector<255>>);
 }
 
-struct careful_port : x86_64<careful_port, x86::sha256> {};
+TEST(platform, wake_vector_is_of_the_highest_class_and_not_the_spurious_one) {
+  EXPECT_FALSE(x86::detail::has_wake_vector<port_with_vector<0xef>>);
+  EXPECT_TRUE(x86::detail::has_wake_vector<port_with_vector<0xf0>>);
+  EXPECT_TRUE(x86::detail::has_wake_vector<port_with_vector<0xfe>>);
+  EXPECT_FALSE(x86::detail::has_wake_vector<port_with_vector<0xff>>);
+}
+
+struct careful_port : x86_64<careful_port, kexec::sha256> {};
 
 TEST(platform, image_is_checked_by_the_digest_that_the_port_names_and_gets_the_notes) {
   test::reserved_memory memory;
-  x86::crash_image_record record{};
+  kexec::crash_image_record record{};
   x86::load_options options = test::reserved_memory::options();
   options.flat = true;
   const test::bytes file(100, 1);
-  ASSERT_EQ(load_crash_kernel<x86::sha256>(memory.region(), file.data(), file.size(), options, record),
-            x86::load_error::none);
+  ASSERT_EQ(load_crash_kernel<kexec::sha256>(memory.region(), file.data(), file.size(), options, record),
+            kexec::load_error::none);
   EXPECT_TRUE(careful_port::image_intact(record));
   EXPECT_FALSE(port::image_intact(record));
   careful_port::save_note(record, {3, stop_state::running, true, nullptr, "why", "", "", false});
-  EXPECT_EQ(handover_of(record)->cpu_count, 1u);
+  EXPECT_EQ(kexec::handover_of<x86::registers>(record)->cpu_count, 1u);
   memory.first[0] ^= 1;
   EXPECT_FALSE(careful_port::image_intact(record));
 }
 
 TEST_F(platform_in_ring_0, jump_into_an_image_without_a_seal_comes_back) {
-  const x86::crash_image_record none{};
+  const kexec::crash_image_record none{};
   port::jump(none);
   EXPECT_EQ(privileged::take(), lines{});
 }

@@ -6,26 +6,26 @@
 
 #include <random>
 
-#include "x86_64/elf_file.hpp"
+#include "kexec/elf_file.hpp"
 
 namespace lastcpu::test {
 
 struct reserved_memory {
   static constexpr uint64_t physical = 64 << 20;
   static constexpr uint64_t size = 256 << 10;
-  static constexpr uint64_t fence = 4 * x86::page_bytes;
+  static constexpr uint64_t fence = 4 * kexec::page_bytes;
 
-  reserved_memory() : memory(size + 2 * fence + x86::page_bytes) {
+  reserved_memory() : memory(size + 2 * fence + kexec::page_bytes) {
     std::mt19937_64 random(1);
     for (unsigned char& b : memory) b = static_cast<unsigned char>(random() | 1);
     first = memory.data() + fence;
-    first += -reinterpret_cast<uintptr_t>(first) % x86::page_bytes;
+    first += -reinterpret_cast<uintptr_t>(first) % kexec::page_bytes;
     before = memory;
   }
   reserved_memory(const reserved_memory&) = delete;
   reserved_memory& operator=(const reserved_memory&) = delete;
 
-  [[nodiscard]] x86::crash_region region() const { return {physical, first, size}; }
+  [[nodiscard]] kexec::crash_region region() const { return {physical, first, size}; }
   [[nodiscard]] static x86::load_options options() {
     x86::load_options o;
     o.map_bytes = 128 << 20;

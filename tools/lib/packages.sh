@@ -12,6 +12,7 @@ needed=(
   "program:ninja           ninja-build"
   "program:clang++         clang"
   "program:ld.lld          lld"
+  "program:clang-format-14 clang-format-14"
   "program:clang-tidy-14   clang-tidy-14"
   "program:cppcheck        cppcheck"
   "program:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu"

@@ -71,7 +71,8 @@ bool all_others_wait() noexcept {
 void machine_checks_at_once(uint32_t role) noexcept {
   if (role != 0) stage::wait_until([] { return false; });
   x86::cli();
-  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::trial).won()) panic_here("BUG: the gate was not open");
+  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::trial).won())
+    panic_here("BUG: the gate was not open");
   console::line() << "kernel: waits for machine checks";
   stage::wait_until(all_others_wait);
   (void)lastcpu::detail::inside::of(machine).gate.release();

@@ -49,7 +49,8 @@ void released_once(uint32_t role) noexcept {
     panic_here("waited for one release");
   }
   lastcpu::x86::cli();
-  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::trial).won()) panic_here("BUG: the gate was not open");
+  if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::trial).won())
+    panic_here("BUG: the gate was not open");
   stage::wait_until([] { return machine.cpus().acknowledged(stage::cpu_of(1)); });
   stage::wait_us(stage::seed() % 64);
   if (stage::seed() % 2 != 0) stage::send_nmi(stage::cpu_of(1));  // it may wake role 1, or come just too early for that

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A bound for a wait, which holds also where the clock stands still.
+// A bound for a wait that also holds where the clock stands still, as a tick counter does while interrupts are off.
 
-#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/deadline.hpp>
 
 namespace lastcpu::detail {
 
-/// So many waits in a row may end at the same now(). More than any tick has room for; a port whose wait_while() takes
-/// longer than a few dozen instructions says fewer as P::rounds_of_a_still_clock.
+/// How many waits in a row may end at the same now() before the clock counts as still. By default more than fit into a
+/// tick; a port whose wait_while() takes longer than a few dozen instructions sets P::rounds_of_a_still_clock lower.
 template <class P>
-inline constexpr uint32_t rounds_of_a_still_clock = 1u << 22;
-template <class P>
-requires requires { P::rounds_of_a_still_clock; }
-inline constexpr uint32_t rounds_of_a_still_clock<P> = P::rounds_of_a_still_clock;
+[[nodiscard]] constexpr uint32_t rounds_of_a_still_clock() noexcept {
+  if constexpr (requires { P::rounds_of_a_still_clock; })
+    return P::rounds_of_a_still_clock;
+  else
+    return 1u << 22;
+}
 
-/// Over when `microseconds` have passed, at the earliest, or when the clock has not moved for too many rounds: a tick
-/// counter does not count while interrupts are off.
+/// Over when at least `microseconds` have passed, or when the clock has stood still for rounds_of_a_still_clock rounds.
 template <class P>
 class bounded_wait {
  public:
@@ -24,12 +25,12 @@ class bounded_wait {
   /// For P::wait_while().
   [[nodiscard]] uint64_t end() const noexcept { return end_; }
 
-  /// Asked once for each wait that has ended.
+  /// Called once after each wait_while().
   [[nodiscard]] bool is_over() noexcept {
     const uint64_t now = P::now();
     if (now != last_) still_ = 0;
     last_ = now;
-    return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>;
+    return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>();
   }
 
  private:

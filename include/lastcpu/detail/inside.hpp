@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What crash_domain does not hand out, for tests and benchmarks: who claims the gate or answers for a CPU behind its back
-// breaks every promise.
+// Access to the private members of a crash_domain, for tests and benchmarks only. Code that claims the gate or
+// acknowledges for a CPU past crash_domain breaks every promise.
 
 namespace lastcpu::detail {
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // One concept and one sentence for each member that a platform must have.
-// clang-format off: version 14 tears concepts apart
+// clang-format 14 tears concepts apart.
+// clang-format off
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
@@ -100,7 +101,7 @@ concept has_last_resorts = requires {
   { P::halt() } noexcept;
 };
 
-// Optional members: absent is fine, present with the wrong shape is a mistake.
+// Optional members: one that is there with the wrong shape is an error.
 template <class P>
 concept names_save_note = requires { &P::save_note; };
 template <class P>

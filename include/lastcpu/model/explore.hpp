@@ -9,7 +9,7 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/model/platform.hpp>
-#include <lastcpu/model/report.hpp>
+#include <lastcpu/model/search_run.hpp>
 
 #include <memory>
 #include <new>

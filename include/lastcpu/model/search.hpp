@@ -229,7 +229,7 @@ class search {
     for (cpu_id cpu = 0; cpu < m_.cpus; ++cpu) fiber_stack::wipe_below(m_.now.cpu[cpu].stack);
   }
 
-  // --- The verdict (report.hpp)
+  // --- The verdict (search_run.hpp)
 
   void shorten();
   [[nodiscard]] std::string path_text() const;

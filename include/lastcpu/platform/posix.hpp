@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A process as a machine: a thread is a CPU, a signal is an interrupt or an NMI, a capture program that the process
-// becomes is the crash kernel. For servers that want one clean crash report when 32 threads fault together, and for
-// testing on real concurrency what a kernel will run.
+// A process as a machine: a thread is a CPU, a signal is an interrupt or an NMI, and the crash kernel is a capture
+// program that the process becomes. For servers that want one clean crash report when 32 threads fault together, and to
+// test with real concurrency what a kernel will run.
 //
 //     constinit lastcpu::crash_domain<lastcpu::posix> machine;
 //     int main() {
 //       if (std::string error = lastcpu::posix_install(machine); !error.empty()) ...
 //       lastcpu::cpu_guard cpu;   // in every thread
 //
-// Linux. Hosted. Threads without a cpu_guard are not stopped (exec ends them). After a fork the child is a new
-// machine: its forking thread keeps its number, the gate is open, and no crash image is loaded.
+// Linux. Hosted. Threads without a cpu_guard are not stopped; the start of the capture program ends them. The child of
+// a fork is a new machine: the forking thread keeps its number, the gate is open, and no crash image is loaded.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -38,7 +38,7 @@ namespace lastcpu {
 struct posix {
   static constexpr cpu_id max_cpus = posix_detail::max_cpus;
   [[nodiscard]] static cpu_id this_cpu() noexcept { return posix_detail::this_thread_cpu; }
-  /// For a thread beyond max_cpus.
+  /// For threads without a number, when all max_cpus are taken.
   [[nodiscard]] static uint32_t hardware_id() noexcept { return static_cast<uint32_t>(syscall(SYS_gettid)); }
   [[nodiscard]] static cpu_id adopt_this_cpu() noexcept { return posix_detail::take_any_cpu(); }
   [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::limit_of(posix_detail::highest_cpu_ever); }
@@ -69,7 +69,7 @@ struct posix {
     const int number = how == stop_how::nmi ? o.nmi_signal : o.irq_signal;
     const long pid = syscall(SYS_getpid);
     cpus.for_each([number, pid](cpu_id cpu) {
-      const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::relaxed);  // nothing is read behind it
+      const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::relaxed);  // nothing else is read on it
       if (tid != 0) syscall(SYS_tgkill, pid, tid, number);
     });
   }
@@ -78,7 +78,7 @@ struct posix {
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     return posix_detail::wait_while(word, value, at);
   }
-  /// Nobody at the commit: a loser that parks for good would take time just when the others are to be stopped.
+  /// Wakes nobody at the commit: losers that ran then, only to park, would delay the stop of the other threads.
   template <class T>
   static void wake(const atomic<T>& word, wake_reason why = wake_reason::handed_on) noexcept {
     if (why != wake_reason::committed) posix_detail::wake(word);
@@ -89,7 +89,7 @@ struct posix {
 
   static void make_resettable() noexcept {}
 
-  /// Sleeps in the kernel for ever; no handler of the program runs on this thread any more.
+  /// Sleeps in the kernel for ever, with every signal masked.
   [[noreturn]] static void park() noexcept { posix_detail::sleep_for_good(); }
 
   using image = capture_program;
@@ -111,6 +111,18 @@ static_assert(platform_checked<posix>);
 
 namespace posix_detail {
 
+/// For the child of a fork: closes its copies of the files of the parent's image, whatever state that is in.
+template <class Slot>
+void close_inherited(Slot& slot) noexcept {
+  (void)slot.check();  // claims an image that a crash in the parent has reserved
+  capture_program inherited;
+  if (const capture_program* held = slot.held(); held != nullptr)
+    inherited = *held;
+  else
+    (void)slot.unload(&inherited);
+  close_capture_program(inherited);
+}
+
 template <class Domain>
 void set_vectors(Domain& domain, const posix_options& options) noexcept {
   machine.stop = [](void* d, const posix_registers& regs, bool nmi) noexcept {
@@ -123,17 +135,15 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
     m.panic(message, &regs);
   };
   machine.forked = [](void* d) noexcept {
-    auto& m = *static_cast<Domain*>(d);
-    capture_program inherited;
-    if (m.forget(inherited)) close_capture_program(inherited);
+    close_inherited(static_cast<Domain*>(d)->image());
+    zero_after_fork(d, sizeof(Domain));  // a crash_domain begins as zeros
   };
   machine.options = options;
   machine.domain = &domain;
 }
 
-/// The dynamic linker looks a function up when it is called first, which takes longer than the stop of a thread: what a
-/// stop calls is called once before, or is syscall(). What comes behind it (the notes, the start of the capture program)
-/// has no such hurry.
+/// The dynamic linker looks a function up at its first call, which takes longer than the stop of a thread. So what a
+/// stop calls is called here once, or is syscall(). What comes after the stop (notes, capture program) may take longer.
 inline void call_what_a_stop_calls() noexcept {
   [[maybe_unused]] volatile int of_libc = errno;
   [[maybe_unused]] volatile uint64_t of_the_vdso = monotonic_ns();
@@ -147,8 +157,9 @@ inline void after_fork_in_child() noexcept {
 
 }  // namespace posix_detail
 
-/// Puts `domain`'s handlers in place and brings its memory in. Once per process, in quiet times, before the first
-/// cpu_guard. Empty on success, else a sentence that names what is wrong with the options; nothing is changed then.
+/// Installs the signal handlers for `domain` and makes its memory present. Once per process, in quiet times, before the
+/// first cpu_guard. Empty on success, else a sentence that says what is wrong with the options; then nothing is
+/// changed.
 template <class Domain>
 [[nodiscard]] std::string posix_install(Domain& domain, const posix_options& options = {}) {
   const auto bad = [](int s) {

@@ -25,13 +25,14 @@
 
 #include <lastcpu/detail/begin.hpp>
 
+#include <lastcpu/kexec/crash_record.hpp>
+#include <lastcpu/kexec/handover.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
-#include <lastcpu/platform/x86_64/digest.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
-#include <lastcpu/platform/x86_64/handover.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
 #include <lastcpu/platform/x86_64/quiet.hpp>
@@ -42,44 +43,9 @@
 #include <lastcpu/platform/x86_64/wait.hpp>
 
 namespace lastcpu {
-namespace x86::detail {
-
-template <class K>
-concept has_apic_id = requires(cpu_id c) {
-  { K::apic_id(c) }
-  noexcept->lastcpu::detail::same_as<uint32_t>;
-};
-template <class K>
-concept has_lapic_page = requires {
-  { K::lapic_page() }
-  noexcept->lastcpu::detail::same_as<volatile void*>;
-};
-template <uint8_t V>
-struct vector_of;
-template <class K>
-concept has_stop_vector = requires {
-  typename vector_of<K::stop_vector>;
-}
-&&K::stop_vector >= 32;
-
-template <class K>
-struct kernel_sentences {
-  static_assert(has_apic_id<K>,
-                "lastcpu x86_64: apic_id() is missing or wrong: "
-                "static uint32_t apic_id(cpu_id) noexcept;");
-  static_assert(has_lapic_page<K>,
-                "lastcpu x86_64: lapic_page() is missing or wrong: "
-                "static volatile void* lapic_page() noexcept;");
-  static_assert(has_stop_vector<K>,
-                "lastcpu x86_64: stop_vector must be a constant of 32 to 255: "
-                "static constexpr uint8_t stop_vector = 0xf0;");
-  static constexpr bool said = true;
-};
-
-}  // namespace x86::detail
 
 /// `Digest` is the one that the crash kernel was loaded with (crash_loader.hpp).
-template <class Kernel, class Digest = x86::xxh64>
+template <class Kernel, class Digest = kexec::xxh64>
 struct x86_64 {
   /// The local APIC of the CPU that asks, through Kernel::lapic_page() or x2APIC registers.
   using local_apic = x86::lapic<x86::lapic_bus<Kernel>>;
@@ -147,9 +113,9 @@ struct x86_64 {
     for (;;) x86::halt();
   }
 
-  using image = x86::crash_image_record;
-  [[nodiscard]] static bool image_intact(const image& i) noexcept { return x86::image_intact<Digest>(i); }
-  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)x86::save_note(i, note); }
+  using image = kexec::crash_image_record;
+  [[nodiscard]] static bool image_intact(const image& i) noexcept { return kexec::image_intact<Digest>(i); }
+  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)kexec::save_note(i, note); }
 
   /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A
   /// fault skips what comes behind it, so the likelier one faults, the later it comes: registers of devices may be
@@ -176,7 +142,7 @@ struct x86_64 {
 
  private:
   [[nodiscard]] static bool may_sleep() noexcept {
-    if constexpr (requires { Kernel::can_monitor(); })
+    if constexpr (x86::detail::has_can_monitor<Kernel>)
       return Kernel::can_monitor();
     else
       return x86::has_monitor();

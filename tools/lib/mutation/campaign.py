@@ -11,7 +11,7 @@ from .tree import ROOT, WORK, timed
 from .worker import Worker
 
 JOURNAL = WORK / "random.jsonl"
-DEFAULT_AREAS = ("core", "x86_64", "posix", "model")
+DEFAULT_AREAS = ("core", "kexec", "x86_64", "posix", "model")
 
 
 class Campaign:

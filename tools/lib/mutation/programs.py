@@ -5,13 +5,11 @@ import pathlib
 
 AREAS = {
     "core": ("include/lastcpu/*.hpp", "include/lastcpu/detail/*.hpp"),
+    "kexec": ("include/lastcpu/kexec/*.hpp",),
     "x86_64": ("include/lastcpu/platform/x86_64.hpp", "include/lastcpu/platform/x86_64/*.hpp"),
     "posix": ("include/lastcpu/platform/posix.hpp", "include/lastcpu/platform/posix/*.hpp"),
     "model": ("include/lastcpu/model/*.hpp",),
 }
-# Part of x86_64 as long as the files live there.
-PARTS = {"kexec": tuple(f"include/lastcpu/platform/x86_64/{name}.hpp" for name in
-                        ("crash_loader", "crash_region", "digest", "elf64", "handover", "load_error", "sha256"))}
 
 # Unit tests are compiled without optimisation: building them takes longer than running them.
 PRESETS = {
@@ -44,35 +42,38 @@ FITTING = {
     "stop_cpus": ("own_marks_test", "stopping_cpu_test", "many_cpus_test", "panic_notes_test", "stop_model"),
     "stop_report": ("stop_cpus_test",), "self_stop": ("order_of_a_stop_test", "stop_model"),
     "crash_image": ("image_model",), "panic_message": ("message_model",),
-    "crash_kexec": ("panic_test", "own_marks_test", "panic_notes_test", "forgetting_test", "oops_record_test",
+    "crash_kexec": ("panic_test", "own_marks_test", "panic_notes_test", "oops_record_test",
                     "panic_model"),
     "panic": ("nmi_panic_test", "handle_nmi_test", "unknown_cpu_test", "cut_short_test", "panic_model"),
-    "place": ("unknown_cpu_test", "forgetting_test", "place_model"),
+    "place": ("unknown_cpu_test", "place_model"),
     "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
-    "archetype": ("platform_test",), "optional_members": ("narrow_test", "stop_cpus_test"),
+    "archetype": ("platform_test",), "optional_members": ("stop_cpus_test",),
+    "deadline": ("narrow_test", "still_clock_test"), "copy_plain": ("stop_cpus_test", "crash_image_test"),
+    "bytes": ("kexec_digest_test", "kexec_elf64_test", "x86_64_crash_loader_test"),
     "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),
     "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
     "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
     "instructions": ("release/x86_64_instructions_test", "x86_64_platform_test", "x86_64_resettable_test"),
-    "hardware": ("x86_64_platform_test",),
-    "handover": ("x86_64_handover_test", "x86_64_crash_loader_test"),
+    "hardware": ("x86_64_platform_test",), "kernel_check": ("x86_64_platform_test", "fail"),
+    "handover": ("x86_64_crash_loader_test",), "crash_loader": ("x86_64_crash_loader_room_test",),
     "capture_program": ("posix_capture_signals_test", "posix_capture_start_test"),
     "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
     "faults": ("posix_fault_test", "posix_fault_response_test", "posix_install_test"),
-    "crash_notes": ("posix_fork_test",), "present_memory": ("stop_cost_test",),
+    "crash_notes": ("posix_fork_test",), "present_memory": ("posix_fork_test", "stop_cost_test"),
     "posix": ("posix_install_test", "posix_fault_response_test", "posix_signals_test", "posix_stop_test"),
     "signals": ("posix_handlers_test", "posix_cpu_guard_test", "posix_stop_test", "posix_stopped_test"),
     "futex": ("stop_cost_test", "posix_asleep_test", "posix_stopped_test", "wait_stress"),
     "tsan": ("tsan/posix_signals_test", "tsan/posix_stop_test", "tsan/stop_stress"),
     "words": ("litmus_model", "orders_model"), "machine": ("waits_model", "interrupts_model"),
     "machine_state": ("races_model", "states_model"), "search": ("options_model", "interrupts_model"),
-    "report": ("charts_model", "options_model"), "explore": ("options_model",), "scenario": ("charts_model",),
+    "search_run": ("options_model",), "chart": ("charts_model",), "explore": ("options_model",), "scenario": ("charts_model",),
 }
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {
     "core": ("panic_test", "crash_kexec_test", "stop_model", "panic_model", "|", "unit/*", "model/*", "code_shape",
              "footprint", "stress/*", "posix/*", "nmi_step", "storm_test", "x86_64/*", "fail", "boot"),
-    "x86_64": ("x86_64_platform_test", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
+    "kexec": ("kexec/*", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
+    "x86_64": ("x86_64_platform_test", "|", "kexec/*", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
     "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
               "tsan/stop_stress"),
     "model": ("litmus_model", "waits_model", "interrupts_model", "orders_model", "states_model", "races_model",
@@ -97,8 +98,7 @@ def area_of(path):
 
 
 def headers_of(root, area):
-    globs = PARTS.get(area) or AREAS[area]
-    return [str(p.relative_to(root)) for g in globs for p in sorted(root.glob(g))]
+    return [str(p.relative_to(root)) for g in AREAS[area] for p in sorted(root.glob(g))]
 
 
 def programs_by_folder(root):
@@ -106,6 +106,7 @@ def programs_by_folder(root):
     stems = lambda folder, suffix: sorted(p.stem for p in (root / "tests" / folder).glob(f"*{suffix}.cpp"))
     return {
         "unit": stems("unit", "_test"),
+        "kexec": [f"kexec_{s}" for s in stems("kexec", "_test")],
         "x86_64": [f"x86_64_{s}" for s in stems("x86_64", "_test")],
         "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("posix", "_test")
                   if s != "wait_cost_test"],  # part of stop_cost_test
@@ -139,7 +140,7 @@ def expand(names, folders):
 def tests_for(damage, folders, quick=False):
     """The tests to try, in turn. Those of the model take longer than others."""
     area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
-    prefix = {"core": "", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
+    prefix = {"core": "", "kexec": "kexec_", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
     by_name = [n for n in (f"{prefix}{stem}_test", f"{stem}_model") if any(n in f for f in folders.values())]
     first = [*by_name, *FITTING.get(stem, ())]
     if area != "model":

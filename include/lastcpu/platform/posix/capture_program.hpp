@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The crash image of a process: a program, copied and sealed in memory while times are quiet, that the dying process
-// becomes. What happens to its file afterwards does not matter.
+// The crash image of a process: a program that the dying process becomes by exec. It is copied into sealed memory in
+// quiet times, so that it does not matter what happens to its file later.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -29,7 +29,7 @@ struct capture_program {
   int program = -1;
   int notes = -1;
   uint64_t size = 0;
-  char option[48] = {};  // its one argument, made while formatting is still allowed
+  char option[48] = {};  // its one argument, formatted in advance: the crash path does not format
 };
 
 namespace posix_detail {
@@ -41,16 +41,16 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
   return image.program >= 0 && image.notes >= 0 && image.size > 0 &&
          fcntl(image.program, F_GET_SEALS) == program_seals && fstat(image.program, &s) == 0 &&
          static_cast<uint64_t>(s.st_size) == image.size &&
-         fcntl(image.notes, F_GET_SEALS) == F_SEAL_SEAL;  // ours, not a file that got its number
+         fcntl(image.notes, F_GET_SEALS) == F_SEAL_SEAL;  // not another file that got its number
 }
 
 [[nodiscard]] inline bool copy_and_seal(int from, uint64_t bytes, capture_program& image) noexcept {
   image.size = bytes;
-  constexpr unsigned executable = 0x10;  // MFD_EXEC, of Linux 6.3: where vm.memfd_noexec is 1 it must be asked for
+  constexpr unsigned executable = 0x10;  // MFD_EXEC, since Linux 6.3: needed where vm.memfd_noexec is 1
   image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING | executable);
   if (image.program < 0 && errno == EINVAL)
     image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  image.notes = memfd_create("lastcpu-notes", MFD_CLOEXEC);  // until become()
+  image.notes = memfd_create("lastcpu-notes", MFD_CLOEXEC);  // become() clears it
   snprintf(image.option, sizeof image.option, "--crash-notes=/proc/self/fd/%d", image.notes);
   if (image.program < 0 || image.notes < 0) return false;
   while (bytes > 0) {
@@ -70,7 +70,7 @@ inline constexpr uint16_t this_machine = EM_AARCH64;
 inline constexpr uint16_t this_machine = EM_NONE;
 #endif
 
-/// What is wrong with the file as a capture program, or null.
+/// Why the file can't be a capture program, or null when it can.
 [[nodiscard]] inline const char* refuse(int fd, const char* path, const struct stat& s) noexcept {
   if (!S_ISREG(s.st_mode)) return "is not a file; name an ELF executable";
   if (access(path, X_OK) != 0) return "is not executable; try chmod +x, or name another program";
@@ -82,15 +82,16 @@ inline constexpr uint16_t this_machine = EM_NONE;
   return nullptr;
 }
 
-/// No signal that is pending may reach the new program, or a handler of the old one once the mask is lifted. Ignoring
-/// a signal drops it. The stop signals stay ignored: a late one would kill the new program.
-/// Fault signals keep their handlers, and stay: none of them is masked, so none is pending.
+/// Drops every pending signal, by ignoring it for a moment: it must not reach the new program, nor a handler of the old
+/// one once the mask is lifted.
+/// - The stop signals stay ignored: a late one would kill the new program.
+/// - Fault signals keep their handlers: none of them is masked, so none is pending.
 inline void drop_pending_signals(const int (&stop_signals)[2]) noexcept {
   struct sigaction action {};
   for (int s = 1; s <= SIGRTMAX; ++s) {
     if (is_fault(s)) continue;
     if (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
-      continue;  // a program under nohup stays so
+      continue;  // it stays ignored: a program under nohup hands that on
     action = {};
     action.sa_handler = SIG_IGN;
     sigaction(s, &action, nullptr);
@@ -99,7 +100,7 @@ inline void drop_pending_signals(const int (&stop_signals)[2]) noexcept {
   }
 }
 
-/// Becomes the program; returns only when the kernel refuses. Any context, signals blocked.
+/// Becomes the program by exec; returns only when the kernel refuses. Any context, signals masked.
 inline void become(const capture_program& image, const int (&stop_signals)[2]) noexcept {
   char name[] = "lastcpu-capture";
   char option[sizeof image.option];
@@ -116,15 +117,15 @@ inline void become(const capture_program& image, const int (&stop_signals)[2]) n
 
 }  // namespace posix_detail
 
-/// Frees what open_capture_program() made; nothing for one that is closed.
+/// Closes what open_capture_program() has opened. Does nothing for an image that is closed.
 inline void close_capture_program(capture_program& image) noexcept {
   if (image.program >= 0) close(image.program);
   if (image.notes >= 0) close(image.notes);
   image = capture_program{};
 }
 
-/// Copies the program at `path` into sealed memory, ready for crash_image::load(). False with a sentence in `error`
-/// that names the path and the remedy; nothing is left behind then. Thread context; allocates.
+/// Copies the program at `path` into sealed memory, ready for crash_image::load(). On failure false, with a sentence in
+/// `error` that names the path and the remedy; nothing stays open then. Thread context; allocates.
 [[nodiscard]] inline bool open_capture_program(const char* path, capture_program& image, std::string& error) {
   const auto fail = [&](const std::string& why) {
     error = "capture program '" + std::string(path) + "' " + why;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A thread as a CPU, from the guard's construction to its destruction, with a signal stack of its own.
+// Makes a thread a CPU, from the guard's construction to its destruction, with a signal stack of its own.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -21,19 +21,20 @@ namespace lastcpu {
 enum class guard_status : uint8_t {
   registered,
   out_of_range,   // the number is not below posix::max_cpus
-  number_taken,   // another thread is this CPU
+  number_taken,   // another thread has the number
   already_a_cpu,  // this thread is a CPU already
   table_full,     // no number is free
   no_stack,       // no memory for the signal stack
 };
 
-/// Registers this thread as a CPU. Check it: a guard that did not register changes nothing and says why. A thread
-/// without one may still panic (it gets a number then), but it can't be stopped by others. The stop signals and the
-/// faults are unmasked for this thread. While another CPU is dumping the constructor does not return: it parks.
-/// Thread context; destroy it on the same thread.
+/// Registers this thread as a CPU, and unmasks the stop signals and the faults for it. A thread without a guard may
+/// still panic, and gets a number then, but other CPUs can't stop it.
+/// - Check it: a guard that could not register changes nothing, and error() says why.
+/// - While another CPU is dumping, the constructor does not return: it parks the thread.
+/// - Thread context; destroy it on the same thread.
 class [[nodiscard]] cpu_guard {
  public:
-  /// As CPU `wanted`, or with the lowest free number.
+  /// As CPU `wanted`; without it, with the lowest free number.
   explicit cpu_guard(cpu_id wanted = no_cpu) noexcept : wanted_(wanted), status_(enter(wanted)) {}
   ~cpu_guard() {
     if (status_ == guard_status::registered) leave();
@@ -69,9 +70,9 @@ class [[nodiscard]] cpu_guard {
   }
 
  private:
-  static constexpr size_t nested_frames = 24;  // a fault in every step of a panic, and an NMI
+  static constexpr size_t nested_frames = 24;  // enough for a fault in every step of a panic, and an NMI
   static constexpr size_t work_bytes = 128 * 1024;
-  static constexpr size_t work_of_a_stop = 4 * 1024;  // with the frame of its signal, always there
+  static constexpr size_t work_of_a_stop = 4 * 1024;  // present from the start, like the frame of a stop's signal
 
   guard_status enter(cpu_id wanted) noexcept {
     using namespace posix_detail;
@@ -80,7 +81,7 @@ class [[nodiscard]] cpu_guard {
     if (!make_stack()) return guard_status::no_stack;
     if (wanted == no_cpu ? take_any_cpu() < max_cpus : take_cpu(wanted)) {
       cpu_ = this_thread_cpu;
-      make_present(&cpu_table[cpu_], sizeof cpu_table[cpu_]);  // a fault is kept there
+      make_present(&cpu_table[cpu_], sizeof cpu_table[cpu_]);  // a fault writes to it
       let_stops_in();
       stop_if_late();
       return guard_status::registered;
@@ -98,7 +99,7 @@ class [[nodiscard]] cpu_guard {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     size_t frame = getauxval(AT_MINSIGSTKSZ);
     if (frame == 0) frame = 16 * 1024;
-    bytes_ = (nested_frames * frame + work_bytes + 2 * page - 1) / page * page;  // one page of it is a guard
+    bytes_ = (nested_frames * frame + work_bytes + 2 * page - 1) / page * page;  // and a guard page
     void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (p == MAP_FAILED) return false;
     stack_ = static_cast<char*>(p);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Which thread is which CPU.
+// Which thread is which CPU: a table of thread ids, one entry for each CPU.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -14,18 +14,18 @@
 
 namespace lastcpu::posix_detail {
 
-/// The gate can name more; the tables in .bss are what grows with it.
+/// The gate could name more CPUs; each one costs memory in the machine's tables.
 inline constexpr cpu_id max_cpus = 1024;
 
 struct cpu_entry {
-  atomic<uint32_t> tid{};  // 0: nobody is this CPU
-  siginfo_t fault{};       // the first synchronous fault of this CPU; si_signo 0: none
+  atomic<uint32_t> tid{};  // 0: no thread is this CPU
+  siginfo_t fault{};       // the first synchronous fault of this CPU; none while si_signo is 0
 
   void forget() noexcept { fault = siginfo_t{}; }
 };
 
 inline constinit cpu_entry cpu_table[max_cpus]{};
-inline constinit atomic<uint32_t> highest_cpu_ever{};  // one past it
+inline constinit atomic<uint32_t> highest_cpu_ever{};  // one past the highest number that was ever taken
 
 // initial-exec: a lazily allocated thread_local would call malloc inside a signal handler.
 inline constinit thread_local cpu_id this_thread_cpu __attribute__((tls_model("initial-exec"))) = no_cpu;
@@ -34,35 +34,40 @@ inline constinit thread_local cpu_id this_thread_cpu __attribute__((tls_model("i
   return static_cast<uint32_t>(syscall(SYS_gettid));
 }
 
-// The protocol of any such table: Entry has the word `tid` and forget(), Limit is the word one past the highest ever.
+// The protocol of the table, as templates, so that the model can explore it (tests/model/cpu_table_model.cpp). Entry
+// has the word `tid` and forget(); Limit is the word one past the highest number ever.
 
-/// False when another thread has the entry. Who sees this one online sees it below the limit.
+/// Takes the entry `cpu` for the thread `tid`. False when another thread has it. Who sees the thread online also sees
+/// it below the limit.
 template <class Entry, class Limit>
 [[nodiscard]] bool take_entry(Entry* table, Limit& limit, cpu_id cpu, uint32_t tid) noexcept {
   uint32_t high = limit.load(order::relaxed);
-  while (high <= cpu && !limit.compare_exchange(high, cpu + 1, order::relaxed, order::relaxed)) {  // (1) publishes it
+  while (high <= cpu && !limit.compare_exchange(high, cpu + 1, order::relaxed, order::relaxed)) {  // published by (1)
   }
   uint32_t nobody = 0;
-  // (1) acquire: pairs with (2). release: pairs with (5). On failure relaxed: nothing is read behind it.
+  // (1) acq_rel: pairs with release (2) and acquire (5). relaxed on failure: nothing is read on it.
   if (!table[cpu].tid.compare_exchange(nobody, tid, order::acq_rel, order::relaxed)) return false;
-  (void)limit.fetch_add(0, order::acq_rel);  // (3) acq_rel, with (4)
+  (void)limit.fetch_add(0, order::acq_rel);  // (3) acq_rel: pairs with acq_rel (4)
   return true;
 }
 
-/// One past the highest number so far. (4) acq_rel, with (3): of this exchange of a CPU that has committed, and that of a
-/// thread that becomes a CPU, one is first. Either who has committed sees the thread, or the thread sees the commit.
+/// One past the highest number so far.
+/// (4) acq_rel: pairs with acq_rel (3). The owner calls this after its commit, a new CPU exchanges in (3) before it
+/// looks at the gate. One of the two exchanges is first: either the owner sees the thread, or the thread sees the
+/// commit.
 template <class Limit>
 [[nodiscard]] uint32_t limit_of(Limit& limit) noexcept {
-  return limit.fetch_add(0, order::acq_rel);
+  return limit.fetch_add(0, order::acq_rel);  // (4)
 }
 
-/// A thread has it. (5) acquire: pairs with (1), so that who sees the thread sees it below the limit.
+/// A thread has the entry.
+/// (5) acquire: pairs with acq_rel (1), so that who sees the thread sees it below the limit.
 template <class Entry>
 [[nodiscard]] bool is_taken(const Entry& e) noexcept {
-  return e.tid.load(order::acquire) != 0;
+  return e.tid.load(order::acquire) != 0;  // (5)
 }
 
-/// The lowest free one below `end`, or `end`.
+/// Takes the lowest free entry below `end`; `end` when none is free.
 template <class Entry, class Limit>
 [[nodiscard]] cpu_id take_any_entry(Entry* table, cpu_id end, Limit& limit, uint32_t tid) noexcept {
   for (cpu_id cpu = 0; cpu < end; ++cpu)
@@ -73,10 +78,10 @@ template <class Entry, class Limit>
 template <class Entry>
 void leave_entry(Entry& mine) noexcept {
   mine.forget();
-  mine.tid.store(0, order::release);  // (2) release: who takes the number next, by (1), finds it forgotten
+  mine.tid.store(0, order::release);  // (2) release: pairs with acq_rel (1). The next thread finds no fault
 }
 
-/// Makes this thread CPU `cpu`; false when another thread is. `cpu` is in range.
+/// Makes this thread CPU `cpu`; false when another thread is that CPU. `cpu` is below max_cpus.
 inline bool take_cpu(cpu_id cpu) noexcept {
   if (!take_entry(cpu_table, highest_cpu_ever, cpu, this_tid())) return false;
   this_thread_cpu = cpu;
@@ -96,7 +101,7 @@ inline void leave_cpu() noexcept {
   leave_entry(cpu_table[me]);
 }
 
-/// In the child of a fork: a new machine, of which the forking thread is the only CPU, under its old number.
+/// For the child of a fork, a new machine: the forking thread keeps its number, and no other thread is a CPU.
 inline void restart_table_after_fork() noexcept {
   for (cpu_id cpu = 0; cpu < highest_cpu_ever.load(order::relaxed); ++cpu) {
     cpu_table[cpu].fault.si_signo = 0;

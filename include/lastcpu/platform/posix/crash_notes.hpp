@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What a capture program finds in the file that its argument --crash-notes=PATH names: a header, then one record for
-// each CPU, the crashing one first. Written by the dying process, read by the capture program of the same build.
+// The file that a capture program's argument --crash-notes=PATH names: a header, then one record for each CPU, the
+// crashing one first. The dying process writes it; the capture program must be of the same build.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -73,7 +73,8 @@ inline void write_note(int fd, const cpu_note<posix_registers>& note) noexcept {
 
 }  // namespace posix_detail
 
-/// Reads the next record (`first`: and the header before it) from `fd`; false at the end, or when it is none of ours.
+/// Reads the next record from `fd`; with `first` the header before it, too. False at the end, or when the file is no
+/// such file.
 [[nodiscard]] inline bool read_crash_note(int fd, bool first, crash_note_record& out) noexcept {
   if (first) {
     crash_note_header h{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The signals that are a thread's own fault: which they are, and one line about each. Any context.
+// The signals that report a fault of the thread itself, and one line of text about each. Any context.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -38,7 +38,7 @@ inline constexpr int fault_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP
   }
 }
 
-/// "SIGSEGV at 0x7f..": by hand, for printf may take a lock.
+/// "SIGSEGV at 0x7f..". Not by printf, which may take a lock.
 inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
   char* at = out;
   const auto put = [&at](const char* text) noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The end of a process that has no crash kernel, or whose crash kernel could not be started.
+// How a process ends that has no capture program, or whose capture program could not be started.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -13,8 +13,8 @@
 
 namespace lastcpu::posix_detail {
 
-/// Dies of the fault that brought this CPU here, so that the parent sees the same signal and core as without us; of
-/// SIGABRT when there was none. Returns as process 1, which default actions do not kill.
+/// Dies of the first fault of this CPU, so that the parent sees the same signal and core as without lastcpu; of SIGABRT
+/// when there was no fault. Returns in process 1, which default actions do not kill.
 inline void die_of_first_fault() noexcept {
   const cpu_id me = this_thread_cpu;
   siginfo_t* info = me < max_cpus && cpu_table[me].fault.si_signo != 0 ? &cpu_table[me].fault : nullptr;
@@ -30,7 +30,7 @@ inline void die_of_first_fault() noexcept {
   syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, nullptr, sizeof only);
 }
 
-/// Dies, whatever it takes, process 1 included.
+/// Dies in any case, also as process 1.
 [[noreturn]] inline void die_anyhow() noexcept {
   syscall(SYS_kill, getpid(), SIGKILL);
   for (;;) syscall(SYS_exit_group, 128 + SIGABRT);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The registers of a thread, as its signal context holds them. General registers only.
+// The registers of a thread, general ones only, out of a signal context or of the caller.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -38,7 +38,7 @@ struct posix_registers {
 #endif
 }
 
-/// What a signal handler's third argument says of the interrupted code.
+/// The registers of the interrupted code, out of a signal handler's third argument.
 [[nodiscard]] inline posix_registers registers_from(const void* ucontext) noexcept {
   posix_registers r{};
   [[maybe_unused]] const auto& m = static_cast<const ucontext_t*>(ucontext)->uc_mcontext;
@@ -60,7 +60,7 @@ struct posix_registers {
   return r;
 }
 
-/// Those of the caller, as they are when this has returned; registers that a call clobbers are left zero.
+/// Stores the registers that the caller has when this has returned; zero for those that a call clobbers.
 #if defined(__x86_64__)
 static_assert(sizeof(posix_registers) == 20 * 8 && __builtin_offsetof(posix_registers, general) == 32);
 [[gnu::naked, gnu::noinline]] inline void capture_caller_registers(posix_registers& /* in rdi */) noexcept {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Signals as interrupts: two asynchronous ones stand for the stop interrupt and the NMI, the synchronous ones for
-// faults. The NMI signal is masked inside its own handler only, so it latches exactly once, like the real one.
+// Signals as interrupts: one stands for the stop interrupt, one for the NMI, the synchronous ones for faults. The NMI
+// signal is masked only inside its own handler, so that it latches exactly once, like a real NMI.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -20,28 +20,29 @@
 
 namespace lastcpu {
 
-/// What a synchronous fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT) becomes.
+/// What a synchronous fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT) leads to.
 enum class fault_response : uint8_t {
-  oops,   // crash_kexec(), and a panic when that comes back
+  oops,   // crash_kexec(), and a panic when that returns
   panic,  // a panic at once
-  none,   // left alone
+  none,   // no handler is installed for faults
 };
 
 struct posix_options {
   int irq_signal = SIGUSR1;
   int nmi_signal = SIGUSR2;
   fault_response on_fault = fault_response::oops;
-  /// Called for an NMI or interrupt signal that nobody's stop request explains; null: ignored.
+  /// Called for one of the two signals when no CPU has asked for a stop; null: such a signal is ignored.
   void (*on_other_nmi)(const posix_registers&) noexcept = nullptr;
   void (*on_other_irq)(const posix_registers&) noexcept = nullptr;
 };
 
 namespace posix_detail {
 
-/// The machine's vectors. Written by install(), in quiet times, before the handlers exist.
+/// What the handlers call. Written by posix_install(), in quiet times, before there are handlers.
 struct vectors {
   void* domain = nullptr;
-  void (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;  // returns when nobody asks for a stop
+  /// Returns when nobody asks for a stop.
+  void (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;
   void (*fault)(void* domain, const char* message, const posix_registers&, fault_response) noexcept = nullptr;
   void (*forked)(void* domain) noexcept = nullptr;
   posix_options options{0, 0, fault_response::none, nullptr, nullptr};
@@ -58,22 +59,24 @@ inline constinit vectors machine{};
   return mask;
 }
 
-/// What "interrupts off" masks: everything but the NMI and the faults.
+/// The mask for "interrupts off": all signals but the NMI's and the faults.
 [[nodiscard]] inline uint64_t irq_mask() noexcept {
   uint64_t mask = ~fault_mask();
   if (machine.options.nmi_signal != 0) mask &= ~signal_bit(machine.options.nmi_signal);
   return mask;
 }
 
-/// A masked fault kills the process, whatever it was about to dump.
+/// Unmasks the faults: a fault that is masked kills the process, dump or not.
 inline void let_faults_in() noexcept {
   const uint64_t faults = fault_mask();
   syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &faults, nullptr, sizeof faults);
 }
 
-/// The same for a stop, without a system call where none is needed: a handler inherits the mask of the interrupted code,
-/// which is the one that it will go back to. Not so in sigsuspend(), ppoll() and their like: what they had masked for
-/// their duration stays masked here. ThreadSanitizer runs handlers with every signal masked.
+/// The same for a stop handler, without a system call where the interrupted code had no fault masked: the handler has
+/// its mask then. Except
+/// - in sigsuspend(), ppoll() and the like: what they mask while they run is masked in the handler, too, but not in the
+///   mask that the interrupted code goes back to;
+/// - under ThreadSanitizer, which runs handlers with every signal masked.
 inline void let_faults_in_for_stop([[maybe_unused]] const void* interrupted) noexcept {
 #if !defined(LASTCPU_POSIX_UNDER_TSAN)
   uint64_t masked = 0;
@@ -83,7 +86,7 @@ inline void let_faults_in_for_stop([[maybe_unused]] const void* interrupted) noe
   let_faults_in();
 }
 
-/// A thread that becomes a CPU can be reached, whatever it had masked before.
+/// Unmasks the stop signals and the faults, for a thread that becomes a CPU.
 inline void let_stops_in() noexcept {
   const posix_options& o = machine.options;
   uint64_t stops = 0;
@@ -93,8 +96,8 @@ inline void let_stops_in() noexcept {
   let_faults_in();
 }
 
-/// For a thread that has just become a CPU: it may have come too late to be asked. Does not return when another CPU has
-/// committed.
+/// For a thread that has just become a CPU, which may have been too late to be asked to stop. Does not return when
+/// another CPU has committed.
 inline void stop_if_late() noexcept {
   if (machine.stop == nullptr) return;
   posix_registers here;
@@ -114,13 +117,13 @@ extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* cont
   machine.stop(machine.domain, regs, nmi);
   const auto other = nmi ? machine.options.on_other_nmi : machine.options.on_other_irq;
   if (other != nullptr) {
-    let_faults_in();  // it may panic, and a fault in a step of that goes on at the next
+    let_faults_in();  // it may panic; a fault in a step of the panic then goes on at the next step
     other(regs);
   }
   errno = saved_errno;
 }
 
-/// Further faults are let in by what it calls: crash_kexec() and panic() begin with irq_save().
+/// It need not unmask further faults: crash_kexec() and panic() begin with irq_save(), which does.
 extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noexcept {
   if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
   if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
@@ -130,12 +133,12 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
   machine.fault(machine.domain, message, registers_from(context), machine.options.on_fault);
 }
 
-/// Empty when the handlers are in place, else the reason.
+/// Installs the handlers. Null on success, else the reason.
 [[nodiscard]] inline const char* set_handlers(const posix_options& o) noexcept {
   struct sigaction stop {};
   stop.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-  // Both handlers run with interrupts off: no handler of the program may run on a CPU that says it has stopped. Each
-  // masks itself anyway.
+  // Both handlers run with interrupts off, so that no handler of the program runs on a CPU that has acknowledged its
+  // stop. Each signal is masked in its own handler anyway.
   sigfillset(&stop.sa_mask);
   sigdelset(&stop.sa_mask, o.nmi_signal);
   for (const int s : fault_signals) sigdelset(&stop.sa_mask, s);
@@ -144,7 +147,7 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
   if (o.on_fault == fault_response::none) return nullptr;
   struct sigaction fault {};
   fault.sa_sigaction = lastcpu_on_fault;
-  fault.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a fault inside the report must come here again
+  fault.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a fault inside the report comes here again
   sigfillset(&fault.sa_mask);
   sigdelset(&fault.sa_mask, o.nmi_signal);
   for (const int s : fault_signals) sigdelset(&fault.sa_mask, s);

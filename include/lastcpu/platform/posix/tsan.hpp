@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The one difference that ThreadSanitizer makes to this port; in any other build nearly nothing is here.
+// What ThreadSanitizer needs of this port; in any other build nearly nothing is here.
 //
-// Its runtime keeps a signal until the thread's next instrumented operation. A sleep is short there and ends in one.
-// The runtime calls the handler with everything masked, and has one place per thread for the mask to go back to: where
-// a second signal comes just then, the handlers nest, the place is written again, and the thread goes on with every
-// signal masked for good, the NMI included (gcc 12, clang 14, clang 19). So what the runtime calls only sends the
-// signal once more. The kernel holds it until the runtime has put the mask back, and delivers it past the runtime, where
-// handlers may run, with the mask, the registers and the stack of any other build.
+// Its runtime delays a signal until the thread's next instrumented operation. So a sleep is short, and ends with one.
+// It then calls the handler with every signal masked, and has one place per thread for the mask to restore. When a
+// second signal comes at that moment, the handlers nest and overwrite that place, and the thread goes on with every
+// signal masked for good, the NMI included (gcc 12, clang 14, clang 19). So the handler that the runtime calls only
+// sends the signal once more. The kernel holds the signal until the runtime has restored the mask, then delivers it
+// directly to the real handler, with the mask, the registers and the stack of any other build.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -41,7 +41,7 @@ using signal_handler = void (*)(int number, siginfo_t*, void* context);
 inline constexpr uint64_t longest_sleep_ns = no_deadline;
 inline void let_pending_handlers_run() noexcept {}
 
-/// sigaction() for a signal that others send. False when the kernel refuses.
+/// Installs Handler for an asynchronous signal. False when the kernel refuses.
 template <signal_handler Handler>
 [[nodiscard]] bool handle_signal(int number, struct sigaction how) noexcept {
   how.sa_sigaction = Handler;
@@ -58,12 +58,12 @@ inline void let_pending_handlers_run() noexcept {
 
 struct signals_of_thread {
   uint64_t sent_again;  // a bit for each signal
-  bool arriving;        // the runtime is being told of a signal, and has not called back
+  bool arriving;        // the runtime's handler is called and has not called ours
 };
 inline constinit thread_local signals_of_thread tsan_signals __attribute__((tls_model("initial-exec"))){};
 inline constinit signal_handler tsan_runtime = nullptr;
 
-/// What the kernel calls. Not instrumented: it may come in the middle of the runtime.
+/// The handler that the kernel calls. Not instrumented, for it may interrupt the runtime.
 template <signal_handler Handler>
 __attribute__((no_sanitize("thread"))) void on_arrival(int number, siginfo_t* info, void* context) noexcept {
   const uint64_t bit = uint64_t{1} << (number - 1);
@@ -77,7 +77,8 @@ __attribute__((no_sanitize("thread"))) void on_arrival(int number, siginfo_t* in
   tsan_signals.arriving = interrupted;
 }
 
-/// What the runtime calls: at once, where the thread blocks in a call that it knows, or later.
+/// The handler that the runtime calls: at once where the thread blocks in a call that the runtime intercepts, else
+/// later.
 template <signal_handler Handler>
 __attribute__((no_sanitize("thread"))) void on_call_of_runtime(int number, siginfo_t* info, void* context) noexcept {
   if (tsan_signals.arriving) {

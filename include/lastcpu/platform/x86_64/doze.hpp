@@ -18,6 +18,7 @@
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
 
@@ -26,11 +27,6 @@
 namespace lastcpu::x86 {
 
 namespace detail {
-
-template <class Kernel>
-concept has_wake_vector = requires {
-  Kernel::wake_vector;
-};
 
 /// Who sleeps, and on what: one word at a time for each kernel.
 template <class Kernel>
@@ -44,11 +40,6 @@ struct dozers {
 /// True when this CPU may doze() here.
 template <class Kernel, class Bus = lapic_bus<Kernel>>
 [[nodiscard]] inline bool may_doze() noexcept {
-  static_assert(Kernel::wake_vector != Kernel::stop_vector,
-                "lastcpu x86_64: wake_vector and stop_vector are the same, and have different handlers");
-  static_assert(Kernel::wake_vector >= 0xf0 && Kernel::wake_vector < 0xff,
-                "lastcpu x86_64: wake_vector must be of the highest class: "
-                "static constexpr uint8_t wake_vector = 0xf1;");
   const cpu_id me = Kernel::this_cpu();  // one that wake_dozers() finds
   return me < lastcpu::detail::cpu_limit<Kernel>() && Kernel::is_online(me) && Kernel::may_take_interrupts() &&
          lapic<Bus>::highest_class_is_free();
@@ -65,14 +56,18 @@ template <class Kernel, class Hw = hardware, class Word, class T>
   if (before > below_the_highest_class) return false;
   const auto here = reinterpret_cast<uintptr_t>(word.address());
   uintptr_t there = 0;
+  // (1) acq_rel: pairs with acquire (2).
   if (!dozers::word.compare_exchange(there, here, order::acq_rel, order::acquire) && there != here) return false;
   // Counted, then compared; wake_dozers() comes after its change, then looks at the count. acq_rel is enough on this
   // machine: a locked instruction on either side keeps the store before the load.
+  // (3) acq_rel: pairs with acquire (4).
   (void)dozers::count.fetch_add(1, order::acq_rel);
   Hw::write_cr8(below_the_highest_class);
+  // (5) acquire: pairs with the caller's release.
   if (word.load(order::acquire) == value) Hw::sti_halt();
   Hw::cli();
   Hw::write_cr8(before);
+  // (3)
   (void)dozers::count.fetch_add(~uint32_t{0}, order::acq_rel);  // one less
   return true;
 }
@@ -89,9 +84,9 @@ inline void handle_wake(registers& regs) noexcept {
 /// Ends every doze(). Any context.
 template <class Kernel, class Bus = lapic_bus<Kernel>>
 inline void wake_dozers() noexcept {
-  if (detail::dozers<Kernel>::count.load(order::acquire) == 0) return;
+  if (detail::dozers<Kernel>::count.load(order::acquire) == 0) return;  // (4) acquire: pairs with acq_rel (3)
   const ipi_message message = ipi_message::fixed(Kernel::wake_vector);
-  if constexpr (requires { Kernel::owns_every_cpu(); }) {
+  if constexpr (detail::has_owns_every_cpu<Kernel>) {
     if (Kernel::owns_every_cpu()) {
       (void)lapic<Bus>::send_others(message);
       return;
@@ -107,6 +102,7 @@ template <class Kernel, class Bus = lapic_bus<Kernel>, class Word>
 inline void wake_dozers_on(const Word& word, wake_reason why) noexcept {
   if (why == wake_reason::committed) return;
   const auto here = reinterpret_cast<uintptr_t>(word.address());
+  // (2) acquire: pairs with acq_rel (1).
   if (detail::dozers<Kernel>::word.load(order::acquire) == here) wake_dozers<Kernel, Bus>();
 }
 

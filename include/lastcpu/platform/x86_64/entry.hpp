@@ -11,6 +11,9 @@
 // calls with the stack aligned and all flags clear, and returns with iretq to what the handler has left in the frame.
 // AC too: what user code has set there would let the handler through SMAP.
 // - The frame-pointer chain of the handler goes on in the interrupted code, whose rip is the first return address.
+// - Debuggers unwind through a stub by its .cfi directives, at each instruction, with all registers: in .debug_frame where
+//   the kernel is compiled with -g, in .eh_frame where it has one. clang writes an .eh_frame for the stubs alone otherwise:
+//   keep it or discard it in the linker script.
 // - GS is never touched: with swapgs or without, from user mode or from inside the kernel's own entry code. The handler
 //   of an NMI may use GS only if the kernel never lets user code set it.
 // - An NMI needs a stack of its own (IST), unused by anything else: it may come inside any other entry, before that has
@@ -27,37 +30,72 @@
 
 #include <lastcpu/platform/x86_64/registers.hpp>
 
+// Where the stub's values are, for debuggers: `.cfi` directives, if the compiler writes any itself. They add no instruction.
+// clang-format off
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+#define LASTCPU_X86_DETAIL_CFI(directive) ".cfi_" directive "\n\t"
+#else
+#define LASTCPU_X86_DETAIL_CFI(directive) ""
+#endif
+#define LASTCPU_X86_DETAIL_DEEPER LASTCPU_X86_DETAIL_CFI("adjust_cfa_offset 8")
+#define LASTCPU_X86_DETAIL_HIGHER LASTCPU_X86_DETAIL_CFI("adjust_cfa_offset -8")
+#define LASTCPU_X86_DETAIL_PUSH(reg) \
+  "pushq %" #reg "\n\t" LASTCPU_X86_DETAIL_DEEPER LASTCPU_X86_DETAIL_CFI("rel_offset " #reg ", 0")
+#define LASTCPU_X86_DETAIL_POP(reg) \
+  "popq %" #reg "\n\t" LASTCPU_X86_DETAIL_HIGHER LASTCPU_X86_DETAIL_CFI("same_value " #reg)
+
+// The frame begins above what the CPU has pushed: `pushed` bytes, with the interrupted code's rip and rsp among them.
+#define LASTCPU_X86_DETAIL_BEGIN(pushed)                               \
+  LASTCPU_X86_DETAIL_CFI("startproc simple")                           \
+  LASTCPU_X86_DETAIL_CFI("signal_frame")                               \
+  LASTCPU_X86_DETAIL_CFI("def_cfa rsp, " #pushed)                      \
+  LASTCPU_X86_DETAIL_CFI("offset rip, -40") LASTCPU_X86_DETAIL_CFI("offset rsp, -16")
+#define LASTCPU_X86_DETAIL_ERROR_CODE LASTCPU_X86_DETAIL_BEGIN(48) "endbr64\n\t"
+#define LASTCPU_X86_DETAIL_NO_ERROR_CODE \
+  LASTCPU_X86_DETAIL_BEGIN(40) "endbr64\n\tpushq $0\n\t" LASTCPU_X86_DETAIL_DEEPER
+
 // From the error code's place: the other registers, and a frame record {rbp, rip} below them. 184 bytes below the CPU's
 // own alignment, hence the 8.
 #define LASTCPU_X86_DETAIL_SAVE                                                                                \
-  "pushq %rdi\n\tpushq %rsi\n\tpushq %rdx\n\tpushq %rcx\n\tpushq %rax\n\tpushq %r8\n\tpushq %r9\n\t"           \
-  "pushq %r10\n\tpushq %r11\n\tpushq %rbx\n\tpushq %rbp\n\tpushq %r12\n\tpushq %r13\n\tpushq %r14\n\t"         \
-  "pushq %r15\n\tpushq $2\n\tpopfq\n\tmovq %rsp, %rdi\n\tpushq 128(%rsp)\n\tpushq %rbp\n\tmovq %rsp, %rbp\n\t" \
-  "subq $8, %rsp\n\t"
+  LASTCPU_X86_DETAIL_PUSH(rdi) LASTCPU_X86_DETAIL_PUSH(rsi) LASTCPU_X86_DETAIL_PUSH(rdx)                       \
+  LASTCPU_X86_DETAIL_PUSH(rcx) LASTCPU_X86_DETAIL_PUSH(rax) LASTCPU_X86_DETAIL_PUSH(r8)                        \
+  LASTCPU_X86_DETAIL_PUSH(r9) LASTCPU_X86_DETAIL_PUSH(r10) LASTCPU_X86_DETAIL_PUSH(r11)                        \
+  LASTCPU_X86_DETAIL_PUSH(rbx) LASTCPU_X86_DETAIL_PUSH(rbp) LASTCPU_X86_DETAIL_PUSH(r12)                       \
+  LASTCPU_X86_DETAIL_PUSH(r13) LASTCPU_X86_DETAIL_PUSH(r14) LASTCPU_X86_DETAIL_PUSH(r15)                       \
+  "pushq $2\n\t" LASTCPU_X86_DETAIL_DEEPER "popfq\n\t" LASTCPU_X86_DETAIL_HIGHER                               \
+  "movq %rsp, %rdi\n\tpushq 128(%rsp)\n\t" LASTCPU_X86_DETAIL_DEEPER "pushq %rbp\n\t" LASTCPU_X86_DETAIL_DEEPER\
+  "movq %rsp, %rbp\n\t" LASTCPU_X86_DETAIL_CFI("def_cfa rbp, 184") "subq $8, %rsp\n\t"
 
-#define LASTCPU_X86_DETAIL_RESTORE                                                                   \
-  "addq $24, %rsp\n\tpopq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rbp\n\tpopq %rbx\n\t" \
-  "popq %r11\n\tpopq %r10\n\tpopq %r9\n\tpopq %r8\n\tpopq %rax\n\tpopq %rcx\n\tpopq %rdx\n\t"        \
-  "popq %rsi\n\tpopq %rdi\n\taddq $8, %rsp\n\tiretq\n\t"
+#define LASTCPU_X86_DETAIL_RESTORE                                                             \
+  "addq $24, %rsp\n\t" LASTCPU_X86_DETAIL_CFI("def_cfa rsp, 168")                              \
+  LASTCPU_X86_DETAIL_POP(r15) LASTCPU_X86_DETAIL_POP(r14) LASTCPU_X86_DETAIL_POP(r13)          \
+  LASTCPU_X86_DETAIL_POP(r12) LASTCPU_X86_DETAIL_POP(rbp) LASTCPU_X86_DETAIL_POP(rbx)          \
+  LASTCPU_X86_DETAIL_POP(r11) LASTCPU_X86_DETAIL_POP(r10) LASTCPU_X86_DETAIL_POP(r9)           \
+  LASTCPU_X86_DETAIL_POP(r8) LASTCPU_X86_DETAIL_POP(rax) LASTCPU_X86_DETAIL_POP(rcx)           \
+  LASTCPU_X86_DETAIL_POP(rdx) LASTCPU_X86_DETAIL_POP(rsi) LASTCPU_X86_DETAIL_POP(rdi)          \
+  "addq $8, %rsp\n\t" LASTCPU_X86_DETAIL_HIGHER "iretq\n\t" LASTCPU_X86_DETAIL_CFI("endproc")
+// clang-format on
 
 // endbr64: where indirect-branch tracking is on, an interrupt must land on one.
-#define LASTCPU_X86_DETAIL_ENTRY(stub, handler, error_code, before, after)                                \
+#define LASTCPU_X86_DETAIL_ENTRY(stub, handler, begin, before, after)                                     \
   extern "C" [[gnu::__used__]] void handler(::lastcpu::x86::registers*) noexcept;                         \
   extern "C" void stub() noexcept;                                                                        \
   asm(".pushsection .text." #stub ", \"ax\", @progbits\n\t.balign 16\n\t.globl " #stub "\n\t.type " #stub \
-      ", @function\n" #stub ":\n\tendbr64\n\t" error_code LASTCPU_X86_DETAIL_SAVE before "call " #handler \
+      ", @function\n" #stub ":\n\t" begin LASTCPU_X86_DETAIL_SAVE before "call " #handler                 \
       "\n\t" after LASTCPU_X86_DETAIL_RESTORE ".size " #stub ", . - " #stub "\n\t.popsection");           \
   static_assert(true)
 
 /// For a vector whose exception brings no error code, and for interrupts.
-#define LASTCPU_X86_ENTRY(stub, handler) LASTCPU_X86_DETAIL_ENTRY(stub, handler, "pushq $0\n\t", "", "")
+#define LASTCPU_X86_ENTRY(stub, handler) \
+  LASTCPU_X86_DETAIL_ENTRY(stub, handler, LASTCPU_X86_DETAIL_NO_ERROR_CODE, "", "")
 
 /// For a vector whose exception brings an error code.
-#define LASTCPU_X86_ENTRY_WITH_ERROR_CODE(stub, handler) LASTCPU_X86_DETAIL_ENTRY(stub, handler, "", "", "")
+#define LASTCPU_X86_ENTRY_WITH_ERROR_CODE(stub, handler) \
+  LASTCPU_X86_DETAIL_ENTRY(stub, handler, LASTCPU_X86_DETAIL_ERROR_CODE, "", "")
 
 /// For vector 2.
-#define LASTCPU_X86_NMI_ENTRY(stub, handler)                                                          \
-  LASTCPU_X86_DETAIL_ENTRY(stub, handler, "pushq $0\n\t", "movq %cr2, %rax\n\tmovq %rax, (%rsp)\n\t", \
-                           "movq (%rsp), %rax\n\tmovq %rax, %cr2\n\t")
+#define LASTCPU_X86_NMI_ENTRY(stub, handler)                                \
+  LASTCPU_X86_DETAIL_ENTRY(stub, handler, LASTCPU_X86_DETAIL_NO_ERROR_CODE, \
+                           "movq %cr2, %rax\n\tmovq %rax, (%rsp)\n\t", "movq (%rsp), %rax\n\tmovq %rax, %cr2\n\t")
 
 #include <lastcpu/detail/end.hpp>

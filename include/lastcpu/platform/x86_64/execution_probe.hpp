@@ -13,7 +13,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/platform/x86_64/descriptors.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
@@ -84,9 +84,9 @@ inline constexpr unsigned char probe_code[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x31, 0xc
 inline void copy_gates(const pseudo_descriptor& from, probe_tables& to, uint16_t code_selector) noexcept {
   constexpr uint32_t page_fault = 14;
   const uint64_t bytes = uint64_t{from.limit} + 1;
-  zero_bytes(reinterpret_cast<unsigned char*>(&to), sizeof to);
-  copy_bytes(reinterpret_cast<unsigned char*>(to.gates), reinterpret_cast<const unsigned char*>(from.base),
-             bytes < sizeof to.gates ? bytes : sizeof to.gates);
+  kexec::zero_bytes(reinterpret_cast<unsigned char*>(&to), sizeof to);
+  kexec::copy_bytes(reinterpret_cast<unsigned char*>(to.gates), reinterpret_cast<const unsigned char*>(from.base),
+                    bytes < sizeof to.gates ? bytes : sizeof to.gates);
   to.kernels_page_fault = to.gates[page_fault].handler();
   to.gates[page_fault] = interrupt_gate::to(reinterpret_cast<uint64_t>(&probe_page_fault), code_selector);
 }
@@ -98,8 +98,8 @@ template <class Machine = probe_machine>
 [[nodiscard]] inline bool can_execute(unsigned char* at) noexcept {
   if (!Machine::can_be_asked()) return true;
   unsigned char kept[sizeof detail::probe_code];
-  detail::copy_bytes(kept, at, sizeof kept);
-  detail::copy_bytes(at, detail::probe_code, sizeof kept);
+  kexec::copy_bytes(kept, at, sizeof kept);
+  kexec::copy_bytes(at, detail::probe_code, sizeof kept);
   const uint64_t flags = Machine::interrupts_off();
   const pseudo_descriptor idt = Machine::idt();
   detail::probe_tables tables;
@@ -108,7 +108,7 @@ template <class Machine = probe_machine>
   const bool ran = detail::run_probe(at) == 0;
   Machine::use_idt(idt);
   Machine::restore_interrupts(flags);
-  detail::copy_bytes(at, kept, sizeof kept);
+  kexec::copy_bytes(at, kept, sizeof kept);
   return ran;
 }
 

@@ -15,8 +15,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
@@ -29,12 +29,6 @@ enum class handler_stack : uint8_t { nmi, machine_check };
 enum class stack_choice : uint8_t { usual, spare };
 
 namespace detail {
-
-template <class K>
-concept has_next_stack = requires(handler_stack which, stack_choice choice) {
-  { K::next_stack(which, choice) }
-  noexcept->lastcpu::detail::same_as<stack_choice>;
-};
 
 // The spare stack for the next one, as long as this is in scope: for ever on a CPU that does not come back.
 template <class Kernel>

@@ -3,7 +3,7 @@
 // From the dying kernel into the crash kernel that load_crash_kernel() has prepared.
 //
 // What the crash kernel finds, entered as a function of one argument: RDI = physical address of the handover
-// (handover.hpp); 64-bit mode, ring 0, [0, map_bytes) mapped one to one, a stack of 16 KiB, aligned as after a call,
+// (kexec/handover.hpp); 64-bit mode, ring 0, [0, map_bytes) mapped one to one, a stack of 16 KiB, aligned as after a call,
 // with 0 as return address; CS 0x08, SS DS ES 0x10, FS GS LDT null; interrupts off, NMIs on and ignored, any other
 // exception restarts the machine, no machine check is being handled; no breakpoint armed; CR0 and CR4 as in trampoline.hpp, SSE usable; the other registers
 // 0. Left as they were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts that are pending or in service in
@@ -11,10 +11,11 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/x86_64/crash_record.hpp>
-#include <lastcpu/platform/x86_64/handover.hpp>
+#include <lastcpu/kexec/crash_record.hpp>
+#include <lastcpu/kexec/handover.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 #include <lastcpu/platform/x86_64/page_tables.hpp>
+#include <lastcpu/platform/x86_64/registers.hpp>
 
 #include <stdint.h>
 
@@ -35,14 +36,14 @@ struct jump_machine {
 /// Starts the crash kernel; any context. Returns only when `record` is not intact, or its page tables have another
 /// number of levels than this CPU's (interrupts are as they were then). The image itself is image_intact()'s concern.
 template <class Machine = jump_machine>
-inline void jump_to(const crash_image_record& record) noexcept {
-  if (!record_intact(record)) return;
-  if (((Machine::cr4() & cr4_la57) != 0) != (record.five_levels != 0)) return;
+inline void jump_to(const kexec::crash_image_record& record) noexcept {
+  if (!kexec::record_intact(record)) return;
+  if (((Machine::cr4() & cr4_la57) != 0 ? 5 : 4) != record.table_levels) return;
   Machine::interrupts_off();
   Machine::breakpoints_off();  // before the first write: somebody may be looking for what writes into the region
-  handover* h = handover_of(record);
-  h->cr3 = Machine::cr3();
-  h->jump_tsc = Machine::now();
+  kexec::handover<registers>* h = kexec::handover_of<registers>(record);
+  h->page_tables = Machine::cr3();
+  h->jump_ticks = Machine::now();
   Machine::enter(record.region.mapped + record.trampoline);
 }
 

@@ -8,7 +8,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
 
 #include <stdint.h>
 
@@ -35,8 +36,8 @@ struct address_map {
 
 /// Pages that build_page_tables() needs at most, for any alias.
 [[nodiscard]] constexpr uint64_t page_tables_needed(uint64_t identity_bytes, bool five_levels) noexcept {
-  const uint64_t directories = detail::round_up(identity_bytes, uint64_t{1} << 30) >> 30;
-  const uint64_t pointer_tables = detail::round_up(identity_bytes, uint64_t{1} << 39) >> 39;
+  const uint64_t directories = kexec::round_up(identity_bytes, uint64_t{1} << 30) >> 30;
+  const uint64_t pointer_tables = kexec::round_up(identity_bytes, uint64_t{1} << 39) >> 39;
   return directories + pointer_tables + (five_levels ? 2 : 1) + (five_levels ? 4 : 3);
 }
 
@@ -66,7 +67,7 @@ class page_table_builder {
     for (unsigned level = top;; --level) {
       volatile uint64_t* at = reinterpret_cast<volatile uint64_t*>(mapped_ + page) + (address >> (3 + 9 * level) & 511);
       if (level == wanted) return at;
-      if (*at == 0) *at = (physical_ + used_++ * page_bytes) | table;
+      if (*at == 0) *at = (physical_ + used_++ * kexec::page_bytes) | table;
       page = (*at & address_bits) - physical_;
     }
   }

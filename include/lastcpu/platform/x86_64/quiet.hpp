@@ -6,6 +6,7 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 
 #include <stdint.h>
 
@@ -39,7 +40,7 @@ inline void mask_io_apic(volatile void* base) noexcept {
 /// member. At most 64.
 template <class Kernel, class Hw = hardware>
 inline void mask_io_apics() noexcept {
-  if constexpr (requires { Kernel::io_apic(uint32_t{0}); }) {
+  if constexpr (detail::has_io_apic<Kernel>) {
     for (uint32_t i = 0; i < 64; ++i) {
       volatile void* const base = Kernel::io_apic(i);
       if (base == nullptr) return;

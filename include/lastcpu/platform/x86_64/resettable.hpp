@@ -5,6 +5,7 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 
 #include <stdint.h>
 
@@ -15,12 +16,6 @@ inline constexpr uint64_t efer_svme = 1u << 12;
 inline constexpr uint64_t cr4_vmxe = 1u << 13;
 
 namespace detail {
-
-template <class Kernel>
-concept knows_vmx_operation = requires {
-  { Kernel::in_vmx_operation() }
-  noexcept;
-};
 
 template <class Hw>
 inline void leave_svm() noexcept {
@@ -35,7 +30,7 @@ inline void leave_vmx() noexcept {
   const uint64_t cr4 = Hw::read_cr4();
   if ((cr4 & cr4_vmxe) == 0) return;
   bool inside = true;
-  if constexpr (knows_vmx_operation<Kernel>) inside = Kernel::in_vmx_operation();
+  if constexpr (has_in_vmx_operation<Kernel>) inside = Kernel::in_vmx_operation();
   if (inside) Hw::vmxoff();
   Hw::write_cr4(cr4 & ~cr4_vmxe);
 }

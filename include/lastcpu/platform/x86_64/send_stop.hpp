@@ -10,6 +10,7 @@
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
+#include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/wait.hpp>
 
@@ -60,7 +61,7 @@ inline void send_to_each(const cpu_set<N>& cpus, ipi_message message, bool by_cl
 template <class Kernel, class Bus = lapic_bus<Kernel>, class Hw = hardware, cpu_id N>
 inline void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
   const ipi_message message = how == stop_how::nmi ? ipi_message::nmi() : ipi_message::fixed(Kernel::stop_vector);
-  if constexpr (requires { Kernel::owns_every_cpu(); }) {
+  if constexpr (detail::has_owns_every_cpu<Kernel>) {
     if (Kernel::owns_every_cpu() && detail::is_every_other_cpu<Kernel>(cpus)) {
       (void)lapic<Bus>::send_others(message);
       return;

@@ -15,7 +15,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
 #include <lastcpu/platform/x86_64/descriptors.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
@@ -49,7 +50,7 @@ struct trampoline_page {
   alignas(16) unsigned char early_stack[2048];
   unsigned char rest[1120];
 };
-static_assert(sizeof(trampoline_page) == page_bytes, "lastcpu: the trampoline is one page");
+static_assert(sizeof(trampoline_page) == kexec::page_bytes, "lastcpu: the trampoline is one page");
 
 /// The blob, somewhere in this kernel's text: a source to copy from. Offsets count from its first byte.
 struct trampoline_code {
@@ -176,7 +177,7 @@ struct trampoline_setup {
 /// Fills a zeroed page.
 inline void build_trampoline(trampoline_page& page, const trampoline_code& code,
                              const trampoline_setup& setup) noexcept {
-  detail::copy_bytes(page.code, code.begin, code.bytes);
+  kexec::copy_bytes(page.code, code.begin, code.bytes);
   page.root = setup.root;
   page.here = setup.physical;
   page.stack = setup.stack;

@@ -26,8 +26,8 @@ template <class Hw = hardware>
 }
 
 /// One round of P::wait_while: a pause, or, with `no_deadline`, until somebody writes to the line (`may_sleep`) or a while
-/// of polling. Arms first, then compares, so that no change is slept through. acquire: what was stored before the change
-/// is visible.
+/// of polling. Arms first, then compares, so that no change is slept through.
+/// (1) acquire: pairs with the caller's release; what was stored before the change is visible.
 template <class Hw = hardware, class Word, class T>
 [[nodiscard]] inline bool wait_while(const Word& word, T value, uint64_t at, bool may_sleep) noexcept {
   constexpr uint32_t polls = 1000;  // has_monitor() is dear in a virtual machine
@@ -37,9 +37,11 @@ template <class Hw = hardware, class Word, class T>
   }
   if (may_sleep) {
     Hw::monitor(word.address());
+    // (1)
     if (word.load(order::acquire) == value) Hw::mwait();
     return true;
   }
+  // (1)
   for (uint32_t i = 0; i < polls && word.load(order::acquire) == value; ++i) Hw::pause();
   return true;
 }

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Why a crash kernel was not loaded, in words for the kernel's log.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::kexec {
+
+enum class load_error : uint32_t {
+  none,
+  // the region and the options
+  region_misaligned,
+  region_too_small,
+  region_above_map,
+  region_inside_map,
+  region_not_executable,
+  bad_map_bytes,
+  no_cpus,
+  // any file
+  file_in_region,
+  empty_file,
+  payload_too_large,
+  flat_is_elf,
+  // an ELF file
+  truncated_header,
+  not_elf,
+  wrong_class,
+  wrong_byte_order,
+  wrong_version,
+  wrong_machine,
+  wrong_type,
+  bad_program_headers,
+  truncated_program_headers,
+  dynamic,
+  interpreter,
+  no_segments,
+  segment_truncated,
+  segment_too_short,
+  segment_wraps,
+  segment_misaligned,
+  segment_outside_region,
+  segment_in_control_area,
+  segments_overlap,
+  entry_outside,
+};
+
+/// What is wrong, and what helps. Never null.
+[[nodiscard]] constexpr const char* to_string(load_error e) noexcept {
+  switch (e) {
+    case load_error::none:
+      return "loaded";
+    case load_error::region_misaligned:
+      return "the reserved region is not page-aligned: align its physical address, mapping and size to 4096";
+    case load_error::region_too_small:
+      return "the reserved region has no room for the control area: reserve more, or lower map_bytes or cpu_capacity";
+    case load_error::region_above_map:
+      return "the reserved region ends above map_bytes: reserve it lower, or raise map_bytes";
+    case load_error::region_inside_map:
+      return "the reserved region is mapped below map_bytes at another address than its own: map it higher";
+    case load_error::region_not_executable:
+      return "the reserved region is mapped no-execute: map it executable, for the kernel, in every address space";
+    case load_error::bad_map_bytes:
+      return "map_bytes is not a multiple of 2 MiB from 2 MiB to 128 TiB";
+    case load_error::no_cpus:
+      return "cpu_capacity is 0: set it to the number of CPUs, and one more";
+    case load_error::file_in_region:
+      return "the file lies in the reserved region: copy it elsewhere first";
+    case load_error::empty_file:
+      return "the file is empty";
+    case load_error::payload_too_large:
+      return "the file does not fit below the control area: reserve a larger region";
+    case load_error::flat_is_elf:
+      return "an ELF file was given as a flat image: clear load_options::flat, or make it flat with objcopy -O binary";
+    case load_error::truncated_header:
+      return "the file is shorter than an ELF header: is it whole?";
+    case load_error::not_elf:
+      return "not an ELF file: set load_options::flat if it is a flat image";
+    case load_error::wrong_class:
+      return "not a 64-bit ELF file: build for the machine that it is to run on";
+    case load_error::wrong_byte_order:
+      return "not a little-endian ELF file: build for the machine that it is to run on";
+    case load_error::wrong_version:
+      return "not version 1 of ELF: the header is damaged";
+    case load_error::wrong_machine:
+      return "an ELF file for another machine: build for the one that it is to run on";
+    case load_error::wrong_type:
+      return "not a static executable (ET_EXEC): link with -static -no-pie";
+    case load_error::bad_program_headers:
+      return "program headers of an unknown size, or none, or more than 128: link with one segment for each use";
+    case load_error::truncated_program_headers:
+      return "the program headers end behind the file: is it whole?";
+    case load_error::dynamic:
+      return "the file wants a dynamic linker's work (PT_DYNAMIC): link with -static -no-pie";
+    case load_error::interpreter:
+      return "the file names an interpreter (PT_INTERP): link with -static -no-pie";
+    case load_error::no_segments:
+      return "the file has nothing to load: no PT_LOAD with bytes";
+    case load_error::segment_truncated:
+      return "a segment ends behind the file: is it whole?";
+    case load_error::segment_too_short:
+      return "a segment has more bytes in the file than in memory: the header is damaged";
+    case load_error::segment_wraps:
+      return "a segment wraps around the end of the address space: the header is damaged";
+    case load_error::segment_misaligned:
+      return "a segment's alignment is no power of two, or its addresses and file offset don't agree with it";
+    case load_error::segment_outside_region:
+      return "a segment lies outside the reserved region: link it at the region's physical address";
+    case load_error::segment_in_control_area:
+      return "a segment reaches into the control area at the region's end: reserve a larger region, or link lower";
+    case load_error::segments_overlap:
+      return "two segments overlap in physical memory: mend the linker script";
+    case load_error::entry_outside:
+      return "the entry is not in an executable segment's file bytes: it must be a physical address";
+  }
+  return "unknown error: the value is damaged";
+}
+
+}  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

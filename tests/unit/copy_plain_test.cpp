@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/detail/copy_plain.hpp>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace lastcpu;
+
+TEST(copy_plain, registers_are_copied_whole_whatever_their_alignment) {
+  struct words {
+    uintptr_t a[3];
+  };
+  struct halves {
+    uint16_t a[5];
+  };
+  const words w{{1, 2, ~uintptr_t{0}}};
+  words w2{};
+  detail::copy_plain(w2, w);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(w2.a[i], w.a[i]);
+
+  const halves h{{1, 2, 3, 4, 0xffff}};
+  halves h2{};
+  detail::copy_plain(h2, h);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(h2.a[i], h.a[i]);
+}
+
+}  // namespace

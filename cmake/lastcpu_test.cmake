@@ -43,24 +43,12 @@ function(lastcpu_add_test)
     PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT} RUN_SERIAL ${test_SERIAL})
 endfunction()
 
-# lastcpu_add_fail_test(<file.cpp>)
-# Misuse that must not compile. The file says what the compiler must answer in one line of its own:
-#   // expect: <extended regular expression, matched against one line of the output>
-function(lastcpu_add_fail_test file)
-  cmake_path(ABSOLUTE_PATH file NORMALIZE)
-  cmake_path(GET file STEM stem)
-  # Quoted source lines would let an expectation match the source instead of the diagnosis.
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    set(no_source_lines -fno-diagnostics-show-caret)
-  else()
-    set(no_source_lines -fno-caret-diagnostics)
-  endif()
-  add_test(NAME fail.${stem}
-    COMMAND ${CMAKE_COMMAND}
-      -D FILE=${file}
-      -D OUTPUT=${CMAKE_CURRENT_BINARY_DIR}/${stem}.txt
-      -P ${PROJECT_SOURCE_DIR}/cmake/expect_compile_error.cmake --
-      ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only -Wall -Wextra -Werror ${no_source_lines}
-      -I ${PROJECT_SOURCE_DIR}/include)
-  set_tests_properties(fail.${stem} PROPERTIES LABELS fail TIMEOUT 60)
+# lastcpu_add_matrix_test(<name> <script> [<label>...])
+# A script on tests/matrix that brings its own compilers, and keeps two processors busy: once is enough, in gcc-release.
+function(lastcpu_add_matrix_test name script)
+  add_test(NAME ${name}
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${CMAKE_CURRENT_BINARY_DIR}/${name}
+      --new-clang ${LASTCPU_NEW_CLANG})
+  set(labels ${ARGN} compilers)
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600 PROCESSORS 2)
 endfunction()

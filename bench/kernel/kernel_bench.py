@@ -73,7 +73,7 @@ def panic_table(kernel, crash_kernel, options):
     for cpus in options.cpus:
         times = []
         for seed in range(options.boots):
-            log = boot(kernel, cpus, options.seconds, f"scenario=panic seed={seed}", crash_kernel)
+            log = boot(kernel, cpus, options.seconds, f"panic={seed % cpus}", crash_kernel)
             times += map(int, PANIC.findall(log.replace("\r", "")))
         if len(times) != options.boots:
             sys.exit(f"{len(times)} crash kernels in {options.boots} boots with {cpus} CPUs; next: tools/soak --kernel")

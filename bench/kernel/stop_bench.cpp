@@ -8,12 +8,11 @@
 
 #include <lastcpu/platform/x86_64/entry.hpp>
 
+#include "../../examples/kernel/after_boot.hpp"
 #include "../../examples/kernel/command_line.hpp"
 #include "../../examples/kernel/console.hpp"
 #include "../../examples/kernel/nmi.hpp"
 #include "../../examples/kernel/panic.hpp"
-#include "../../examples/kernel/scenarios/scenarios.hpp"
-#include "../../examples/kernel/work.hpp"
 
 extern "C" {
 void lost_race_entry() noexcept;
@@ -183,7 +182,7 @@ void on_lost_race(x86::registers* regs) noexcept {
   lastcpu::wait_for_gate(lastcpu::detail::inside::of(ours).gate, lastcpu::detail::inside::of(ours).cpus, regs);
 }
 
-void scenarios::begin() noexcept {
+void after_boot() noexcept {
   const uint64_t wanted = command_line::number("rounds", 100);
   const uint64_t rounds = wanted < most_rounds ? wanted : most_rounds;
   const cpu_id others = cpus::count() - 1;
@@ -195,5 +194,4 @@ void scenarios::begin() noexcept {
   if (others >= 2) measure(others - 1, rounds);
   console::line() << "bench: done";
   x86::out32(0xf4, 0);
-  work::idle();
 }

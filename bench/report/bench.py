@@ -30,7 +30,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench.py", description=__doc__)
     parser.add_argument("--programs", help="a file that names the benchmark programs, one a line")
     parser.add_argument("--report", metavar="FILE", help="run nothing; make the report of this JSON file")
-    parser.add_argument("--simulation", metavar="FILE", help="what bench/simulation/simulate.py wrote, for the report")
+    parser.add_argument("--simulation", metavar="FILE", help="what research/simulation/simulate.py wrote, for the report")
     parser.add_argument("--filter", type=regex, default=".")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--spent", type=int, default=0, metavar="SECONDS", help="what has been used up of the time")

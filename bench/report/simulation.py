@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""The part of the report that no host here can measure: what bench/simulation says of up to 4,096 CPUs."""
+"""The part of the report that no host here can measure: what research/simulation says of up to 4,096 CPUs."""
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -55,9 +55,9 @@ def pictures(document):
 
 
 def read(path):
-    document = read_document(path, "what bench/simulation/simulate.py writes")
+    document = read_document(path, "what research/simulation/simulate.py writes")
     try:
         host = document["host"] or {}
         return Simulation(document["statements"], pictures(document), host.get("cpu", "an unknown CPU"))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise BadResults(f"{path}: is not what bench/simulation/simulate.py writes; run it again") from error
+        raise BadResults(f"{path}: is not what research/simulation/simulate.py writes; run it again") from error

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // A small kernel that dies well. QEMU's -kernel starts it, or GRUB's multiboot2, with the crash kernel as the first module.
-// To read in this order: boot.S, memory, descriptors, cpus, traps, nmi, port, panic, crash_image. What it dies of stands in
-// scenarios/, and who picks up the pieces in ../crash_kernel/.
+// To read in this order: boot.S, memory, descriptors, cpus, traps, nmi, port, panic, crash_image, after_boot. Who picks up
+// the pieces is in ../crash_kernel/.
 
+#include "after_boot.hpp"
 #include "command_line.hpp"
 #include "console.hpp"
 #include "crash_image.hpp"
@@ -10,7 +11,6 @@
 #include "nmi.hpp"
 #include "port.hpp"
 #include "pvh.hpp"
-#include "scenarios/scenarios.hpp"
 #include "traps.hpp"
 #include "uart.hpp"
 #include "work.hpp"
@@ -44,6 +44,6 @@ void kernel_main(uint64_t told_at, boot_protocol by) noexcept {
   clock::set_up(port::firmware.pm_timer_port);
   cpus::start_others(port::firmware);
   console::line() << "kernel: " << cpus::count() << " cpus online, tsc " << clock::ticks_per_second() << " Hz";
-  scenarios::begin();
+  after_boot();
   work::idle();
 }

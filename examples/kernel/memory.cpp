@@ -57,15 +57,3 @@ void memory::make_guard(const void* guard) noexcept {
 bool memory::is_boot_stack_guard(uint64_t address) noexcept {
   return address - reinterpret_cast<uint64_t>(boot_stack_guard) < page;
 }
-
-void memory::unmap(uint64_t physical) noexcept {
-  static_cast<volatile uint64_t&>(direct_map_pages[physical / large_page]) = 0;
-  lastcpu::x86::invlpg(at_physical(physical));
-}
-
-void memory::forbid_execution(const lastcpu::kexec::crash_region& region) noexcept {
-  for (uint64_t at = region.physical; at < region.physical + region.bytes; at += large_page) {
-    direct_map_pages[at / large_page] |= no_execute;
-    lastcpu::x86::invlpg(at_physical(at));
-  }
-}

@@ -44,10 +44,4 @@ void make_guard(const void* page) noexcept;
 /// The page that ends the stack on which the boot CPU stays.
 [[nodiscard]] bool is_boot_stack_guard(uint64_t address) noexcept;
 
-/// Takes the 2 MiB of the direct map that hold `physical` away from this CPU.
-void unmap(uint64_t physical) noexcept;
-
-/// No code runs from the region where this CPU has it mapped.
-void forbid_execution(const lastcpu::kexec::crash_region& region) noexcept;
-
 }  // namespace memory

@@ -3,7 +3,7 @@
 
 #include "console.hpp"
 
-constinit lastcpu::crash_domain<port, kernel_policy> machine;
+constinit machine_type machine;
 
 namespace {
 

@@ -2,8 +2,6 @@
 #pragma once
 // The machine's end: what this kernel decides about it, and the one object that carries it out.
 
-#include <lastcpu/lastcpu.hpp>
-
 #include "port.hpp"
 
 struct kernel_policy : lastcpu::panic_policy {
@@ -23,7 +21,7 @@ struct kernel_policy : lastcpu::panic_policy {
   static void dump_messages() noexcept;
 };
 
-extern lastcpu::crash_domain<port, kernel_policy> machine;
+extern machine_type machine;
 
 /// The end, without a trap that brings registers: those of who calls are taken here, inside it, so that a backtrace of the
 /// dump begins in the function that gave up and not somewhere in lastcpu. Any context.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The port: what lastcpu's x86-64 platform does not know of this kernel.
+// The port: what lastcpu's x86-64 platform does not know of this kernel; and the type of the machine that it makes.
 
+#include <lastcpu/lastcpu.hpp>
 #include <lastcpu/platform/x86_64.hpp>
 
 #include "clock.hpp"
@@ -46,3 +47,12 @@ struct port : lastcpu::x86_64<port> {
 };
 
 static_assert(lastcpu::platform_checked<port>);
+
+struct kernel_policy;  // panic.hpp
+
+// A build that tries another design names a header with another `machine_type`.
+#ifdef KERNEL_MACHINE_TYPE
+#include KERNEL_MACHINE_TYPE
+#else
+using machine_type = lastcpu::crash_domain<port, kernel_policy>;
+#endif

@@ -26,10 +26,12 @@ class Kernel:
     text: range
 
     @staticmethod
-    def of_build(build):
-        folder = Path(build) / "examples"
-        return Kernel.of_files(folder / "kernel" / "lastcpu_kernel.elf",
-                               folder / "crash_kernel" / "lastcpu_crash_kernel.elf")
+    def of_build(build, elf="tests/boot/kernel/lastcpu_scenario_kernel.elf"):
+        return Kernel.of_files(Path(build) / elf, Path(build) / "examples/crash_kernel/lastcpu_crash_kernel.elf")
+
+    @staticmethod
+    def example_of_build(build):
+        return Kernel.of_build(build, "examples/kernel/lastcpu_kernel.elf")
 
     @staticmethod
     def of_files(elf, crash_elf):
@@ -41,7 +43,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Boot:
-    scenario: str
+    scenario: str  # "": the example kernel as it is
     cpus: int = 2
     machine: str = "q35"
     seed: int = 1
@@ -51,7 +53,7 @@ class Boot:
     iso: Path | None = None  # a boot loader on a CD that has all of it
 
     def __str__(self):
-        out = f"{self.scenario} on {self.machine} with {self.cpus} CPU{'s' * (self.cpus != 1)}, seed {self.seed}"
+        out = f"{self.scenario or 'the example'} on {self.machine} with {self.cpus} CPU{'s' * (self.cpus != 1)}, seed {self.seed}"
         if self.image != "elf":
             out += f", image {self.image}"
         if self.deterministic:
@@ -97,7 +99,8 @@ def require_qemu():
 
 def words_of(boot):
     """The kernel's command line."""
-    return " ".join([f"scenario={boot.scenario}", f"seed={boot.seed}", f"image={boot.image}", "trace=1", *boot.words])
+    scenario = [f"scenario={boot.scenario}", f"seed={boot.seed}"] if boot.scenario else []
+    return " ".join([*scenario, f"image={boot.image}", "trace=1", *boot.words])
 
 
 def command_of(boot, kernel, log):

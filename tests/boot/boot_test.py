@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 
 import boot as qemu  # noqa: E402
 import deterministic  # noqa: E402
+import example  # noqa: E402
 import first_frame  # noqa: E402
 import grub  # noqa: E402
 import machine_check  # noqa: E402
@@ -25,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 REPEATS = 5  # of the racing ones
 SMALL, SMALL_AT_ONCE = 8, 3  # CPUs, boots: many of them do nothing but wait for a CPU that is silent
 MOST_HANGS = 2  # each costs a whole deadline; behind that many the other boots of a group are given up
-ALONE = {"deterministic": deterministic, "first_frame": first_frame, "grub": grub,
+ALONE = {"deterministic": deterministic, "example": example, "first_frame": first_frame, "grub": grub,
          "machine_check": machine_check.ON_STOPPED,
          "machine_checks_at_once": machine_check.AT_ONCE,
          "machine_check_on_dumper": machine_check.ON_DUMPER}  # groups with a way of their own

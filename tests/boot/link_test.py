@@ -1,76 +1,65 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 """The example kernel and its crash kernel build with each compiler and link with each linker, and what comes out boots.
 
-  link_test.py SCRATCH [--new-clang clang++-19]
+What a compiler makes is the same for each linker: each compiler compiles once, and each linker links that.
 """
-import argparse
-import shutil
-import subprocess
+import shlex
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent / "matrix"))
 
 import boot as qemu  # noqa: E402
-import scenarios  # noqa: E402
-import verdict  # noqa: E402
-from boot import Boot, Kernel  # noqa: E402
+import compilers  # noqa: E402
+import matrix  # noqa: E402
+from matrix import Cell, Step, file_name  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 TARGETS = ("lastcpu_example_kernel", "lastcpu_example_crash_kernel")
+PROGRAMS = ("kernel/lastcpu_kernel.elf", "crash_kernel/lastcpu_crash_kernel.elf",
+            "crash_kernel/lastcpu_crash_kernel.bin")
 LINKERS = ("bfd", "lld")
-BOOT = Boot("panic_vs_panic", 2)
-TAIL = 20
 
 
-def step(command, log):
-    """None, or what it said last."""
-    with open(log, "w", encoding="utf-8") as out:
-        status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                check=False).returncode
-    if status == 0:
-        return None
-    said = "\n".join(f"    {line}" for line in Path(log).read_text(encoding="utf-8").splitlines()[-TAIL:])
-    return f"{' '.join(map(str, command))}\n{said}\n  all of it: {log}"
+def links_all_with(linker):
+    def check(result):
+        links = result.text.count(f"-fuse-ld={linker}")
+        return matrix.succeeds(result) or (None if links >= len(TARGETS) else f"{links} links have -fuse-ld={linker}")
+
+    return check
 
 
-def try_cell(compiler, linker, build):
-    """None, or why it failed."""
-    shutil.rmtree(build, ignore_errors=True)
-    build.mkdir(parents=True)
-    flag = f"-fuse-ld={linker}"
-    why = step(["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                "-DLASTCPU_BUILD_TESTS=OFF", "-DLASTCPU_BUILD_BENCH=OFF", f"-DCMAKE_CXX_COMPILER={compiler}",
-                f"-DLASTCPU_KERNEL_LINKER={linker}"],
-               build / "configure.log")
-    if why is None:
-        why = step(["cmake", "--build", build, "--verbose", "-j", "2", "--target", *TARGETS], build / "build.log")
-    if why is not None:
-        return why
-    if (build / "build.log").read_text(encoding="utf-8").count(flag) < len(TARGETS):
-        return f"{flag} did not reach both links; see {build / 'build.log'}"
-    kernel = Kernel.of_build(build)
-    log = build / "boot.log"
-    ended = qemu.run(BOOT, kernel, log)
-    problems = verdict.judge(BOOT, scenarios.BY_NAME[BOOT.scenario], ended, kernel.text)
-    return qemu.explain(BOOT, ended, problems, log, f"the same with the files in {build}") if problems else None
+def link_step(compiler, build, linker):
+    """Leaves the programs in BUILD-LINKER. What is compiled already is only linked again."""
+    folder = f"{build}-{linker}"
+    commands = (("cmake", "-S", str(ROOT), "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                 "-DLASTCPU_BUILD_TESTS=OFF", "-DLASTCPU_BUILD_BENCH=OFF", f"-DCMAKE_CXX_COMPILER={compiler}",
+                 f"-DLASTCPU_KERNEL_LINKER={linker}"),
+                ("cmake", "--build", build, "--verbose", "-j", "1", "--target", *TARGETS),
+                ("mkdir", "-p", folder), ("cp", *(f"{build}/examples/{program}" for program in PROGRAMS), folder))
+    return Step(("sh", "-c", " && ".join(map(shlex.join, commands))), links_all_with(linker), shared=True, seconds=300)
+
+
+def cells_of(compiler):
+    """The steps of a linker come behind those of the linkers before it: they share a build directory."""
+    build, steps, cells = file_name(compiler), [Step(("rm", "-rf", file_name(compiler)), shared=True)], []
+    for linker in LINKERS:
+        steps.append(link_step(compiler, build, linker))
+        boot = Step((sys.executable, str(HERE / "example.py"), f"{build}-{linker}"), seconds=90)
+        cells.append(Cell(f"{compiler} with {linker}", (*steps, boot)))
+    return cells
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scratch", type=Path)
-    parser.add_argument("--new-clang", default="clang++-19")
-    o = parser.parse_args()
+    directory, new_clang = compilers.from_command_line(__doc__)
     qemu.require_qemu()
-    passed = failed = 0
-    for compiler in dict.fromkeys(("g++", "clang++", o.new_clang)):
-        for linker in LINKERS:
-            why = try_cell(compiler, linker, o.scratch / f"{compiler}-{linker}")
-            passed, failed = passed + (why is None), failed + (why is not None)
-            print(f"{compiler} with {linker}: {'ok' if why is None else 'FAILED: ' + why}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 0 if passed and not failed else 1
+    found, missing = compilers.find(("g++", "clang++", new_clang))
+    missing += compilers.require({"ld.bfd": "binutils", "ld.lld": "lld"})
+    by_compiler = [cells_of(compiler) for compiler in found]
+    # Two at a time: two compilers, not twice the same one.
+    return matrix.run([cell for cells in zip(*by_compiler) for cell in cells], directory, missing)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class Facts:
     tsc_hz: int = 0
     scenario: str = ""
     seed: int = -1
+    hello: bool = False
     images: list = field(default_factory=list)  # "loaded", or why it was refused
     oopses: list = field(default_factory=list)
     panics: list = field(default_factory=list)  # (cpu, message), as Policy::report says
@@ -59,6 +60,7 @@ class Reader:
         self.facts = Facts()
         self.patterns = [(re.compile(p + "$"), m) for p, m in (
             (r"kernel: (\d+) cpus online, tsc (\d+) Hz", self.online),
+            (r"kernel: hello", self.hello),
             (r"kernel: scenario (\w+) seed (\d+)", self.scenario),
             (r"kernel: image loaded, (\d+) bytes", self.loaded),
             (r"kernel: image refused: (\S.*)", self.refused),
@@ -142,6 +144,9 @@ class Reader:
     def scenario(self, name, seed):
         self.once("scenario", name)
         self.facts.seed = number(seed)
+
+    def hello(self):
+        self.once("hello", True)
 
     def loaded(self, _bytes):
         self.facts.images.append("loaded")

@@ -109,8 +109,7 @@ def main():
         sys.exit("usage: specimen_test.py BUILD")
     qemu.require_qemu()
     build = Path(sys.argv[1])
-    kernel = Kernel.of_files(build / "tests" / "boot" / "lastcpu_specimen_kernel.elf",
-                             Kernel.of_build(build).crash_elf)
+    kernel = Kernel.of_build(build, "tests/boot/kernel/lastcpu_specimen_kernel.elf")
     logs = build / "tests" / "boot" / "logs" / "specimens"
     results = [refuses_another_design(kernel, logs), *(passes(race, kernel, logs) for race in RACES)]
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

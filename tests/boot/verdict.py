@@ -45,7 +45,9 @@ def judge_boot(facts, boot, scenario):
         yield f"{facts.online} CPUs are online, not {boot.cpus}"
     if facts.online and not 10**6 <= facts.tsc_hz <= 10**11:
         yield f"the TSC's frequency is {facts.tsc_hz} Hz"
-    if facts.scenario != boot.scenario or facts.seed != boot.seed:
+    if boot.scenario == "" and not facts.hello:
+        yield "it does not say hello"
+    if facts.scenario != boot.scenario or (boot.scenario and facts.seed != boot.seed):
         yield f"the kernel runs scenario {facts.scenario or '(none)'} with seed {facts.seed}"
     said = facts.images[0] if facts.images else ""
     if boot.image == "damaged":

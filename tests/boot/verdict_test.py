@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 import boot as qemu  # noqa: E402
 import deterministic  # noqa: E402
 import events  # noqa: E402
+import example  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
 from boot import Boot, Ended  # noqa: E402
@@ -334,6 +335,26 @@ class every_scenario(unittest.TestCase):
         self.assertEqual(len(scenarios.BY_NAME), len(scenarios.SCENARIOS))
         for s in scenarios.SCENARIOS:
             self.assertTrue(s.ends and s.sentence, s.name)
+
+
+class the_example_as_it_is(unittest.TestCase):
+    LOG = GOOD.replace("kernel: scenario panic_vs_panic seed 3", "kernel: hello").replace("panic in role 2", "as asked")
+
+    def judged(self, log, asked_to):
+        return verdict.judge(Boot("", 4, words=(f"panic={asked_to}",)), example.PANICS,
+                             Ended(log, verdict.DONE_STATUS, 1.0, "qemu", ""), TEXT)
+
+    def test_passes_if_it_says_hello_and_the_one_that_was_asked_to_panics(self):
+        self.assertEqual(self.judged(self.LOG, "1"), [])
+        self.assertEqual(self.judged(self.LOG, "all"), [])
+
+    def test_must_say_hello_and_play_no_scenario(self):
+        self.assertIn("does not say hello", *self.judged(self.LOG.replace("kernel: hello\n", ""), "1"))
+        self.assertEqual(len(self.judged(GOOD.replace("panic in role 2", "as asked"), "1")), 2)
+
+    def test_must_panic_on_the_cpu_that_was_asked_to_and_as_asked(self):
+        self.assertIn("CPU 1 crashed", *self.judged(self.LOG, "2"))
+        self.assertIn("CPU 1 crashed", *self.judged(self.LOG.replace("as asked", "by itself"), "all"))
 
 
 class a_timeline(unittest.TestCase):

@@ -13,15 +13,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(HERE.parent / "hook"))
+sys.path.insert(0, str(HERE.parent / "matrix"))
 
-import matrix  # noqa: E402: it lives with the other group
+import compilers  # noqa: E402
+import matrix  # noqa: E402
 import ways  # noqa: E402
 from machines import MACHINES, Machine  # noqa: E402
 from matrix import Cell, Step  # noqa: E402
 
 OPTIMIZATIONS = ("-O2", "-Os")
-FLAGS = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-pic")
+FLAGS = (*compilers.FREESTANDING, "-fno-pic")
 FUNCTIONS = 2 * (2 + 2 + 4 + 8)  # two widths; loads, stores, additions, exchanges
 FUNCTION = re.compile(r"(load|store|fetch_add|compare_exchange)_(?:32|ptr)_(relaxed|acquire|release|acq_rel)"
                       r"(?:_(relaxed|acquire))?")
@@ -92,7 +93,7 @@ def calls_nobody(result):
 
 def cell(machine: Machine, compiler: str, command: tuple, optimization: str) -> Cell:
     name = f"{machine.name}_{compiler.replace('+', 'x')}{optimization}"
-    made = Step((*command, *FLAGS, optimization, "-I", str(matrix.INCLUDE), "-c", str(HERE / "orders.cpp"), "-o",
+    made = Step((*command, *FLAGS, optimization, "-I", str(compilers.INCLUDE), "-c", str(HERE / "orders.cpp"), "-o",
                  f"{name}.o"), matrix.silently)
     # Linked, for jumps in an object may still be open.
     linked = Step((*machine.gcc, "-nostdlib", "-static", "-Wl,-e,0", f"{name}.o", "-o", name))
@@ -102,10 +103,10 @@ def cell(machine: Machine, compiler: str, command: tuple, optimization: str) -> 
 
 
 def main() -> int:
-    directory, new_clang = matrix.from_command_line(__doc__)
-    clangs, missing = matrix.find_compilers(("clang++", new_clang))
-    missing += matrix.require_programs({program: package for machine in MACHINES
-                                        for program, package in machine.packages.items()} | {"nm": "binutils"})
+    directory, new_clang = compilers.from_command_line(__doc__)
+    clangs, missing = compilers.find(("clang++", new_clang))
+    missing += compilers.require({program: package for machine in MACHINES
+                                  for program, package in machine.packages.items()} | {"nm": "binutils"})
     cells = [cell(machine, compiler, command, optimization)
              for machine, optimization in itertools.product(MACHINES, OPTIMIZATIONS)
              for compiler, command in machine.compilers(clangs)]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 """Reads the listing of a linked program and says, for each way through a function, what it does to shared words and in
-which order: one Access after the other. For the machines of tests/hook/machines.py."""
+which order: one Access after the other. For the machines of tests/matrix/machines.py."""
 
 import re
 from dataclasses import dataclass

@@ -9,12 +9,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(HERE.parent / "hook"), str(HERE.parent / "freestanding")]
+sys.path[:0] = [str(HERE.parent / "matrix"), str(HERE.parent / "freestanding")]
 
+import compilers  # noqa: E402
 import freestanding_test as freestanding  # noqa: E402: its flags and its programs
 import kernel_macros  # noqa: E402
 import matrix  # noqa: E402
-from matrix import Cell, Step  # noqa: E402
+from matrix import Cell, Step, file_name  # noqa: E402
 
 AMALGAMATE = HERE.parents[1] / "tools/amalgamate"
 # Each variant with a program of tests/freestanding that has use for all of it.
@@ -40,11 +41,11 @@ def write_alone(variant: str, directory: Path) -> None:
         f"{kernel_macros.definitions()}#include <{single}>\n{kernel_macros.still_there()}", encoding="utf-8")
 
 
-def cells_of(variant: str, compilers: list) -> list:
+def cells_of(variant: str, found: list) -> list:
     cells = []
-    for compiler in compilers:
+    for compiler in found:
         command = (compiler, *freestanding.FLAGS, "-fno-pic", "-mcmodel=kernel", "-O0", "-I", variant)
-        output, program = f"{variant}_{compiler.replace('+', 'x')}.o", VARIANTS[variant]
+        output, program = file_name(variant, compiler) + ".o", VARIANTS[variant]
         made = Step((*command, "-c", str(freestanding.HERE / f"{program}.cpp"), "-o", output), matrix.silently)
         cells.append(Cell(f"{variant} {compiler}", (made, *freestanding.looks_at(output, freestanding.PROGRAMS[program]))))
         cells.append(Cell(f"{variant} {compiler} behind a kernel's macros",
@@ -65,12 +66,12 @@ def complaints(variant: str, directory: Path) -> list:
 
 
 def main() -> int:
-    directory, new_clang = matrix.from_command_line(__doc__)
-    compilers, missing = matrix.find_compilers(("g++", "clang++", new_clang))
+    directory, new_clang = compilers.from_command_line(__doc__)
+    found, missing = compilers.find(("g++", "clang++", new_clang))
     for variant in VARIANTS:
         write_alone(variant, directory)
         missing += complaints(variant, directory)
-    return matrix.run([cell for variant in VARIANTS for cell in cells_of(variant, compilers)], directory, missing)
+    return matrix.run([cell for variant in VARIANTS for cell in cells_of(variant, found)], directory, missing)
 
 
 if __name__ == "__main__":

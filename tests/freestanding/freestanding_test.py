@@ -4,6 +4,10 @@
 No C++ header, no undefined symbol but the weak hook, no global constructor, no thread-local storage, the machine's
 object in .bss. What is not x86-64's own, for other machines as well: there, a compiler calls its library for more.
 Each header also behind a kernel's macros, which must be there afterwards, and by an older C++, which must be told so.
+
+Of the combinations (cover.py), every two values are together in a cell: a header and a compiler, a program and an
+optimization, a compiler and a code model. On the other machines every three: each compiler for each machine at each
+optimization, for what is called there depends on all of them.
 """
 
 import itertools
@@ -13,18 +17,20 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(HERE.parent / "hook"))
+sys.path.insert(0, str(HERE.parent / "matrix"))
 
+import compilers  # noqa: E402
 import kernel_macros  # noqa: E402
-import matrix  # noqa: E402: it lives with the other group
+import matrix  # noqa: E402
+from compilers import INCLUDE  # noqa: E402
+from cover import cover  # noqa: E402
 from machines import MACHINES  # noqa: E402
-from matrix import Cell, Step  # noqa: E402
+from matrix import Cell, Step, file_name  # noqa: E402
 
 OPTIMIZATIONS = ("-O0", "-O2", "-Os", "-O3")
 OPTIMIZATIONS_ELSEWHERE = ("-O2", "-Os")
-FLAGS_ELSEWHERE = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti",
-                   "-fno-threadsafe-statics", "-fno-pic", *matrix.STRICT)
-FLAGS = (*FLAGS_ELSEWHERE, "-mno-red-zone", "-mgeneral-regs-only")
+FLAGS_ELSEWHERE = (*compilers.FREESTANDING, "-fno-pic", *compilers.STRICT)
+FLAGS = (*compilers.KERNEL, "-fno-pic", *compilers.STRICT)
 CODE_MODELS = ("kernel", "small")  # a compiler may call a function in one and not in the other
 FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{v}" for v in range(14, 24))
 
@@ -47,19 +53,19 @@ PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
 
 def headers() -> list:
-    names = sorted(path.relative_to(matrix.INCLUDE).as_posix() for path in matrix.INCLUDE.rglob("*.hpp"))
+    names = sorted(path.relative_to(INCLUDE).as_posix() for path in INCLUDE.rglob("*.hpp"))
     return [name for name in names if not HOSTED.match(name)]
 
 
 def wrong_includes(header: str) -> list:
     """What the header includes and must not."""
-    text = (matrix.INCLUDE / header).read_text(encoding="utf-8")
+    text = (INCLUDE / header).read_text(encoding="utf-8")
     named = re.findall(r"^\s*#\s*(?:include|include_next|import)\s*([^\s]+)", text, re.MULTILINE)
     return [name for name in named if not ALLOWED_INCLUDE.match(name) or HOSTED.match(name[1:-1])]
 
 
 def include_complaints(names: list) -> list:
-    return [f"{matrix.INCLUDE / name} includes {', '.join(wrong)}; next: leave it out, <stdint.h>, <stddef.h> and "
+    return [f"{INCLUDE / name} includes {', '.join(wrong)}; next: leave it out, <stdint.h>, <stddef.h> and "
             f"<lastcpu/...> are all a kernel has" for name in names if (wrong := wrong_includes(name))]
 
 
@@ -88,13 +94,12 @@ def machine_is_zero(result):
                                        "machine is not in .bss")
 
 
-def compile_step(compiler: str, optimization: str, source: str, output: str, code_model: str = "kernel") -> Step:
-    command = (compiler, *FLAGS, f"-mcmodel={code_model}", optimization, "-I", str(matrix.INCLUDE), "-c", source, "-o", output)
-    return Step(command, matrix.silently)
+def compile_step(command: tuple, optimization: str, source: str, output: str) -> Step:
+    return Step((*command, optimization, "-I", str(INCLUDE), "-c", source, "-o", output), matrix.silently)
 
 
-def output_name(compiler: str, optimization: str, source: str, code_model: str = "") -> str:
-    return f"{Path(source).stem}_{compiler.replace('+', 'x')}{optimization}{code_model}.o"
+def output_name(*words: str) -> str:
+    return file_name(*words) + ".o"
 
 
 def source_of_header(directory: Path, header: str, how: str, before: str = "", behind: str = "") -> str:
@@ -103,20 +108,20 @@ def source_of_header(directory: Path, header: str, how: str, before: str = "", b
     return source
 
 
-def header_cells(compilers: list, directory: Path, names: list) -> list:
+def header_cells(found: list, directory: Path, names: list) -> list:
     """Each alone, without optimisation behind a kernel's macros."""
     cells = []
-    for header in names:
-        is_public = "/detail/" not in header
-        macros = (kernel_macros.definitions(), kernel_macros.still_there()) if is_public else ()
-        sources = {OPTIMIZATIONS[0]: source_of_header(directory, header, "macros", *macros),
-                   OPTIMIZATIONS[-1]: source_of_header(directory, header, "alone")}
-        for compiler, (optimization, source) in itertools.product(compilers, sources.items()):
-            output = output_name(compiler, optimization, source)
-            cells.append(Cell(f"{header} {compiler} {optimization}",
-                              (compile_step(compiler, optimization, source, output),
-                               Step(("nm", "-u", output), undefined_symbols([])),
-                               Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
+    rows = [*itertools.product(names, found, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1]))]
+    for header, compiler, optimization in cover(rows):
+        output = output_name(header, compiler, optimization)
+        if optimization == OPTIMIZATIONS[0] and "/detail/" not in header:
+            source = source_of_header(directory, header, "macros", kernel_macros.definitions(), kernel_macros.still_there())
+        else:
+            source = source_of_header(directory, header, "alone")
+        cells.append(Cell(f"{header} {compiler} {optimization}",
+                          (compile_step((compiler, *FLAGS, "-mcmodel=kernel"), optimization, source, output),
+                           Step(("nm", "-u", output), undefined_symbols([])),
+                           Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
     return cells
 
 
@@ -132,14 +137,14 @@ def says_first(pattern: str):
     return check
 
 
-def older_cells(compilers: list) -> list:
+def older_cells(found: list) -> list:
     """What each header says to a compiler of C++17: the preprocessor gets as far as that."""
-    public = [path.relative_to(matrix.INCLUDE).as_posix() for path in sorted(matrix.INCLUDE.rglob("*.hpp"))
+    public = [path.relative_to(INCLUDE).as_posix() for path in sorted(INCLUDE.rglob("*.hpp"))
               if "detail" not in path.parts]
-    ways = [(compilers[0], "-E", header) for header in public]
-    ways += [(compiler, "-fsyntax-only", "lastcpu/lastcpu.hpp") for compiler in compilers]
+    ways = [(found[0], "-E", header) for header in public]
+    ways += [(compiler, "-fsyntax-only", "lastcpu/lastcpu.hpp") for compiler in found]
     return [Cell(f"{header} {compiler} as C++17",
-                 (Step((compiler, "-std=c++17", how, "-x", "c++", "-I", str(matrix.INCLUDE), "-include", header, "/dev/null"),
+                 (Step((compiler, "-std=c++17", how, "-x", "c++", "-I", str(INCLUDE), "-include", header, "/dev/null"),
                        says_first('"?lastcpu needs C\\+\\+20"?$')),)) for compiler, how, header in ways]
 
 
@@ -149,43 +154,40 @@ def looks_at(output: str, allowed: list) -> tuple:
             Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))
 
 
-def program_cells(compilers: list) -> list:
-    cells = []
-    for (name, allowed), compiler, optimization, model in itertools.product(PROGRAMS.items(), compilers, OPTIMIZATIONS,
-                                                                            CODE_MODELS):
-        output = output_name(compiler, optimization, name, model)
-        cells.append(Cell(f"{name}.cpp {compiler} {optimization} {model}",
-                          (compile_step(compiler, optimization, str(HERE / f"{name}.cpp"), output, model),
-                           *looks_at(output, allowed))))
-    return cells
+def program_cell(command: tuple, optimization: str, name: str, *words: str) -> Cell:
+    output = output_name(name, *words)
+    made = compile_step(command, optimization, str(HERE / f"{name}.cpp"), output)
+    return Cell(f"{name}.cpp {' '.join(words)}", (made, *looks_at(output, PROGRAMS[name])))
+
+
+def program_cells(found: list) -> list:
+    rows = cover([*itertools.product(PROGRAMS, found, OPTIMIZATIONS, CODE_MODELS)])
+    return [program_cell((compiler, *FLAGS, f"-mcmodel={model}"), optimization, name, compiler, optimization, model)
+            for name, compiler, optimization, model in rows]
 
 
 def cells_elsewhere(clang: str) -> list:
     cells = []
-    programs = PROGRAMS_ELSEWHERE + PROGRAMS_OF_64_BITS_ELSEWHERE
-    for machine, optimization, name in itertools.product(MACHINES, OPTIMIZATIONS_ELSEWHERE, programs):
-        if name in PROGRAMS_OF_64_BITS_ELSEWHERE and machine.name not in ("aarch64", "riscv64"):
-            continue
-        for compiler, command in machine.compilers([clang]):
-            output = output_name(compiler, optimization, name, f"-{machine.name}")
-            made = Step((*command, *FLAGS_ELSEWHERE, optimization, "-I", str(matrix.INCLUDE), "-c",
-                         str(HERE / f"{name}.cpp"), "-o", output), matrix.silently)
-            cells.append(Cell(f"{name}.cpp {machine.name} {compiler} {optimization}",
-                              (made, *looks_at(output, PROGRAMS[name]))))
+    every = itertools.product(MACHINES, ("gcc", "clang"), OPTIMIZATIONS_ELSEWHERE,
+                              PROGRAMS_ELSEWHERE + PROGRAMS_OF_64_BITS_ELSEWHERE)
+    rows = [row for row in every
+            if row[3] not in PROGRAMS_OF_64_BITS_ELSEWHERE or row[0].name in ("aarch64", "riscv64")]
+    for machine, kind, optimization, name in cover(rows, 3):
+        compiler, command = machine.compilers([clang])[kind == "clang"]
+        cells.append(program_cell((*command, *FLAGS_ELSEWHERE), optimization, name, machine.name, compiler, optimization))
     return cells
 
 
 def main() -> int:
-    directory, new_clang = matrix.from_command_line(__doc__)
-    compilers, missing = matrix.find_compilers(("g++", "clang++", new_clang), FURTHER_COMPILERS)
-    missing += matrix.require_programs({"nm": "binutils", "readelf": "binutils"} |
-                                       {machine.gcc[0]: machine.package for machine in MACHINES})
+    directory, new_clang = compilers.from_command_line(__doc__)
+    found, missing = compilers.find(("g++", "clang++", new_clang), FURTHER_COMPILERS)
+    missing += compilers.require({"nm": "binutils", "readelf": "binutils"} |
+                                 {machine.gcc[0]: machine.package for machine in MACHINES})
     names = headers()
-    missing += kernel_macros.complaints(matrix.INCLUDE)
-    missing += include_complaints(names) + ([] if names else [f"no header below {matrix.INCLUDE}"])
-    cells = program_cells(compilers) + header_cells(compilers, directory, names) + cells_elsewhere(new_clang)
-    cells += older_cells(compilers)
-    print(f"{', '.join(compilers)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
+    missing += kernel_macros.complaints(INCLUDE)
+    missing += include_complaints(names) + ([] if names else [f"no header below {INCLUDE}"])
+    cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found)
+    print(f"{', '.join(found)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
     return matrix.run(cells, directory, missing)
 
 

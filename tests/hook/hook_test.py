@@ -2,6 +2,10 @@
 """The weak hook panic_smp_self_stop over compilers, optimizations, link models and linkers.
 
 A program parks a CPU and says which way it went; wrong definitions must be errors.
+
+Of all combinations (cover.py), every three of a compiler, an optimization, a model, a linker and a case are together in
+a cell: how a weak symbol is linked hangs on the compiler's LTO, the linker and whether the hook is in an archive. Of
+objects that are only looked at, every two.
 """
 
 import itertools
@@ -9,15 +13,17 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-
-import matrix  # noqa: E402
-from matrix import Cell, Step  # noqa: E402
-
 HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent / "matrix"))
+
+import compilers  # noqa: E402
+import matrix  # noqa: E402
+from cover import cover  # noqa: E402
+from matrix import Cell, Step, file_name  # noqa: E402
 
 OPTIMIZATIONS = {
     "O0": ("-O0",),
@@ -132,9 +138,9 @@ def reason_to_leave_out(config: Config):
     return next((reason for reason, applies in LEFT_OUT if applies(config)), None)
 
 
-def configurations(compilers: list) -> tuple:
+def configurations(found: list) -> tuple:
     kept, left_out = [], {}
-    for config in itertools.starmap(Config, itertools.product(compilers, OPTIMIZATIONS, MODELS, LINKERS)):
+    for config in itertools.starmap(Config, itertools.product(found, OPTIMIZATIONS, MODELS, LINKERS)):
         reason = reason_to_leave_out(config)
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
@@ -143,12 +149,8 @@ def configurations(compilers: list) -> tuple:
     return kept, left_out
 
 
-def file_name(*words: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(words).replace("++", "xx"))
-
-
 def compile_command(compiler: str, flags: tuple, source: str, output: str) -> tuple:
-    return (compiler, "-std=c++20", *flags, *matrix.STRICT, "-I", str(matrix.INCLUDE), "-c", source, "-o", output)
+    return (compiler, "-std=c++20", *flags, *compilers.STRICT, "-I", str(compilers.INCLUDE), "-c", source, "-o", output)
 
 
 def compile_step(compiler: str, optimization: str, model: str, source: str) -> Step:
@@ -187,19 +189,19 @@ def run_step(program: str, expected) -> Step:
     return Step((f"./{program}",), expected, seconds=10)
 
 
-def program_cells(config: Config) -> list:
-    cells = []
-    for case, (sources, archived, expected) in RUNS.items():
-        program = file_name(str(config), case)
+def program_cell(config: Config, case: str) -> Cell:
+    program = file_name(str(config), case)
+    if case in RUNS:
+        sources, archived, expected = RUNS[case]
         steps = link_steps(config, sources, archived, (), program, matrix.succeeds)
-        cells.append(Cell(f"{config}: {case}", (*steps, run_step(program, expected)), program))
-    return cells
+        return Cell(f"{config}: {case}", (*steps, run_step(program, expected)), program)
+    sources, flags, reason = LINK_ERRORS[case]
+    return Cell(f"{config}: {case}", link_steps(config, sources, (), flags, program, reason))
 
 
-def link_error_cells(config: Config) -> list:
-    return [Cell(f"{config}: {case}",
-                 link_steps(config, sources, (), flags, file_name(str(config), case), reason))
-            for case, (sources, flags, reason) in LINK_ERRORS.items()]
+def program_cells(configs: list) -> list:
+    rows = [(*astuple(config), case) for config in configs for case in (*RUNS, *LINK_ERRORS)]
+    return [program_cell(Config(*words), case) for *words, case in cover(rows, 3)]
 
 
 def linked_high(overridden: bool):
@@ -218,10 +220,10 @@ def linked_high(overridden: bool):
     return check
 
 
-def high_cells(compilers: list) -> list:
+def high_cells(found: list) -> list:
     """Kernel code at a kernel's address, without a C library: link only."""
     cells = []
-    for compiler, optimization, linker in itertools.product(compilers, ("O0", "O2"), LINKERS):
+    for compiler, optimization, linker in itertools.product(found, ("O0", "O2"), LINKERS):
         config = Config(compiler, optimization, "kernel-low", linker)
         if reason_to_leave_out(config):
             continue
@@ -256,21 +258,20 @@ OBJECTS = {
 }
 
 
-def object_cells(compilers: list) -> list:
+def object_cells(found: list) -> list:
     cells = []
-    for compiler, optimization, model in itertools.product(compilers, ("O0", "O2", "O3"), MODELS):
-        if model == "static-pie":  # the same objects as pie
-            continue
-        for source, letter in OBJECTS.items():
-            made = compile_step(compiler, optimization, model, source)
-            look = Step(("nm", object_of(made)), symbol_is(letter))
-            cells.append(Cell(f"{compiler} {optimization} {model}: {source}.o", (made, look)))
+    models = [model for model in MODELS if model != "static-pie"]  # it has the objects of pie
+    rows = [*itertools.product(found, ("O0", "O2", "O3"), models, OBJECTS)]
+    for compiler, optimization, model, source in cover(rows):
+        made = compile_step(compiler, optimization, model, source)
+        look = Step(("nm", object_of(made)), symbol_is(OBJECTS[source]))
+        cells.append(Cell(f"{compiler} {optimization} {model}: {source}.o", (made, look)))
     return cells
 
 
-def definition_cells(compilers: list, directory: Path) -> list:
+def definition_cells(found: list, directory: Path) -> list:
     cells = []
-    for compiler in compilers:
+    for compiler in found:
         cells.append(definition_cell(directory, compiler, "right", (HEADER, RIGHT), matrix.silently))
         for name, (text, reason) in WRONG.items():
             check = matrix.fails_saying(f"error: .*({reason})")
@@ -296,10 +297,10 @@ def major_version(*command: str) -> int:
     return int(found.group()) if found else 0
 
 
-def old_linkers(compilers: list) -> list:
+def old_linkers(found: list) -> list:
     """An lld reads the LTO objects of clangs that are not newer than itself; clang looks beside itself first."""
     complaints = []
-    for compiler in (c for c in compilers if c.startswith("clang")):
+    for compiler in (c for c in found if c.startswith("clang")):
         linker = subprocess.run((compiler, "-print-prog-name=ld.lld"), stdout=subprocess.PIPE, text=True,
                                 check=True).stdout.strip()
         needed = major_version(compiler, "-dumpversion")
@@ -309,21 +310,19 @@ def old_linkers(compilers: list) -> list:
     return complaints
 
 
-def all_cells(compilers: list, directory: Path) -> tuple:
-    kept, left_out = configurations(compilers)
-    cells = definition_cells(compilers, directory) + object_cells(compilers) + high_cells(compilers)
-    for config in kept:
-        cells += program_cells(config) + link_error_cells(config)
+def all_cells(found: list, directory: Path) -> tuple:
+    kept, left_out = configurations(found)
+    cells = definition_cells(found, directory) + object_cells(found) + high_cells(found) + program_cells(kept)
     return cells, left_out
 
 
 def main() -> int:
-    directory, new_clang = matrix.from_command_line(__doc__)
-    compilers, missing = matrix.find_compilers(("g++", "clang++", new_clang))
-    missing += matrix.require_programs({"ld.bfd": "binutils", "ld.lld": "lld", "ar": "binutils", "nm": "binutils"})
-    missing += old_linkers(compilers)
-    cells, left_out = all_cells(compilers, directory)
-    print(f"{', '.join(compilers)}: {len(cells)} cells")
+    directory, new_clang = compilers.from_command_line(__doc__)
+    found, missing = compilers.find(("g++", "clang++", new_clang))
+    missing += compilers.require({"ld.bfd": "binutils", "ld.lld": "lld", "ar": "binutils", "nm": "binutils"})
+    missing += old_linkers(found)
+    cells, left_out = all_cells(found, directory)
+    print(f"{', '.join(found)}: {len(cells)} cells")
     for reason, count in left_out.items():
         print(f"left out: {reason} ({count} combinations)")
     return matrix.run(cells, directory, missing)

@@ -67,7 +67,7 @@ def fake_program(path, *groups, ending=""):
 
 
 def simulation(sizes=(2, 16, 4096)):
-    """As bench/simulation/simulate.py writes it, with made-up times."""
+    """As research/simulation/simulate.py writes it, with made-up times."""
     designs = [("loop", "record", "apart"), ("broadcast", "record", "apart"), ("broadcast", "counter", "apart")]
     stop = [{"design": f"{request}, {answer}", "request": request, "answer": answer, "report": report, "cpus": n,
              "losers": 0, "stopped_ns": 10.0 * n * (i + 1)}

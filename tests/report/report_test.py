@@ -295,7 +295,7 @@ class Page(Report):
         self.assertNotIn("simulated", self.render(*self.everything()))
 
     def test_what_the_simulation_writes_is_what_the_report_reads(self):
-        program = ROOT / "bench" / "simulation" / "simulate.py"
+        program = ROOT / "research" / "simulation" / "simulate.py"
         result = self.run_to_end([sys.executable, "-B", program, "--largest", "40", "--out", self.dir])
         self.assertEqual(result.returncode, 0, result.stderr)
         simulated = simulation.read(self.dir / "simulation.json")

@@ -3,19 +3,22 @@
 
 import sys
 
-from sources import HOSTED_FLAGS, KERNEL_FLAGS, ROOT, every_header, hosted_examples, kernel_sources, matrix, programs
+from sources import HOSTED_FLAGS, KERNEL_FLAGS, ROOT, every_header, hosted_examples, kernel_sources, programs
+
+import compilers
+import matrix
 
 TIDY = ("clang-tidy-14", "--quiet", "--warnings-as-errors=*", f"--config-file={ROOT}/.clang-tidy")
 
 
 def cell(source, flags) -> matrix.Cell:
-    command = (*TIDY, str(source), "--", *(flag for flag in flags if not flag.startswith("-W")))
+    command = (*TIDY, str(source), "--", *flags)
     return matrix.Cell(f"clang-tidy {source.name}", (matrix.Step(command, seconds=120),))
 
 
 def main() -> int:
-    directory, _ = matrix.from_command_line(__doc__)
-    missing = matrix.require_programs({TIDY[0]: "clang-tidy-14"})
+    directory, _ = compilers.from_command_line(__doc__)
+    missing = compilers.require({TIDY[0]: "clang-tidy-14"})
     cells = [cell(source, HOSTED_FLAGS) for source in (every_header(directory), *hosted_examples())]
     cells += [cell(source, KERNEL_FLAGS) for source in (*kernel_sources(), *programs())]
     return matrix.run(cells, directory, missing)

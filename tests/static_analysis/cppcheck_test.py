@@ -3,7 +3,10 @@
 
 import sys
 
-from sources import INCLUDE, ROOT, hosted_examples, kernel_sources, matrix, programs
+from sources import INCLUDE, ROOT, hosted_examples, kernel_sources, programs
+
+import compilers
+import matrix
 
 CPPCHECK = ("cppcheck", "--quiet", "--enable=warning,performance,portability", "--language=c++", "--std=c++20",
             "--error-exitcode=1", f"--suppressions-list={ROOT}/.cppcheck-suppressions", f"--relative-paths={ROOT}",
@@ -16,8 +19,8 @@ def cell(name: str, sources: list) -> matrix.Cell:
 
 
 def main() -> int:
-    directory, _ = matrix.from_command_line(__doc__)
-    missing = matrix.require_programs({"cppcheck": "cppcheck"})
+    directory, _ = compilers.from_command_line(__doc__)
+    missing = compilers.require({"cppcheck": "cppcheck"})
     groups = {"kernels": kernel_sources(), "programs": programs(), "hosted examples": hosted_examples()}
     return matrix.run([cell(name, sources) for name, sources in groups.items()], directory, missing)
 

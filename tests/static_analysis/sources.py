@@ -7,14 +7,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(HERE.parent / "hook"), str(HERE.parent / "freestanding")]
+sys.path.insert(0, str(HERE.parent / "matrix"))
 
-import freestanding_test as freestanding  # noqa: E402: its flags and its programs
-import matrix  # noqa: E402, F401: for those who import this
+import compilers  # noqa: E402
 
 INCLUDE = ("-I", str(ROOT / "include"))
 HOSTED_FLAGS = ("-std=c++20", *INCLUDE)
-KERNEL_FLAGS = (*freestanding.FLAGS, "-mcmodel=kernel", *INCLUDE, "-I", str(ROOT / "examples/kernel"), "-I",
+KERNEL_FLAGS = (*compilers.KERNEL, "-mcmodel=kernel", *INCLUDE, "-I", str(ROOT / "examples/kernel"), "-I",
                 str(ROOT / "examples/crash_kernel"))
 
 
@@ -27,12 +26,12 @@ def kernel_sources() -> list:
 
 
 def programs() -> list:
-    return [freestanding.HERE / f"{name}.cpp" for name in ("whole", "whole_options", "whole_x86_64")]
+    return [HERE.parent / f"freestanding/{name}.cpp" for name in ("whole", "whole_options", "whole_x86_64")]
 
 
 def every_header(directory: Path) -> Path:
     """A file that includes all of them."""
-    names = sorted(path.relative_to(matrix.INCLUDE).as_posix() for path in matrix.INCLUDE.rglob("*.hpp"))
+    names = sorted(path.relative_to(compilers.INCLUDE).as_posix() for path in compilers.INCLUDE.rglob("*.hpp"))
     source = directory / "every_header.cpp"
     source.write_text("".join(f"#include <{name}>\n" for name in names), encoding="utf-8")
     return source

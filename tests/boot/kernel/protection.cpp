@@ -2,7 +2,7 @@
 // What the page tables forbid: each is an oops with a dump.
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
-#include "../panic.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What the kernel dies of: one function for each value of `scenario=` on the command line.
+// What the kernel dies of in the tests: one function for each value of `scenario=` on the command line.
 
 #include <stdint.h>
 
 namespace scenarios {
-
-/// Reads the command line, loads the crash kernel and lets every CPU play its role. Boot CPU; returns.
-void begin() noexcept;
 
 inline constexpr uint32_t everybody = ~uint32_t{0};
 

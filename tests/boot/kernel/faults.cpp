@@ -2,9 +2,9 @@
 // Faults on the way down.
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
-#include "../console.hpp"
-#include "../nmi.hpp"
-#include "../panic.hpp"
+#include "console.hpp"
+#include "nmi.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 
@@ -38,13 +38,13 @@ void nested_in_step(uint32_t role) noexcept {
 void fault_in_each_rung(uint32_t role) noexcept {
   stage::meet();
   if (role != 0) return;
-  memory::unmap(port::firmware.local_apic);
+  stage::unmap(port::firmware.local_apic);
   panic_here("can't reach the local APIC");
 }
 
 // The last step before the jump masks the IO-APIC, which has been unmapped.
 void fault_in_shutdown(uint32_t) noexcept {
-  memory::unmap(port::firmware.io_apics[0]);
+  stage::unmap(port::firmware.io_apics[0]);
   panic_here("can't reach the IO-APIC");
 }
 

@@ -2,8 +2,8 @@
 // CPUs that are hard to stop, or answer at the wrong time.
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
-#include "../nmi.hpp"
-#include "../panic.hpp"
+#include "nmi.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 

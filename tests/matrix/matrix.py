@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs cells, two at a time: a cell is a few commands in a row, each with what it has to say.
 
-Shared by the test groups that bring their own compilers. A cell that fails prints one line with the commands that
-repeat it; the last line of every group is `N passed, N failed`.
+Shared by all tests that bring their own compilers (compilers.py); which combinations are worth a cell is cover.py's to
+say. A cell that fails prints one line with the commands that repeat it; the last line is `N passed, N failed`.
 """
 
 import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
-INCLUDE = Path(__file__).resolve().parents[2] / "include"
 WORKERS = 2
 ENOUGH_FAILURES = 40  # then the rest is not tried
-STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,16 @@ def first_error(text: str) -> str:
     return (errors or lines or ["(no output)"])[0][:200]
 
 
+def file_name(*words: str) -> str:
+    """A name of the words, for a file in the matrix's directory."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(words).replace("++", "xx"))
+
+
 @dataclass(frozen=True)
 class Step:
     command: tuple
     check: Check = succeeds
-    shared: bool = False  # an object that several cells use: made once
+    shared: bool = False  # several cells have this command: it runs once, and each cell checks what it said
     seconds: int = 60
 
 
@@ -178,41 +179,3 @@ def run(cells: list, directory: Path, missing: list) -> int:
         print("FAILED: nothing ran")
     print(f"{progress.passed} passed, {failed} failed")
     return 0 if progress.passed > 0 and failed == 0 else 1
-
-
-def package_of(program: str) -> str:
-    name, _, version = program.partition("++")
-    return "clang" + version if name == "clang" else program
-
-
-def find_compilers(required: tuple, optional: tuple = ()) -> tuple:
-    """(compilers to use, complaints). One compiler under two names is used once."""
-    found, seen, missing = [], set(), []
-    for program in dict.fromkeys((*required, *optional)):
-        path = shutil.which(program)
-        if path is None:
-            if program in required:
-                missing.append(f"{program} is not installed; next: apt-get install {package_of(program)}")
-        elif os.path.realpath(path) not in seen:
-            seen.add(os.path.realpath(path))
-            found.append(program)
-    return found, missing
-
-
-def require_programs(packages: dict) -> list:
-    return [f"{program} is not installed; next: apt-get install {package}"
-            for program, package in packages.items() if shutil.which(program) is None]
-
-
-def from_command_line(usage: str) -> tuple:
-    """(build directory, newest clang) from `SCRIPT DIRECTORY [--new-clang PROGRAM]`."""
-    arguments = sys.argv[1:]
-    new_clang = "clang++-19"
-    if len(arguments) == 3 and arguments[1] == "--new-clang":
-        new_clang = arguments.pop()
-        arguments.pop()
-    if len(arguments) != 1 or arguments[0].startswith("-") or not new_clang:
-        sys.exit(f"{usage}\n\nusage: {Path(sys.argv[0]).name} BUILD_DIRECTORY [--new-clang PROGRAM]")
-    directory = Path(arguments[0]).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory, new_clang

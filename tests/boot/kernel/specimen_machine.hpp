@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The historical designs in the place of lastcpu's crash_domain, by the option `design=` of the kernel's command line.
-// The build includes this file before every file of the example kernel, which does not know.
+// The historical designs in the place of lastcpu's crash_domain, by the option `design=` of the kernel's command line: the
+// machine's type of lastcpu_specimen_kernel. The example kernel's port.hpp includes this file.
 
 #include <lastcpu/lastcpu.hpp>
 
-#include "../../examples/kernel/command_line.hpp"
-#include "../../examples/kernel/console.hpp"
-#include "../../examples/kernel/scenarios/stage.hpp"
-#include "../specimens/double_read_2025.hpp"
-#include "../specimens/panic_cpu_2015.hpp"
-#include "../specimens/panic_lock_2011.hpp"
-#include "../specimens/trylock_only.hpp"
+#include "../../specimens/double_read_2025.hpp"
+#include "../../specimens/panic_cpu_2015.hpp"
+#include "../../specimens/panic_lock_2011.hpp"
+#include "../../specimens/trylock_only.hpp"
+#include "command_line.hpp"
+#include "console.hpp"
+#include "stage.hpp"
 
 namespace lastcpu {
 
@@ -173,4 +173,4 @@ class specimen_domain : public crash_domain<P, Policy> {
 
 }  // namespace lastcpu
 
-#define crash_domain specimen_domain
+using machine_type = lastcpu::specimen_domain<port, kernel_policy>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A crash kernel that is missing, damaged, or being loaded.
-#include "../crash_image.hpp"
-#include "../panic.hpp"
+#include "crash_image.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 
@@ -28,7 +28,7 @@ void reload_vs_crash(uint32_t role) noexcept {
 // Found when it is loaded: the jump into it would be the end.
 void region_not_executable(uint32_t) noexcept {
   (void)machine.image().unload();
-  memory::forbid_execution(memory::crash_region());
+  stage::forbid_execution(memory::crash_region());
   crash_image::load();
   panic_here("the crash kernel could not be run");
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "stage.hpp"
 
-#include "../command_line.hpp"
-#include "../console.hpp"
-#include "../crash_image.hpp"
-#include "../panic.hpp"
-#include "../work.hpp"
+#include "after_boot.hpp"
+#include "command_line.hpp"
+#include "console.hpp"
+#include "crash_image.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
+#include "work.hpp"
 
 namespace x86 = lastcpu::x86;
 using lastcpu::order;
+
+extern "C" uint64_t direct_map_pages[];  // the example kernel's boot.S: an entry for each 2 MiB
 
 namespace {
 
@@ -101,11 +104,25 @@ void stage::damage_the_image() noexcept {
   flip_a_bit(memory::crash_region().mapped[the_seed % 4096]);
 }
 
+void stage::unmap(uint64_t physical) noexcept {
+  static_cast<volatile uint64_t&>(direct_map_pages[physical / memory::large_page]) = 0;
+  x86::invlpg(memory::at_physical(physical));
+}
+
+void stage::forbid_execution(const lastcpu::kexec::crash_region& region) noexcept {
+  constexpr uint64_t no_execute = uint64_t{1} << 63;
+  for (uint64_t at = region.physical; at < region.physical + region.bytes; at += memory::large_page) {
+    direct_map_pages[at / memory::large_page] |= no_execute;
+    x86::invlpg(memory::at_physical(at));
+  }
+}
+
 void stage::leave(uint32_t code) noexcept {
   x86::out32(0xf4, code);
 }
 
-void scenarios::begin() noexcept {
+// Loads the crash kernel and lets every CPU play its role.
+void after_boot() noexcept {
   text name;
   command_line::value("scenario", "nothing", name);
   the_seed = command_line::number("seed", 1);
@@ -115,8 +132,8 @@ void scenarios::begin() noexcept {
     console::line() << "kernel: there is no such scenario";
     return stage::leave(2);
   }
-  the_roles = played->roles == everybody ? cpus::count() : played->roles;
-  const uint32_t needed = played->roles == everybody ? 2 : played->roles;
+  the_roles = played->roles == scenarios::everybody ? cpus::count() : played->roles;
+  const uint32_t needed = played->roles == scenarios::everybody ? 2 : played->roles;
   if (cpus::count() < needed) {
     console::line() << "kernel: this scenario needs " << needed << " cpus";
     return stage::leave(3);

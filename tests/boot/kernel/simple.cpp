@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "../console.hpp"
-#include "../panic.hpp"
+#include "console.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 

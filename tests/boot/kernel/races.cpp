@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Several CPUs that die at once.
-#include "../panic.hpp"
-#include "../text.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
+#include "text.hpp"
 
 namespace {
 

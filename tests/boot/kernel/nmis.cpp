@@ -3,8 +3,8 @@
 // and so the dump takes long enough.
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
-#include "../nmi.hpp"
-#include "../panic.hpp"
+#include "nmi.hpp"
+#include "panic.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 

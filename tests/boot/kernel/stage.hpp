@@ -3,6 +3,7 @@
 // What the scenarios are made of: who plays which role, and how CPUs meet at one moment.
 
 #include <lastcpu/cpu.hpp>
+#include <lastcpu/platform/x86_64/crash_region.hpp>
 
 #include <stdint.h>
 
@@ -37,6 +38,12 @@ void write_to_null() noexcept;
 
 /// A bit of the loaded crash kernel flips.
 void damage_the_image() noexcept;
+
+/// Takes the 2 MiB of the direct map that hold `physical` away from this CPU.
+void unmap(uint64_t physical) noexcept;
+
+/// No code runs from the region where this CPU has it mapped.
+void forbid_execution(const lastcpu::kexec::crash_region& region) noexcept;
 
 /// Ends the machine well: QEMU's exit status is 2 * code + 1.
 void leave(uint32_t code) noexcept;

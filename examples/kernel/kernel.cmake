@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSL-1.0
+# The example kernel in two parts: what boots and dies, and what it does in between, which is another program's to replace.
+include_guard()
+include(${CMAKE_CURRENT_LIST_DIR}/../add_kernel.cmake)
+set(lastcpu_kernel_dir ${CMAKE_CURRENT_LIST_DIR})
+
+# lastcpu_add_kernel_objects(<target>): all of the kernel but after_boot().
+function(lastcpu_add_kernel_objects target)
+  file(GLOB sources CONFIGURE_DEPENDS ${lastcpu_kernel_dir}/*.cpp)
+  list(REMOVE_ITEM sources ${lastcpu_kernel_dir}/after_boot.cpp)
+  add_library(${target} OBJECT ${lastcpu_kernel_dir}/boot.S ${sources})
+  lastcpu_freestanding(${target} kernel)
+endfunction()
+
+# lastcpu_link_kernel(<target> <file> <kernel objects> <source with after_boot()>...)
+function(lastcpu_link_kernel target file objects)
+  lastcpu_add_kernel(${target} ${file} ${lastcpu_kernel_dir}/kernel.ld kernel ${ARGN})
+  target_include_directories(${target} PRIVATE ${lastcpu_kernel_dir})
+  target_link_libraries(${target} PRIVATE ${objects})
+endfunction()

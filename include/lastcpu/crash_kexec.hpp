@@ -92,6 +92,10 @@ class crash_path {
     return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.acknowledged(cpu);
   }
 
+  /// What became of a CPU, and the registers that it has saved: null unless it has stopped or is the calling one.
+  [[nodiscard]] stop_state state_of(cpu_id cpu) const noexcept { return ladder_.cpus.state_of(cpu); }
+  [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return ladder_.cpus.registers_of(cpu); }
+
   /// The primitives that this path is made of, to look at. A kernel changes the image only.
   [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return ladder_.gate; }
   [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return ladder_.cpus; }

@@ -9,6 +9,7 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/crash_image.hpp>
+#include <lastcpu/kexec_outcome.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>
 #include <lastcpu/panic_policy.hpp>
@@ -16,24 +17,6 @@
 #include <lastcpu/stop_cpus.hpp>
 
 namespace lastcpu {
-
-/// Why crash_kexec() returns and starts no crash kernel. Nothing has changed then.
-enum class kexec_outcome : uint8_t {
-  no_image,        // none is loaded
-  image_busy,      // it is being replaced right now
-  image_corrupt,   // it is not what was loaded
-  left_to_panic,   // Policy::crash_kexec_post_notifiers: only a panic starts the crash kernel
-  left_to_policy,  // Policy::on_oops() answers oops_action::go_on
-  held_by_other,   // another CPU holds the gate, and may stop this one for its dump; or a panic waits for the gate
-  not_the_owner,   // __crash_kexec() by a CPU that does not hold the gate
-  unknown_cpu,     // this_cpu() is not below max_cpus
-};
-
-[[nodiscard]] constexpr const char* to_string(kexec_outcome o) noexcept {
-  constexpr const char* names[] = {"no_image",       "image_busy",    "image_corrupt", "left_to_panic",
-                                   "left_to_policy", "held_by_other", "not_the_owner", "unknown_cpu"};
-  return static_cast<uint32_t>(o) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(o)] : "?";
-}
 
 /// One crash, for the report: message and registers are of the same crash.
 template <class Registers>

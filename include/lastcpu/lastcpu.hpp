@@ -5,11 +5,14 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/atomic.hpp>
+#include <lastcpu/barebones.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/crash_image.hpp>
 #include <lastcpu/crash_kexec.hpp>
 #include <lastcpu/gate_word.hpp>
+#include <lastcpu/kexec_outcome.hpp>
 #include <lastcpu/ladder.hpp>
+#include <lastcpu/online_cpus.hpp>
 #include <lastcpu/panic.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>

@@ -64,8 +64,7 @@ class crash_domain : public crash_path<P, Policy> {
   [[noreturn, gnu::cold]] void panic_end() noexcept {
     const cpu_id me = this->number();
     const gate_word now = this->ladder_.gate.read();
-    if (!now.is_held_by(me) || now.step() < static_cast<uint32_t>(step::words))
-      panic("panic_end() without a beginning");
+    if (!now.is_held_by(me) || now.step() < static_cast<uint32_t>(step::words)) panic("panic_end() alone");
     this->ladder_.finish(me);
   }
 
@@ -97,6 +96,14 @@ class crash_domain : public crash_path<P, Policy> {
 
   /// The same for the handler of the interrupt that P::send_stop(cpus, stop_how::irq) causes.
   void handle_stop_irq(const registers& regs) noexcept { stop_if_asked(regs, stop_state::by_irq); }
+
+  /// The same for a CPU that is new, once P::is_online() says that it is there: who has committed before asks it not.
+  void come_online() noexcept {
+    if (!this->ladder_.gate.read().is_committed()) return;
+    registers here;
+    P::capture_registers(here);
+    handle_stop_irq(here);
+  }
 
  private:
   // False where the interrupted code of this CPU owns the gate.

@@ -24,7 +24,8 @@
 //   wake(word, why)               ends wait_while() on this word, on every CPU; empty where waiting is polling. At
 //                                 wake_reason::committed it may leave losers asleep until wake_reason::ending; if the
 //                                 machine ends before that, their hook does not run
-//   now(), ticks_per_second()     monotonic. A clock that stands still while interrupts are off only costs time
+//   now(), ticks_per_second()     monotonic. A clock that stands still while interrupts are off only costs time.
+//                                 0 ticks per second: there is no clock, and lastcpu counts the returns
 //   make_resettable()             turns off what keeps a reset or a jump from working, virtual-machine modes above all.
 //                                 Called on a CPU that stops, after its registers are saved and before it acknowledges;
 //                                 once more when a stop NMI or a fault interrupts it. Must leave alone what send_stop()
@@ -46,6 +47,7 @@
 //   hardware_id()                 tells CPUs without a number apart: the APIC id by cpuid, MPIDR. Without it, when two
 //                                 such CPUs panic, both run the ladder's steps, and one may restart while the other
 //                                 dumps; and while one of them owns the gate, another one is not stopped
+//   cache_line                    bytes between words that two CPUs write to (default 64; 1 where there is no cache)
 //   rounds_of_a_still_clock       how many waits in a row may end at the same now() (default 4,194,304)
 //   self_stop()                   replaces the hook panic_smp_self_stop() at compile time; see self_stop.hpp
 //   save_note(image, cpu_note)    puts what is known about one CPU where the crash kernel finds it; called for the

@@ -36,9 +36,15 @@ FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{
 
 # Headers for a hosted implementation.
 HOSTED = re.compile(r"lastcpu/(platform/posix|model/)")
-ALLOWED_INCLUDE = re.compile(r"<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp)>$")
+ALLOWED_INCLUDE = re.compile(r"(<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp|lastcpu/c/\w+\.h)>|\"?lastcpu_config\.h\"|LASTCPU_CONFIG)$")
+# What needs a kernel to link with: together, as c_instance.cpp.
+OF_THE_INSTANCE = re.compile(r"lastcpu/c/")
 
 HOOK = "w panic_smp_self_stop"
+KERNEL = ["w lastcpu_kernel_flush", "w lastcpu_kernel_hardware_id", "w lastcpu_kernel_make_resettable",
+          "w lastcpu_kernel_now", "U lastcpu_kernel_park", "U lastcpu_kernel_put", "w lastcpu_kernel_restart",
+          "U lastcpu_kernel_send_stop", "w lastcpu_kernel_send_stop_to_all", "U lastcpu_kernel_this_cpu",
+          "w lastcpu_kernel_ticks_per_second"]
 # Name: what may be undefined.
 PROGRAMS = {
     "whole": [HOOK],
@@ -47,8 +53,9 @@ PROGRAMS = {
     "whole_x86_64": [HOOK],
     "whole_kexec": [],
     "explicit_instantiation": [HOOK],
+    "c_instance": [*KERNEL, HOOK],
 }
-PROGRAMS_ELSEWHERE = ("whole", "whole_large")
+PROGRAMS_ELSEWHERE = ("whole", "whole_large", "c_instance")
 PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
 
@@ -90,7 +97,7 @@ def no_section_that_needs_a_runtime(result):
 
 def machine_is_zero(result):
     """nm: the object is in .bss."""
-    return matrix.succeeds(result) or (None if re.search(r" [Bb] machine$", result.text, re.MULTILINE) else
+    return matrix.succeeds(result) or (None if re.search(r" [Bb] (machine|_ZN7lastcpu1c\w+7machineE)$", result.text, re.MULTILINE) else
                                        "machine is not in .bss")
 
 
@@ -111,7 +118,7 @@ def source_of_header(directory: Path, header: str, how: str, before: str = "", b
 def header_cells(found: list, directory: Path, names: list) -> list:
     """Each alone, without optimisation behind a kernel's macros."""
     cells = []
-    rows = [*itertools.product(names, found, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1]))]
+    rows = [*itertools.product([n for n in names if not OF_THE_INSTANCE.match(n)], found, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1]))]
     for header, compiler, optimization in cover(rows):
         output = output_name(header, compiler, optimization)
         if optimization == OPTIMIZATIONS[0] and "/detail/" not in header:
@@ -123,6 +130,19 @@ def header_cells(found: list, directory: Path, names: list) -> list:
                            Step(("nm", "-u", output), undefined_symbols([])),
                            Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
     return cells
+
+
+def instance_cells(found: list, directory: Path) -> list:
+    """The C interface's one object, where the kernel's configuration brings its macros along."""
+    but = kernel_macros.IN_C_HEADERS
+    (directory / "macros").mkdir(exist_ok=True)
+    (directory / "macros/lastcpu_config.h").write_text(kernel_macros.definitions(but), encoding="utf-8")
+    (directory / "macros/instance.cpp").write_text(
+        f"#include <lastcpu/c/instance.hpp>\n{kernel_macros.still_there(but)}", encoding="utf-8")
+    return [Cell(f"lastcpu/c/instance.hpp {compiler} macros {size}",
+                 (compile_step((compiler, *FLAGS, "-mcmodel=kernel", "-I", "macros", f"-DLASTCPU_BAREBONES={size}"), "-O0",
+                               "macros/instance.cpp", output_name("macros_instance", compiler, str(size))),))
+            for compiler, size in itertools.product(found, (0, 1))]
 
 
 def says_first(pattern: str):
@@ -187,6 +207,7 @@ def main() -> int:
     missing += kernel_macros.complaints(INCLUDE)
     missing += include_complaints(names) + ([] if names else [f"no header below {INCLUDE}"])
     cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found)
+    cells += instance_cells(found, directory)
     print(f"{', '.join(found)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
     return matrix.run(cells, directory, missing)
 

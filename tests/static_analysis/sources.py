@@ -25,13 +25,18 @@ def kernel_sources() -> list:
     return sorted(path for folder in ("kernel", "crash_kernel") for path in (ROOT / "examples" / folder).rglob("*.cpp"))
 
 
+def c_instance() -> Path:
+    return HERE.parent / "freestanding/c_instance.cpp"
+
+
 def programs() -> list:
     return [HERE.parent / f"freestanding/{name}.cpp" for name in ("whole", "whole_options", "whole_x86_64")]
 
 
 def every_header(directory: Path) -> Path:
-    """A file that includes all of them."""
-    names = sorted(path.relative_to(compilers.INCLUDE).as_posix() for path in compilers.INCLUDE.rglob("*.hpp"))
+    """A file that includes all of them but those of the C interface, which define functions and are included once."""
+    names = sorted(path.relative_to(compilers.INCLUDE).as_posix() for path in compilers.INCLUDE.rglob("*.hpp")
+                   if path.parent.name != "c")
     source = directory / "every_header.cpp"
     source.write_text("".join(f"#include <{name}>\n" for name in names), encoding="utf-8")
     return source

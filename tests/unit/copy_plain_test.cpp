@@ -25,4 +25,15 @@ TEST(copy_plain, registers_are_copied_whole_whatever_their_alignment) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(h2.a[i], h.a[i]);
 }
 
+TEST(copy_plain, wiped_data_is_zero_and_its_neighbours_are_not) {
+  struct {
+    unsigned char before;
+    uint16_t data[5];
+    unsigned char behind;
+  } s{1, {1, 2, 3, 4, 0xffff}, 1};
+  detail::wipe_plain(s.data);
+  for (const uint16_t v : s.data) EXPECT_EQ(v, 0);
+  EXPECT_EQ(s.before + s.behind, 2);
+}
+
 }  // namespace

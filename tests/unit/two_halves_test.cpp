@@ -93,7 +93,7 @@ TEST_F(two_halves, say_their_words_at_most_once_wherever_faults_come_in) {
 
 TEST_F(two_halves, second_alone_is_a_panic_that_says_so) {
   EXPECT_EQ(m.as(2, [&] { domain.panic_end(); }), ending::restarted);
-  EXPECT_EQ(m.count("2 reports panic_end() without a beginning"), 1);
+  EXPECT_EQ(m.count("2 reports panic_end() alone"), 1);
 }
 
 TEST_F(two_halves, second_on_another_cpu_stops_that_cpu) {
@@ -105,7 +105,7 @@ TEST_F(two_halves, second_inside_a_crash_kexec_is_a_panic) {
   load();
   m.when("0 checks image 7", [&] { domain.panic_end(); });
   EXPECT_EQ(m.as(0, [&] { (void)domain.crash_kexec(&crash, "oops"); }), ending::jumped);
-  EXPECT_EQ(message(0, nested), "panic_end() without a beginning");
+  EXPECT_EQ(message(0, nested), "panic_end() alone");
 }
 
 TEST_F(two_halves, are_left_to_the_kernel_alone) {

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Plain data copied without a call of the C library.
+// Plain data copied and zeroed without a call of the C library.
 
 #include <stdint.h>
 
 namespace lastcpu::detail {
+
+/// Zeros plain data. volatile: a compiler may not turn the loop into a call of memset, which a kernel may lack.
+template <class T>
+inline void wipe_plain(T& data) noexcept {
+  using bytes [[gnu::may_alias]] = volatile unsigned char;
+  auto* out = reinterpret_cast<bytes*>(&data);
+  for (uint32_t i = 0; i < sizeof(T); ++i) out[i] = 0;
+}
 
 /// Copies plain data. volatile: a compiler may not turn the loop into a call of memcpy, which a kernel may lack.
 template <class T>

@@ -15,6 +15,15 @@ template <class P>
   if constexpr (has_trace<P>) P::trace(trace_event{kind, cpu, value});
 }
 
+/// What two CPUs write to lies so far apart.
+template <class P>
+[[nodiscard]] constexpr uint32_t cache_line() noexcept {
+  if constexpr (requires { P::cache_line; })
+    return P::cache_line;
+  else
+    return 64;
+}
+
 /// One past the highest CPU number worth looking at.
 template <class P>
 [[nodiscard]] inline cpu_id cpu_limit() noexcept {

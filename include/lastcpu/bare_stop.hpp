@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Stopping every other CPU for a bare_domain (barebones.hpp): the protocol of stop_cpus (stop_cpus.hpp), where the gate is
+// never given back and nobody loads a crash kernel.
+//
+// So a loser's answer stands, nothing is withdrawn, and there is no report beside the answers: a CPU that is online and has
+// not answered is silent, and stops being so when it answers late.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/detail/bounded_wait.hpp>
+#include <lastcpu/detail/copy_plain.hpp>
+#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/platform.hpp>
+#include <lastcpu/stop_cpus.hpp>
+
+namespace lastcpu {
+
+template <class P>
+class bare_stop {
+  static_assert(platform_checked<P>);
+
+ public:
+  using registers = typename P::registers;
+
+  constexpr bare_stop() noexcept = default;
+
+  /// Saves this CPU's registers (the caller's where null), unless it has saved some. An attempt that a fault or an NMI
+  /// interrupts is made once more. `me` is below max_cpus, here and below.
+  void save_registers(cpu_id me, const registers* regs) noexcept {
+    record& r = records_[me];
+    const uint32_t attempt = r.saved.load(order::acquire);  // (4) acquire: pairs with release (3)
+    if (attempt >= saving_attempts) return;
+    r.saved.store(attempt + 1, order::relaxed);
+    if (regs != nullptr)
+      detail::copy_plain(r.regs, *regs);
+    else
+      P::capture_registers(r.regs);
+    // An NMI on this CPU that sees the mark finds the registers whole. Other CPUs read both behind the answer.
+    r.saved.store(saved_whole, order::release);  // (3) release: pairs with acquire (4)
+  }
+
+  /// Says "my registers are saved and I shall run nothing more". False when it has said so before.
+  bool acknowledge(cpu_id me, stop_state how) noexcept {
+    record& r = records_[me];
+    if (r.answer.load(order::relaxed) != 0) return false;
+    detail::trace<P>(trace_kind::acknowledged, me, static_cast<uint32_t>(how));
+    r.answer.store(static_cast<uint32_t>(how), order::release);  // (1) release: pairs with acquire (2)
+    P::wake(r.answer, wake_reason::answered);
+    return true;
+  }
+
+  [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept {
+    return cpu < P::max_cpus && records_[cpu].answer.load(order::acquire) != 0;  // (2) acquire: pairs with (1)
+  }
+
+  /// For the owner, behind its commit: asks each CPU that is online and has not answered, and waits until all have, or
+  /// the time is over.
+  [[gnu::noinline]] void climb(cpu_id me, rung by) noexcept {
+    const cpu_id limit = detail::cpu_limit<P>();
+    ask(limit, me, by.how);
+    detail::bounded_wait<P> wait{by.budget_us};
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+      while (is_missing(cpu, me))
+        if (!P::wait_while(records_[cpu].answer, uint32_t{0}, wait.end()) || wait.is_over()) return;
+  }
+
+  /// What is known of a CPU now; `owner` is who has committed, or no_cpu.
+  [[nodiscard]] stop_state state_of(cpu_id cpu, cpu_id owner) const noexcept {
+    if (cpu >= P::max_cpus) return stop_state::absent;
+    const uint32_t how = records_[cpu].answer.load(order::acquire);  // (2)
+    if (how != 0) return static_cast<stop_state>(how);
+    if (cpu == owner) return stop_state::running;
+    return P::is_online(cpu) ? stop_state::silent : stop_state::absent;
+  }
+
+  /// The saved registers of a stopped CPU, or of `me`; else null.
+  [[nodiscard]] const registers* registers_of(cpu_id cpu, cpu_id me = P::this_cpu()) const noexcept {
+    return cpu < P::max_cpus && (cpu == me || acknowledged(cpu)) ? saved(cpu) : nullptr;
+  }
+  /// The same for who knows that it has stopped.
+  [[nodiscard]] const registers* saved(cpu_id cpu) const noexcept {
+    return records_[cpu].saved.load(order::relaxed) == saved_whole ? &records_[cpu].regs : nullptr;
+  }
+
+ private:
+  static constexpr uint32_t saving_attempts = 2;
+  static constexpr uint32_t saved_whole = 3;
+
+  struct alignas(detail::cache_line<P>()) alignas(uintptr_t) record {
+    typename P::template atomic<uint32_t> answer{};  // its CPU's: 0, or a stop_state
+    typename P::template atomic<uint32_t> saved{};   // its CPU's: attempts begun, or saved_whole
+    registers regs{};
+  };
+
+  // One by one where the port can: a set costs more than the call.
+  void ask(cpu_id limit, cpu_id me, stop_how how) noexcept {
+    if constexpr (requires { P::send_stop_to(me, how); }) {
+      for (cpu_id cpu = 0; cpu < limit; ++cpu)
+        if (is_missing(cpu, me)) P::send_stop_to(cpu, how);
+    } else {
+      cpu_set<P::max_cpus> missing;
+      for (cpu_id cpu = 0; cpu < limit; ++cpu)
+        if (is_missing(cpu, me)) missing.add(cpu);
+      if (!missing.empty()) P::send_stop(missing, how);
+    }
+  }
+
+  [[nodiscard]] bool is_missing(cpu_id cpu, cpu_id me) const noexcept {
+    return cpu != me && !acknowledged(cpu) && P::is_online(cpu);
+  }
+
+  record records_[P::max_cpus]{};
+};
+
+}  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

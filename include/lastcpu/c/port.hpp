@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The platform that the kernel's C functions make (lastcpu_kernel.h), with a default for each that is left out. It decides
+// nothing.
+//
+// Included by instance.hpp, once in a kernel. All of it is private to that file: so a compiler leaves out of the templates
+// what this port never asks for, and inlines what is called once, which halves the code.
+
+#include <lastcpu/c/lastcpu_kernel.h>
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/atomic.hpp>
+#include <lastcpu/cpu.hpp>
+#include <lastcpu/detail/copy_plain.hpp>
+#include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/online_cpus.hpp>
+#include <lastcpu/platform.hpp>
+
+#if !LASTCPU_KERNEL_IRQ
+#include <lastcpu/detail/interrupt_mask.hpp>
+#endif
+
+namespace lastcpu::c {
+namespace {
+
+// A weak reference leaves no undefined symbol behind, and is null where the kernel leaves the function out.
+#define LASTCPU_DETAIL_OPTIONAL(function) __attribute__((__weakref__(#function), __unused__))
+extern "C" {
+static uint64_t now_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_now);
+static uint64_t ticks_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_ticks_per_second);
+static void send_to_all_or_null(lastcpu_stop_how how) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_send_stop_to_all);
+static void restart_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_restart);
+static void flush_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_flush);
+static void capture_or_null(LASTCPU_REGISTERS* regs) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_capture);
+static void resettable_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_make_resettable);
+static uint32_t hardware_id_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_hardware_id);
+#if LASTCPU_IMAGE_BYTES
+static void save_note_or_null(const void* image, const lastcpu_note* note)
+    LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_save_note);
+#endif
+}
+#undef LASTCPU_DETAIL_OPTIONAL
+
+/// The kernel's own structure, as bytes.
+struct registers {
+  alignas(uintptr_t) unsigned char bytes[LASTCPU_REGISTERS_BYTES];
+};
+static_assert(sizeof(registers) == LASTCPU_REGISTERS_BYTES,
+              "lastcpu: LASTCPU_REGISTERS_BYTES is a multiple of the size of a pointer");
+
+[[nodiscard, maybe_unused]] const registers* from_kernel(const LASTCPU_REGISTERS* regs) noexcept {
+  return reinterpret_cast<const registers*>(regs);
+}
+[[nodiscard, maybe_unused]] const LASTCPU_REGISTERS* to_kernel(const registers* regs) noexcept {
+  return reinterpret_cast<const LASTCPU_REGISTERS*>(regs);
+}
+
+constinit online_cpus<lastcpu::atomic, LASTCPU_MAX_CPUS> online;
+
+/// What every configuration has.
+struct small_port {
+  static constexpr cpu_id max_cpus = LASTCPU_MAX_CPUS;
+  static constexpr uint32_t cache_line = LASTCPU_CACHE_LINE;
+  static constexpr uint32_t rounds_of_a_still_clock = LASTCPU_STOP_ROUNDS;
+  template <class T>
+  using atomic = lastcpu::atomic<T>;
+  using registers = c::registers;
+
+  static cpu_id this_cpu() noexcept { return lastcpu_kernel_this_cpu(); }
+  static bool is_online(cpu_id cpu) noexcept { return online.contains(cpu); }
+  // Asked behind the commit. No less than all: a CPU that has never called lastcpu_online() may panic.
+  static cpu_id cpu_limit() noexcept {
+    online.close();
+    return max_cpus;
+  }
+
+  // Where it can't be done they stay zero.
+  static void capture_registers([[maybe_unused]] registers& r) noexcept {
+#if LASTCPU_SHIPS_CAPTURE
+    lastcpu_capture(reinterpret_cast<LASTCPU_REGISTERS*>(&r));
+#else
+    if (capture_or_null != nullptr) capture_or_null(reinterpret_cast<LASTCPU_REGISTERS*>(&r));
+#endif
+  }
+
+  using irq_state = uintptr_t;
+#if LASTCPU_KERNEL_IRQ
+  static irq_state irq_save() noexcept {
+    return lastcpu_kernel_irq_save();
+  }
+  static void irq_restore(irq_state s) noexcept {
+    lastcpu_kernel_irq_restore(s);
+  }
+#else
+  static irq_state irq_save() noexcept {
+    return detail::mask_interrupts();
+  }
+  static void irq_restore(irq_state s) noexcept {
+    detail::unmask_interrupts(s);
+  }
+#endif
+
+  static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
+    cpus.for_each([how](cpu_id cpu) { send_stop_to(cpu, how); });
+  }
+  static void send_stop_to(cpu_id cpu, stop_how how) noexcept {
+    lastcpu_kernel_send_stop(cpu, static_cast<lastcpu_stop_how>(how));
+  }
+
+  template <class T>
+  static bool wait_while(const atomic<T>& word, T value, uint64_t) noexcept {
+    if (word.load(order::acquire) == value) relax();  // (1) acquire: pairs with the caller's release
+    return true;
+  }
+  template <class T>
+  static void wake(const atomic<T>&, wake_reason) noexcept {}
+  static void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    asm volatile("pause");
+#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+    asm volatile("yield");
+#endif
+  }
+
+  static uint64_t now() noexcept {
+    return 0;
+  }
+  static uint64_t ticks_per_second() noexcept {
+    return 0;
+  }
+  static void make_resettable() noexcept {}
+  static void park() noexcept {
+    lastcpu_kernel_park();
+  }
+
+  struct image {};
+  static bool image_intact(const image&) noexcept {
+    return false;
+  }
+  static void crash_shutdown(const registers&) noexcept {}
+  static void jump(const image&) noexcept {}
+  static void emergency_restart() noexcept {
+    if (restart_or_null != nullptr) restart_or_null();
+  }
+  static void halt() noexcept {}
+};
+
+#if !LASTCPU_BAREBONES
+/// What the whole path has more.
+struct whole_port : small_port {
+  static uint32_t hardware_id() noexcept { return hardware_id_or_null != nullptr ? hardware_id_or_null() : 0; }
+
+  static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
+    if (send_to_all_or_null != nullptr) return send_to_all_or_null(static_cast<lastcpu_stop_how>(how));
+    small_port::send_stop(cpus, how);
+  }
+  template <class T>
+  static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
+    return small_port::wait_while(word, value, at) && now() < at;
+  }
+
+  static void capture_registers(registers& r) noexcept {
+    if (!LASTCPU_SHIPS_CAPTURE) detail::wipe_plain(r);
+    small_port::capture_registers(r);
+  }
+
+  static uint64_t now() noexcept { return now_or_null != nullptr ? now_or_null() : 0; }
+  static uint64_t ticks_per_second() noexcept { return ticks_or_null != nullptr ? ticks_or_null() : 0; }
+  static void make_resettable() noexcept {
+    if (resettable_or_null != nullptr) resettable_or_null();
+  }
+
+#if LASTCPU_IMAGE_BYTES
+  struct image {
+    alignas(uintptr_t) unsigned char bytes[LASTCPU_IMAGE_BYTES];
+  };
+  static bool image_intact(const image& i) noexcept {
+    return lastcpu_kernel_image_intact(&i) != 0;
+  }
+  static void crash_shutdown(const registers& r) noexcept {
+    lastcpu_kernel_crash_shutdown(to_kernel(&r));
+  }
+  static void jump(const image& i) noexcept {
+    lastcpu_kernel_jump(&i);
+  }
+  static void save_note(const image& i, const cpu_note<registers>& n) noexcept;
+#endif
+};
+#endif
+
+}  // namespace
+}  // namespace lastcpu::c
+
+#include <lastcpu/detail/end.hpp>

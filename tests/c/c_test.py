@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSL-1.0
+"""c_test.py DIRECTORY CC...: the C interface, by C compilers and by C++ compilers, in several configurations.
+
+A kernel in C (kernel.c, scenarios.c) is compiled as C99 and as C++20, linked with instance.cpp and run: each scenario
+prints what expected/CONFIGURATION.expected says. Threads that panic at once print each text once. Every function of
+lastcpu.h is called by a scenario.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+INCLUDE = HERE.parents[1] / "include"
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+C99 = ("-std=c99", "-D_POSIX_C_SOURCE=200809L", *STRICT)
+CXX20 = ("-x", "c++", "-std=c++20", *STRICT)
+INSTANCE = ("-std=c++20", "-fno-exceptions", "-fno-rtti", *STRICT, "-Wconversion", "-Wshadow")
+PARTNERS = {"gcc": "g++", "clang": "clang++", "clang-19": "clang++-19"}
+RACES = 10
+
+
+def run(*command, timeout=60):
+    done = subprocess.run([str(c) for c in command], check=False, capture_output=True, text=True, timeout=timeout)
+    return done.returncode, done.stdout + done.stderr
+
+
+def compiled(compiler, flags, config, source, directory):
+    language = "cpp" if "c++" in flags or "++" in compiler else "c"
+    output = directory / f"{source}_{config}_{compiler}_{language}.o".replace("+", "x")
+    suffix = ".cpp" if source == "instance" else ".c"
+    status, said = run(compiler, *flags, "-O1", "-I", INCLUDE, "-I", HERE / "configs" / config, "-c",
+                       HERE / f"{source}{suffix}", "-o", output)
+    if status != 0 or said:
+        raise RuntimeError(f"{compiler} {' '.join(flags)} {source} {config}:\n{said}")
+    return output
+
+
+def linked(compiler, flags, config, sources, directory):
+    partner = PARTNERS[compiler]
+    objects = [compiled(compiler, flags, config, source, directory) for source in sources]
+    objects.append(compiled(partner, INSTANCE, config, "instance", directory))
+    program = directory / f"{sources[0]}_{config}_{compiler}_{'cpp' if flags is CXX20 else 'c'}"
+    status, said = run(partner, *objects, "-pthread", "-o", program)
+    if status != 0:
+        raise RuntimeError(said)
+    return program
+
+
+def expected_of(config):
+    """{scenario: what it prints}"""
+    text = (HERE / "expected" / f"{config}.expected").read_text(encoding="utf-8")
+    return dict(re.findall(r"^== (\w+)\n(.*?)(?=^== |\Z)", text, re.MULTILINE | re.DOTALL))
+
+
+def scenarios_print_what_is_expected(program, config):
+    wrong = []
+    for scenario, text in expected_of(config).items():
+        status, said = run(program, scenario)
+        if status != 0 or said != text:
+            wrong.append(f"{program} {scenario}: status {status}, printed\n{said}instead of\n{text}")
+    return wrong
+
+
+def each_thread_is_heard_once(program):
+    wrong = []
+    for _ in range(RACES):
+        status, said = run(program)
+        reports = re.findall(r"^lastcpu: CPU (\d) .*: text of \1$", said, re.MULTILINE)
+        if status != 0 or said.count("words of") != 1 or sorted(reports) != ["0", "1", "2", "3"]:
+            wrong.append(f"{program}: status {status}, printed\n{said}")
+    return wrong
+
+
+def functions_that_no_scenario_calls():
+    declared = re.findall(r"\b(lastcpu_\w+)\(", (INCLUDE / "lastcpu/c/lastcpu.h").read_text(encoding="utf-8"))
+    called = "".join((HERE / name).read_text(encoding="utf-8") for name in ("kernel.c", "scenarios.c", "capture.c"))
+    return [name for name in dict.fromkeys(declared) if not re.search(rf"\b{name}\(", called)
+            and not name.startswith("lastcpu_kernel_")]
+
+
+def cells(compilers, directory):
+    for compiler in compilers:
+        for flags in (C99, CXX20):
+            for config in sorted(path.name for path in (HERE / "configs").iterdir()):
+                if (HERE / "expected" / f"{config}.expected").exists():
+                    yield lambda c=compiler, f=flags, k=config: scenarios_print_what_is_expected(
+                        linked(c, f, k, ("kernel", "scenarios"), directory), k)
+        yield lambda c=compiler: each_thread_is_heard_once(linked(c, (*C99, "-pthread"), "threads", ("threads",), directory))
+        yield lambda c=compiler: ends_well(linked(c, C99, "capture", ("capture",), directory))
+        yield lambda c=compiler: ends_well(linked(c, C99, "threads", ("linux_names",), directory))
+        yield lambda c=compiler: ends_well(linked(c, CXX20, "threads", ("linux_names",), directory))
+
+
+def ends_well(program):
+    status, said = run(program)
+    return [] if status == 0 else [f"{program}: status {status}\n{said}"]
+
+
+def main():
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    wrong = [f"no scenario calls {name}()" for name in functions_that_no_scenario_calls()]
+    passed = 0
+    for cell in cells(sys.argv[2:], directory):
+        try:
+            found = cell()
+        except RuntimeError as error:
+            found = [str(error)]
+        passed += not found
+        wrong += found
+    for what in wrong:
+        print(f"FAILED: {what}")
+    print(f"{passed} passed, {len(wrong)} failed")
+    return 0 if passed and not wrong else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

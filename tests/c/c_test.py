@@ -79,6 +79,30 @@ def functions_that_no_scenario_calls():
             and not name.startswith("lastcpu_kernel_")]
 
 
+def extracted(document, tag, out):
+    status, said = run(sys.executable, HERE.parent / "readme/extract.py", HERE.parents[1] / document, tag, out, "c")
+    if status != 0:
+        raise RuntimeError(said)
+
+
+def documents_compile(compiler, directory):
+    """The C of README.md and docs/c.md, behind what a kernel has (documents.h)."""
+    place = directory / f"documents_{compiler}"
+    place.mkdir(exist_ok=True)
+    extracted("docs/c.md", "config", place / "lastcpu_config.h")
+    for name, document, tags in (("readme", "README.md", ("-",)), ("c_md", "docs/c.md", ("kernel", "calls"))):
+        parts = []
+        for tag in tags:
+            extracted(document, tag, place / "part.inc")
+            parts.append((place / "part.inc").read_text(encoding="utf-8"))
+        (place / f"{name}.c").write_text('#include "documents.h"\n' + "".join(parts), encoding="utf-8")
+        status, said = run(compiler, *C99, "-O1", "-I", INCLUDE, "-I", place, "-I", HERE, "-c", place / f"{name}.c", "-o",
+                           place / f"{name}.o")
+        if status != 0 or said:
+            return [f"{compiler}: {document}:\n{said}"]
+    return []
+
+
 def cells(compilers, directory):
     for compiler in compilers:
         for flags in (C99, CXX20):
@@ -87,6 +111,7 @@ def cells(compilers, directory):
                     yield lambda c=compiler, f=flags, k=config: scenarios_print_what_is_expected(
                         linked(c, f, k, ("kernel", "scenarios"), directory), k)
         yield lambda c=compiler: each_thread_is_heard_once(linked(c, (*C99, "-pthread"), "threads", ("threads",), directory))
+        yield lambda c=compiler: documents_compile(c, directory)
         yield lambda c=compiler: ends_well(linked(c, C99, "capture", ("capture",), directory))
         yield lambda c=compiler: ends_well(linked(c, C99, "threads", ("linux_names",), directory))
         yield lambda c=compiler: ends_well(linked(c, CXX20, "threads", ("linux_names",), directory))

@@ -4,12 +4,22 @@
 
 LASTCPU_CHECK_REGISTERS;
 
-uint32_t lastcpu_kernel_this_cpu(void) { return 0; }
-void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) { (void)cpu, (void)how; }
+uint32_t lastcpu_kernel_this_cpu(void) {
+  return 0;
+}
+void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) {
+  (void)cpu, (void)how;
+}
 void lastcpu_kernel_park(void) {}
-void lastcpu_kernel_put(const char *piece) { (void)piece; }
-uintptr_t lastcpu_kernel_irq_save(void) { return 0; }
-void lastcpu_kernel_irq_restore(uintptr_t saved) { (void)saved; }
+void lastcpu_kernel_put(const char* piece) {
+  (void)piece;
+}
+uintptr_t lastcpu_kernel_irq_save(void) {
+  return 0;
+}
+void lastcpu_kernel_irq_restore(uintptr_t saved) {
+  (void)saved;
+}
 
 int main(void) {
   LASTCPU_REGISTERS here;

@@ -22,7 +22,7 @@ int deaf[cpus];
 int obeys_nmi_only[cpus];
 void (*instead_of_stop[cpus])(void);
 uint32_t nmis_sent;
-const char *fault_at;
+const char* fault_at;
 void (*fault)(void);
 
 static jmp_buf back[8];
@@ -43,19 +43,19 @@ int on(uint32_t cpu, void (*work)(void)) {
   return returned;
 }
 
-struct frame *registers_now(void) {
+struct frame* registers_now(void) {
   static struct frame frames[8];
-  struct frame *f = &frames[depth & 7u];
+  struct frame* f = &frames[depth & 7u];
   f->pc = 0xc000u + cpu_now;
   f->sp = 0;
   return f;
 }
 uintptr_t pc_of(uint32_t cpu) {
-  const struct frame *f = lastcpu_registers_of(cpu);
+  const struct frame* f = lastcpu_registers_of(cpu);
   return f ? f->pc : 0;
 }
 
-void expect_that(int holds, const char *what) {
+void expect_that(int holds, const char* what) {
   if (holds) return;
   printf("FAILED: %s\n", what);
   fflush(stdout);
@@ -64,10 +64,16 @@ void expect_that(int holds, const char *what) {
 
 /* --- What lastcpu asks of it. */
 
-uint32_t lastcpu_kernel_this_cpu(void) { return cpu_now; }
+uint32_t lastcpu_kernel_this_cpu(void) {
+  return cpu_now;
+}
 
-static void stop_irq(void) { lastcpu_handle_stop_irq(registers_now()); }
-static void stop_nmi(void) { lastcpu_handle_nmi(registers_now()); }
+static void stop_irq(void) {
+  lastcpu_handle_stop_irq(registers_now());
+}
+static void stop_nmi(void) {
+  lastcpu_handle_nmi(registers_now());
+}
 
 void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) {
   expect_that(cpu < cpus && cpu != cpu_now, "a stop is sent to a CPU that is there");
@@ -84,7 +90,7 @@ void lastcpu_kernel_park(void) {
   longjmp(back[--depth], 1);
 }
 
-void lastcpu_kernel_put(const char *piece) {
+void lastcpu_kernel_put(const char* piece) {
   fputs(piece, stdout);
   if (fault_at == NULL || strstr(piece, fault_at) == NULL) return;
   fault_at = NULL;
@@ -96,7 +102,9 @@ uintptr_t lastcpu_kernel_irq_save(void) {
   irqs_on[cpu_now] = 0;
   return (uintptr_t)was;
 }
-void lastcpu_kernel_irq_restore(uintptr_t saved) { irqs_on[cpu_now] = (int)saved; }
+void lastcpu_kernel_irq_restore(uintptr_t saved) {
+  irqs_on[cpu_now] = (int)saved;
+}
 
 void lastcpu_kernel_restart(void) {
   printf("restart\n");
@@ -104,50 +112,69 @@ void lastcpu_kernel_restart(void) {
   _Exit(0);
 }
 
-void lastcpu_kernel_capture(struct frame *regs) {
+void lastcpu_kernel_capture(struct frame* regs) {
   memset(regs, 0, sizeof *regs);
   regs->pc = 0xcafe;
 }
 
 #if !LASTCPU_BAREBONES
 static uint64_t ticks;
-uint64_t lastcpu_kernel_now(void) { return ticks += 1000; }
-uint64_t lastcpu_kernel_ticks_per_second(void) { return 1000000; }
-uint32_t lastcpu_kernel_hardware_id(void) { return cpu_now; }
-void lastcpu_kernel_flush(void) { printf("flush\n"); }
+uint64_t lastcpu_kernel_now(void) {
+  return ticks += 1000;
+}
+uint64_t lastcpu_kernel_ticks_per_second(void) {
+  return 1000000;
+}
+uint32_t lastcpu_kernel_hardware_id(void) {
+  return cpu_now;
+}
+void lastcpu_kernel_flush(void) {
+  printf("flush\n");
+}
 static uint32_t resettable;
-void lastcpu_kernel_make_resettable(void) { resettable |= 1u << cpu_now; }
-uint32_t made_resettable(void) { return resettable; }
+void lastcpu_kernel_make_resettable(void) {
+  resettable |= 1u << cpu_now;
+}
+uint32_t made_resettable(void) {
+  return resettable;
+}
 #endif
 
 #if !LASTCPU_DEFAULT_REPORT
-void lastcpu_kernel_report(const struct lastcpu_note *n) {
-  printf("cpu %u %s%s pc %lx: %s|%s|%s\n", (unsigned)n->cpu, lastcpu_state_name(n->state), n->crashing ? ", crashed" : "",
-         (unsigned long)(n->registers ? n->registers->pc : 0), n->message, n->nmi_message, n->nested_message);
+void lastcpu_kernel_report(const struct lastcpu_note* n) {
+  printf("cpu %u %s%s pc %lx: %s|%s|%s\n", (unsigned)n->cpu, lastcpu_state_name(n->state),
+         n->crashing ? ", crashed" : "", (unsigned long)(n->registers ? n->registers->pc : 0), n->message,
+         n->nmi_message, n->nested_message);
 }
 #endif
 
 #if LASTCPU_IMAGE_BYTES
-int lastcpu_kernel_image_intact(const void *image) { return *(const char *)image == 'k'; }
-void lastcpu_kernel_crash_shutdown(const struct frame *regs) { printf("shutdown pc %lx\n", (unsigned long)regs->pc); }
-void lastcpu_kernel_save_note(const void *image, const struct lastcpu_note *n) {
-  printf("note in %s: cpu %u %s: %s\n", (const char *)image, (unsigned)n->cpu, lastcpu_state_name(n->state), n->message);
+int lastcpu_kernel_image_intact(const void* image) {
+  return *(const char*)image == 'k';
 }
-void lastcpu_kernel_jump(const void *image) {
-  printf("jump into %s\n", (const char *)image);
+void lastcpu_kernel_crash_shutdown(const struct frame* regs) {
+  printf("shutdown pc %lx\n", (unsigned long)regs->pc);
+}
+void lastcpu_kernel_save_note(const void* image, const struct lastcpu_note* n) {
+  printf("note in %s: cpu %u %s: %s\n", (const char*)image, (unsigned)n->cpu, lastcpu_state_name(n->state), n->message);
+}
+void lastcpu_kernel_jump(const void* image) {
+  printf("jump into %s\n", (const char*)image);
   fflush(stdout);
   _Exit(0);
 }
 #endif
 
-static void come_online(void) { lastcpu_online(); }
+static void come_online(void) {
+  lastcpu_online();
+}
 
-int main(int count, char **names) {
+int main(int count, char** names) {
   for (uint32_t cpu = 0; cpu < cpus; cpu++) {
     irqs_on[cpu] = 1;
     if (cpu != 3) (void)on(cpu, come_online);
   }
-  for (const struct scenario *s = scenarios; count == 2 && s->name != NULL; s++)
+  for (const struct scenario* s = scenarios; count == 2 && s->name != NULL; s++)
     if (strcmp(s->name, names[1]) == 0) {
       s->run();
       printf("end\n");

@@ -17,17 +17,27 @@ static char said[400];
 static size_t used;
 static uint32_t cpu_now;
 
-uint32_t lastcpu_kernel_this_cpu(void) { return cpu_now; }
-void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) { (void)cpu, (void)how; }
-void lastcpu_kernel_park(void) { _exit(1); }
-void lastcpu_kernel_put(const char *piece) {
+uint32_t lastcpu_kernel_this_cpu(void) {
+  return cpu_now;
+}
+void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) {
+  (void)cpu, (void)how;
+}
+void lastcpu_kernel_park(void) {
+  _exit(1);
+}
+void lastcpu_kernel_put(const char* piece) {
   if (used + strlen(piece) < sizeof said) {
     (void)strcpy(said + used, piece);
     used += strlen(piece);
   }
 }
-uintptr_t lastcpu_kernel_irq_save(void) { return 0; }
-void lastcpu_kernel_irq_restore(uintptr_t saved) { (void)saved; }
+uintptr_t lastcpu_kernel_irq_save(void) {
+  return 0;
+}
+void lastcpu_kernel_irq_restore(uintptr_t saved) {
+  (void)saved;
+}
 void lastcpu_kernel_flush(void) {
   struct frame here = {{0}};
   if (!panic_in_progress() || !panic_on_this_cpu() || panic_on_other_cpu()) _exit(2);

@@ -10,9 +10,9 @@
 #define EXPECT(what) expect_that((what) ? 1 : 0, #what)
 
 /* As a kernel writes it; not noreturn, for the compiler need not know. */
-static void die(const char *format, ...) {
+static void die(const char* format, ...) {
   size_t room = 0;
-  char *text = lastcpu_message_begin(&room);
+  char* text = lastcpu_message_begin(&room);
   EXPECT(!irqs_on[cpu_now]);
   if (text != NULL) {
     va_list values;
@@ -27,10 +27,18 @@ static void die(const char *format, ...) {
   lastcpu_panic_end();
 }
 
-static void panic_here(void) { lastcpu_panic("here", registers_now()); }
-static void panic_of_two_lines(void) { lastcpu_panic("two\nlines\x7f\tand a text that is longer than one piece", registers_now()); }
-static void second(void) { die("second %d", 2); }
-static void nested(void) { die("nested"); }
+static void panic_here(void) {
+  lastcpu_panic("here", registers_now());
+}
+static void panic_of_two_lines(void) {
+  lastcpu_panic("two\nlines\x7f\tand a text that is longer than one piece", registers_now());
+}
+static void second(void) {
+  die("second %d", 2);
+}
+static void nested(void) {
+  die("nested");
+}
 
 static void halves(void) {
   obeys_nmi_only[2] = 1;
@@ -58,7 +66,7 @@ static void fault_between_halves(void) {
 
 static void idle_nmi(void) {
   size_t room = 0;
-  char *text = lastcpu_nmi_message_begin(&room);
+  char* text = lastcpu_nmi_message_begin(&room);
   if (text != NULL) {
     snprintf(text, room, "watchdog %d", 3);
     lastcpu_nmi_message_end();
@@ -68,7 +76,9 @@ static void idle_nmi(void) {
     lastcpu_panic_end();
   }
 }
-static void nmi(void) { idle_nmi(); }
+static void nmi(void) {
+  idle_nmi();
+}
 static void nmi_on_owner(void) {
   lastcpu_panic_begin("first", registers_now());
   EXPECT(lastcpu_nmi_panic_begin("nmi on the owner", registers_now()) == 0);
@@ -78,7 +88,9 @@ static void nmi_on_owner(void) {
   printf("words\n");
   lastcpu_panic_end();
 }
-static void nmi_alone(void) { lastcpu_nmi_panic("nmi", registers_now()); }
+static void nmi_alone(void) {
+  lastcpu_nmi_panic("nmi", registers_now());
+}
 
 static void put_faults(void) {
   fault_at = "CPU";
@@ -89,9 +101,15 @@ static void silent(void) {
   deaf[1] = 1;
   lastcpu_panic("first", registers_now());
 }
-static void lines(void) { panic_of_two_lines(); }
-static void no_message(void) { lastcpu_panic(NULL, NULL); }
-static void end_alone(void) { lastcpu_panic_end(); }
+static void lines(void) {
+  panic_of_two_lines();
+}
+static void no_message(void) {
+  lastcpu_panic(NULL, NULL);
+}
+static void end_alone(void) {
+  lastcpu_panic_end();
+}
 
 static void oops(void) {
   EXPECT(lastcpu_oops("oops", registers_now()) == LASTCPU_NO_IMAGE);
@@ -100,8 +118,12 @@ static void oops(void) {
   (void)lastcpu_oops("inside", registers_now());
 }
 
-static void come_online(void) { lastcpu_online(); }
-static void go_offline(void) { lastcpu_offline(); }
+static void come_online(void) {
+  lastcpu_online();
+}
+static void go_offline(void) {
+  lastcpu_offline();
+}
 static void arrivals(void) {
   EXPECT(on(1, go_offline) == 1);
   lastcpu_panic_begin("first", registers_now());

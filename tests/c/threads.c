@@ -15,23 +15,33 @@ LASTCPU_CHECK_REGISTERS;
 static __thread uint32_t cpu_now;
 static pthread_barrier_t all_there;
 
-uint32_t lastcpu_kernel_this_cpu(void) { return cpu_now; }
-void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) { (void)cpu, (void)how; }
+uint32_t lastcpu_kernel_this_cpu(void) {
+  return cpu_now;
+}
+void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) {
+  (void)cpu, (void)how;
+}
 void lastcpu_kernel_park(void) {
   for (;;) pause();
 }
-void lastcpu_kernel_put(const char *piece) { fputs(piece, stdout); }
-uintptr_t lastcpu_kernel_irq_save(void) { return 0; }
-void lastcpu_kernel_irq_restore(uintptr_t saved) { (void)saved; }
+void lastcpu_kernel_put(const char* piece) {
+  fputs(piece, stdout);
+}
+uintptr_t lastcpu_kernel_irq_save(void) {
+  return 0;
+}
+void lastcpu_kernel_irq_restore(uintptr_t saved) {
+  (void)saved;
+}
 void lastcpu_kernel_restart(void) {
   fflush(stdout);
   _exit(0);
 }
 
-static void *run(void *number) {
+static void* run(void* number) {
   struct frame here = {{0}};
   size_t room = 0;
-  char *text;
+  char* text;
   cpu_now = (uint32_t)(uintptr_t)number;
   lastcpu_online();
   (void)pthread_barrier_wait(&all_there);
@@ -50,7 +60,7 @@ int main(void) {
   pthread_t thread;
   (void)pthread_barrier_init(&all_there, NULL, LASTCPU_MAX_CPUS);
   for (cpu = 1; cpu < LASTCPU_MAX_CPUS; cpu++)
-    if (pthread_create(&thread, NULL, run, (void *)cpu) != 0) return 2;
+    if (pthread_create(&thread, NULL, run, (void*)cpu) != 0) return 2;
   (void)run(NULL);
   return 3;
 }

@@ -138,7 +138,8 @@ class Programs(unittest.TestCase):
     def test_each_area_has_its_headers_and_no_header_two(self):
         every = [h for area in programs.AREAS for h in programs.headers_of(ROOT, area)]
         self.assertEqual(len(set(every)), len(every))
-        on_disk = {str(p.relative_to(ROOT)) for p in (ROOT / "include/lastcpu").rglob("*.hpp")}
+        on_disk = {str(p.relative_to(ROOT)) for p in (ROOT / "include/lastcpu").rglob("*.hpp")
+                   if p.parent.name != "c"}  # these don't compile without a kernel's configuration
         self.assertEqual(set(every), on_disk)
 
 

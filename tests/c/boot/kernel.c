@@ -6,8 +6,8 @@
 LASTCPU_CHECK_REGISTERS;
 
 void kernel(void);
-void on_nmi(struct lastcpu_x86_64_frame *regs);
-void on_check(struct lastcpu_x86_64_frame *regs);
+void on_nmi(struct lastcpu_x86_64_frame* regs);
+void on_check(struct lastcpu_x86_64_frame* regs);
 void nmi_entry(void);
 void check_entry(void);
 void fault_entry(void);
@@ -39,9 +39,7 @@ struct gate {
   uint32_t high, reserved;
 };
 static struct gate gates[256];
-static struct {
-  uint64_t magic;
-} this_cpu = {0x1a57c9u};
+static struct { uint64_t magic; } this_cpu = {0x1a57c9u};
 static char interrupt_stack[4096] __attribute__((aligned(16)));
 
 volatile uint32_t nmis;
@@ -50,7 +48,9 @@ static volatile uint64_t seen_cs;
 
 static const uint32_t gs_base = 0xc0000101u, kernel_gs_base = 0xc0000102u;
 
-static void out8(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+static void out8(uint16_t port, uint8_t value) {
+  __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
 static void end(uint8_t code) {
   out8(0xf4, code);
   for (;;) __asm__ volatile("hlt");
@@ -68,26 +68,36 @@ static uint64_t read_cr2(void) {
   __asm__ volatile("mov %%cr2, %0" : "=r"(value));
   return value;
 }
-static void write_cr2(uint64_t value) { __asm__ volatile("mov %0, %%cr2" : : "r"(value)); }
+static void write_cr2(uint64_t value) {
+  __asm__ volatile("mov %0, %%cr2" : : "r"(value));
+}
 static uint64_t own_magic(void) {
   uint64_t value;
   __asm__ volatile("movq %%gs:0, %0" : "=r"(value));
   return value;
 }
 
-uint32_t lastcpu_kernel_this_cpu(void) { return 0; }
-void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) { (void)cpu, (void)how; }
-void lastcpu_kernel_park(void) { end(3); }
-void lastcpu_kernel_put(const char *piece) {
+uint32_t lastcpu_kernel_this_cpu(void) {
+  return 0;
+}
+void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how) {
+  (void)cpu, (void)how;
+}
+void lastcpu_kernel_park(void) {
+  end(3);
+}
+void lastcpu_kernel_put(const char* piece) {
   while (*piece) out8(0xe9, (uint8_t)*piece++);
 }
-void lastcpu_kernel_restart(void) { end(42); }
+void lastcpu_kernel_restart(void) {
+  end(42);
+}
 
 static void check(int holds, uint8_t code) {
   if (!holds) end(code);
 }
 
-void on_nmi(struct lastcpu_x86_64_frame *regs) {
+void on_nmi(struct lastcpu_x86_64_frame* regs) {
   uint64_t flags;
   check(own_magic() == this_cpu.magic, 10);
   __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags));
@@ -101,7 +111,7 @@ void on_nmi(struct lastcpu_x86_64_frame *regs) {
     lastcpu_panic_end();
   }
 }
-void on_check(struct lastcpu_x86_64_frame *regs) {
+void on_check(struct lastcpu_x86_64_frame* regs) {
   check(own_magic() == this_cpu.magic && regs->rsp != 0, 12);
   checks++;
 }
@@ -117,7 +127,7 @@ static void set_up(void) {
     uint16_t limit;
     uint64_t base;
   } __attribute__((packed)) table = {sizeof gates - 1, (uint64_t)(uintptr_t)gates};
-  volatile uint32_t *const spurious = (volatile uint32_t *)0xfee000f0u;
+  volatile uint32_t* const spurious = (volatile uint32_t*)0xfee000f0u;
   unsigned v;
   for (v = 0; v < 32; v++) set_gate(v, fault_entry, 0, 0x8e);
   set_gate(2, nmi_entry, 1, 0x8e);
@@ -146,7 +156,9 @@ static void take_nmis(void (*how)(void), uint64_t cs) {
     check(read_cr2() == 0xc2000 + i, 22);
   }
 }
-static void in_user_mode(void) { go_to_user(user_code); }
+static void in_user_mode(void) {
+  go_to_user(user_code);
+}
 
 void kernel(void) {
   set_up();

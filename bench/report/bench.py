@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--spent", type=int, default=0, metavar="SECONDS", help="what has been used up of the time")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--left-out", type=Path, metavar="FILE", help="has a line for each peer that could not be built")
     parser.add_argument("--context", action="append", default=[], metavar="KEY=VALUE")
     return parser.parse_args()
 
@@ -51,6 +52,8 @@ def measure(options):
     results.context |= dict(pair.split("=", 1) for pair in options.context)
     results.context |= {"executable": "tools/bench", "lastcpu_mode": "quick" if options.quick else "full",
                         "lastcpu_programs": ", ".join(dict.fromkeys(b.program for b in results.benchmarks))}
+    if options.left_out:
+        results.context["lastcpu_left_out"] = options.left_out.read_text(encoding="utf-8").splitlines()
     return results, errors
 
 

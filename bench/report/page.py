@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
 """report.html: one page that opens from disk, with everything inside."""
-import re
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from markupsafe import Markup, escape
 
 from goals import NOT_MEASURED, REACHED
 from gnuplot import DARK_RULES, PALETTE, inline
+from names import in_words
 from plots import time_text
 
 
@@ -22,7 +22,8 @@ TITLES = {
     "storm_bench": "All CPUs at once",
     "parked_losers_bench": "What parked losers cost the winner",
     "panic_bench": "From the fault to the end",
-    "panic_peers_bench": "From the fault to the end, and the handlers of Abseil and glog",
+    "panic_abseil_bench": "From the fault to the end, and Abseil's handler",
+    "panic_glog_bench": "From the fault to the end, and glog's handler",
     "crash_image_bench": "The crash image",
     "digest_bench": "The digest of a crash image",
 }
@@ -53,7 +54,7 @@ def ratio(value):
 
 def pair_row(b, over):
     low, high = b.ratio_quartiles()
-    return {"label": b.label, "ours": time_text(b.median("ours_ns")), "raw": time_text(b.median("raw_ns")),
+    return {"label": b.label, "words": in_words(b), "ours": time_text(b.median("ours_ns")), "raw": time_text(b.median("raw_ns")),
             "ratio": ratio(b.median("ratio")), "p25": ratio(low), "p75": ratio(high),
             "more": ", ".join(f"{what} {o:.3g} and {r:.3g}" for what, (o, r) in b.more_figures.items()),
             "over": (b.program, b.name) in over}
@@ -66,7 +67,7 @@ def other_row(b):
             return f"{counter.removesuffix('_ns').replace('_', ' ')} {time_text(value)}"
         return f"{counter.replace('_', ' ')} {value:,.4g}"
     figures = [shown(c) for c in b.counters] or [time_text(statistics.median(b.real_ns()))]
-    return {"label": b.label, "figures": ", ".join(figures)}
+    return {"label": b.label, "words": in_words(b), "figures": ", ".join(figures)}
 
 
 def sections(results, pictures, verdicts):
@@ -90,7 +91,7 @@ def facts(context):
              "lastcpu": "lastcpu", "lastcpu_commit": "commit", "date": "date", "load_avg": "load at the start",
              "lastcpu_mode": "mode", "lastcpu_programs": "programs"}
     hidden = {"executable", "caches", "library_build_type", "json_schema_version", "library_version", "lastcpu_command",
-              "mhz_per_cpu", "cores", "cpu_scaling_enabled"}
+              "lastcpu_left_out", "mhz_per_cpu", "cores", "cpu_scaling_enabled"}
     for key in [*names, *(k for k in context if k not in names and k not in hidden)]:
         if (value := context.get(key)) not in (None, ""):
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -100,6 +101,7 @@ def facts(context):
 
 
 def notes(results):
+    yield from results.left_out()
     if results.context.get("lastcpu_mode") == "quick":
         yield "A quick run: what takes long had few rounds. Figures to quote come from tools/bench without --quick."
     if busy := results.was_busy():
@@ -113,11 +115,6 @@ def controls(results):
         if b.is_control:
             found.setdefault(b.program, []).append(b.median("ratio"))
     return "; ".join(f"{program} {min(values):.3f} to {max(values):.3f}".strip() for program, values in found.items())
-
-
-def breakable(label):
-    """A name that breaks where people would break it."""
-    return Markup(re.sub(r"(&lt;|_vs_|/|, )", r"\1<wbr>", str(escape(label))))
 
 
 def figure(picture):
@@ -135,4 +132,4 @@ def render(results, pictures, verdicts, warnings, simulated=None):
         repetitions=results.repetitions(), warnings=[*warnings, *notes(results)], verdicts=verdicts,
         reached=words.count(REACHED), measured=len(words) - words.count(NOT_MEASURED), controls=controls(results),
         palette=palette(), sections=list(sections(results, pictures, verdicts)), facts=list(facts(results.context)),
-        figure=figure, breakable=breakable, simulated=simulated)
+        figure=figure, in_words=in_words, simulated=simulated)

@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from gnuplot import LINES, WIDTH, colour, draw, head, quoted
-from goals import share_parked, with_parked
+from goals import has_goal_by_share, share_parked, with_parked
+from names import in_words, ours_in_words, parameter_in_words, raw_in_words
 from results import CPUS, PARKED, quartiles
 
 UNITS = [(1, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s")]
@@ -66,7 +67,7 @@ class Row:
 def ratio_rows(pairs, limits):
     rows = []
     for b in pairs:
-        rows.append(Row(b.label, b.median("ratio"), *b.ratio_quartiles(), limits.get((b.program, b.name))))
+        rows.append(Row(in_words(b), b.median("ratio"), *b.ratio_quartiles(), limits.get((b.program, b.name))))
     return rows
 
 
@@ -182,16 +183,15 @@ set key outside bottom center horizontal Left reverse
     return draw(name, script + "plot " + ", \\\n ".join([*reversed(curves), *entries]) + "\n")
 
 
-def sides(benchmark):
-    """stop_others_vs_tgkill as ("stop_others", "tgkill")."""
-    ours, _, raw = benchmark.family.partition("_vs_")
-    return ours, raw or "raw"
-
-
-def others(benchmark):
-    """What a picture over the CPUs, or over those that are parked, holds still: "asleep, place:near"."""
-    fixed = [benchmark.variant] + [f"{k} {v}" for k, v in benchmark.parameters.items() if k not in CPUS + PARKED]
+def others(benchmark, said=lambda key, value: f"{key} {value}"):
+    """What a picture over the CPUs, or over those that are parked, holds still: "asleep, place near"."""
+    fixed = [benchmark.variant] + [said(k, v) for k, v in benchmark.parameters.items() if k not in CPUS + PARKED]
     return ", ".join(f for f in fixed if f)
+
+
+def titled(title, benchmark):
+    fixed = others(benchmark, parameter_in_words)
+    return title + (f" ({fixed})" if fixed else "")
 
 
 def sweeps(results):
@@ -205,12 +205,11 @@ def sweeps(results):
         x = b.cpus
         if x is None or b.parked is not None or b.is_control or not b.entries:
             continue
-        ours, raw = sides(b)
-        key = (ours if b.is_pair else b.family), others(b)
+        key = (b.family.partition("_vs_")[0] if b.is_pair else b.family), others(b)
         first.setdefault(key, b)
         if b.is_pair:
             groups[key]["ours"].append(spread(x, b.values("ours_ns")))
-            groups[key][raw].append(spread(x, b.values("raw_ns")))
+            groups[key][raw_in_words(b.family) or "raw"].append(spread(x, b.values("raw_ns")))
         else:
             for counter in (c for c in b.counters if c.endswith("_ns")):
                 groups[key][counter.removesuffix("_ns")].append(spread(x, b.values(counter)))
@@ -221,8 +220,8 @@ def sweeps(results):
         if not drawn:
             continue
         name = file_name(subject, fixed)
-        title = subject.replace("_", " ") + (f" ({fixed})" if fixed else "")
         benchmark = first[subject, fixed]
+        title = titled(ours_in_words(benchmark.family), benchmark)
         caption = f"Medians and quartiles of the repetitions, by the number of {benchmark.counted}. Logarithmic axes."
         svg = over_cpus(name, title, drawn, halo=benchmark.is_pair, counted=benchmark.counted)
         pictures.append(Picture(name, benchmark.program, caption, svg))
@@ -244,17 +243,20 @@ def merged(points):
 def parked_losers(results):
     """The time to stop all, over the share of them that is parked already, beside what is left to do."""
     groups = defaultdict(lambda: defaultdict(list))
+    first = {}
     for b in with_parked(results):
-        groups[b.program, b.family, others(b)][b.cpus].append(
-            (share_parked(b), b.median("ratio"), *b.ratio_quartiles()))
-    return [stop_beside_parked(*where, sizes) for where, sizes in groups.items()]
+        key = b.program, b.family, others(b)
+        first.setdefault(key, b)
+        groups[key][b.cpus].append((share_parked(b), b.median("ratio"), *b.ratio_quartiles()))
+    return [stop_beside_parked(first[key], sizes) for key, sizes in groups.items()]
 
 
-def stop_beside_parked(program, family, fixed, sizes):
-    """A picture of parked_losers(): a line for each number of CPUs."""
-    name = file_name(family, fixed)
-    title = "Stopping all when some are parked already" + (f" ({fixed})" if fixed else "")
-    script = head(name, title, 360)
+def stop_beside_parked(benchmark, sizes):
+    """A picture of parked_losers(): a line for each number of CPUs. `benchmark` is one of them."""
+    name = file_name(benchmark.family, others(benchmark))
+    script = head(name, titled("Stopping all when some are parked already", benchmark), 360)
+    goal = f"""1-x+0.1 with lines linecolor {colour('goal')} dashtype 2 linewidth 1 title "goal", \\
+ """ if has_goal_by_share(benchmark) else ""
     script += "".join(data_block(f"n{cpus}", sorted(points)) for cpus, points in sizes.items())
     high = max(1.15, *(p[3] * 1.03 for points in sizes.values() for p in points))
     script += f"""set xrange [-0.02:1.02]
@@ -264,15 +266,14 @@ set xlabel "share of the others that is parked" textcolor {colour('muted')} offs
 set ylabel "time, whole stop = 1" textcolor {colour('muted')} offset 1.2,0
 set grid linetype 1 linecolor {colour('grid')} linewidth 0.8
 set key outside bottom center horizontal Left reverse
-plot 1-x+0.1 with lines linecolor {colour('goal')} dashtype 2 linewidth 1 title "goal", \\
- 1-x with lines linecolor {colour('muted')} linewidth 1 title "what is left", \\
+plot {goal}1-x with lines linecolor {colour('muted')} linewidth 1 title "what is left", \\
 """ + ", \\\n".join(
         f" $n{cpus} using 1:2:3:4 with yerrorlines linecolor {colour(tone)} linewidth 1.6 pointtype 7 pointsize 0.5 "
         f"title {quoted(f'{cpus} CPUs')}"
         for tone, cpus in zip(["ours", "third", "fourth", "fifth", "raw", "ink"] * 9, sizes)) + "\n"
     caption = ("A loser that is parked counts as stopped and is sent nothing, so that only what is left takes time. "
                "Bars: quartiles.")
-    return Picture(name, program, caption, draw(name, script))
+    return Picture(name, benchmark.program, caption, draw(name, script))
 
 
 def pictures(results, judged):

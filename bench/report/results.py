@@ -131,6 +131,11 @@ class Results:
     def repetitions(self):
         return max((len(b.entries) for b in self.benchmarks), default=0)
 
+    def left_out(self):
+        """What could not be measured against, and why."""
+        lines = self.context.get("lastcpu_left_out")
+        return [f"Not measured: {line}." for line in lines] if isinstance(lines, list) else []
+
     def was_busy(self):
         """What to tell of a host that had other work when the run began, or ""."""
         loads, cpus = self.context.get("load_avg"), self.context.get("num_cpus")

@@ -32,7 +32,7 @@ class Plan:
 
 
 QUICK = Plan(seconds=100, min_time=0.02, most=10, quick=True)
-FULL = Plan(seconds=720, min_time=0.2, most=20)
+FULL = Plan(seconds=720, min_time=0.2, most=20, least=5)  # as many as the goals ask for
 
 
 def duration(seconds):

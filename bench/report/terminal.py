@@ -55,4 +55,5 @@ def report(results, verdicts):
             if b.program == program and b.skipped:
                 yield f"not on this host: {b.label}: {b.skipped}"
         yield ""
+    yield from results.left_out()
     yield from goal_lines(verdicts)

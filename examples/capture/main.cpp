@@ -66,8 +66,8 @@ void print_registers(const record& r) {
   printf("  %-4s %016llx  %-4s %016llx  %-4s %016llx\n", "pc", static_cast<unsigned long long>(regs.pc), "sp",
          static_cast<unsigned long long>(regs.sp), "fl", static_cast<unsigned long long>(regs.flags));
   for (uint32_t i = 0; i < regs.general_count; ++i)
-    printf("%s%-4s %016llx%s", i % 4 == 0 ? "  " : "  ", lastcpu::posix_register_name(i),
-           static_cast<unsigned long long>(regs.general[i]), i % 4 == 3 ? "\n" : "");
+    printf("  %-4s %016llx%s", lastcpu::posix_register_name(i), static_cast<unsigned long long>(regs.general[i]),
+           i % 4 == 3 ? "\n" : "");
 }
 
 [[nodiscard]] std::vector<record> read_all(const char* path) {

@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   }
   lastcpu::cpu_guard cpu;
   std::vector<std::thread> workers;
+  workers.reserve(4);
   for (int i = 0; i < 4; ++i) workers.emplace_back(worker, i);
   puts("serving; the bad request comes now");
   fflush(stdout);  // the capture program writes to the same place, and what is buffered here dies with us

@@ -3,6 +3,8 @@
 // The smallest platform that compiles: a machine of four CPUs that does nothing. A port starts as a copy of it; the
 // contract of each member is in platform.hpp.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform.hpp>
 
 namespace lastcpu {
@@ -55,3 +57,5 @@ struct archetype {
 static_assert(platform<archetype>);
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 // Not here: sequential consistency, which nothing in lastcpu needs; fences, which ThreadSanitizer does not see (the
 // order stands on the operation instead); words of two machine words.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -112,3 +114,5 @@ class atomic {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

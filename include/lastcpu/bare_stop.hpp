@@ -6,6 +6,8 @@
 // So a loser's answer stands, nothing is withdrawn, and there is no report beside the answers: a CPU that is online and has
 // not answered is silent, and stops being so when it answers late.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/bounded_wait.hpp>
 #include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
@@ -112,3 +114,5 @@ class bare_stop {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

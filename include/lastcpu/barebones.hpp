@@ -11,6 +11,8 @@
 // Not here: crash kernels, notifiers, CPUs without a number (one that panics parks, and is not heard of).
 // The gate is never given back here, so a loser has nothing to wait for: it parks for good at once.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/bare_stop.hpp>
 #include <lastcpu/detail/bare_messages.hpp>
 #include <lastcpu/kexec_outcome.hpp>
@@ -193,3 +195,5 @@ class bare_domain {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

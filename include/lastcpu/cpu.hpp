@@ -3,6 +3,8 @@
 // Types about CPUs that platforms and primitives share: numbers, sets, how a CPU is stopped, what became of it.
 // Plain values: nothing here is atomic.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu {
@@ -132,3 +134,5 @@ struct trace_event {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

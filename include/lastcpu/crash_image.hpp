@@ -13,6 +13,8 @@
 // load() and unload(): thread context; while one is under way another one answers `busy`. The rest: the owner of the
 // gate, any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/platform.hpp>
 
@@ -142,3 +144,5 @@ class crash_image {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 // class it collides with nothing.
 // Not here: panic() and the handlers (panic.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/inside.hpp>
 #include <lastcpu/ladder.hpp>
 #include <lastcpu/place.hpp>
@@ -229,3 +231,5 @@ class crash_path {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

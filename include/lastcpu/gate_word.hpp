@@ -11,6 +11,8 @@
 // Every transition changes the low half of the 64-bit word. A machine that can wait on 32 bits only (futex) waits on
 // that.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 
 #include <stdint.h>
@@ -141,3 +143,5 @@ enum class gate_move : uint8_t {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The answer to an oops that has not led to the crash kernel.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu {
@@ -25,3 +27,5 @@ enum class kexec_outcome : uint8_t {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

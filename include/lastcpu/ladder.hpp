@@ -6,6 +6,8 @@
 // on at the next one. Whatever can't be undone directly follows such an exchange, so that only the owner does it.
 // Not here: which CPU may go down (panic_cpu.hpp), and how it comes here (crash_kexec.hpp, panic.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/crash_image.hpp>
 #include <lastcpu/kexec_outcome.hpp>
 #include <lastcpu/panic_cpu.hpp>
@@ -245,3 +247,5 @@ class ladder {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

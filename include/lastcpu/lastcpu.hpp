@@ -2,6 +2,8 @@
 #pragma once
 // The freestanding part of lastcpu, all of it.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/barebones.hpp>
 #include <lastcpu/cpu.hpp>
@@ -22,3 +24,5 @@
 #include <lastcpu/stop_cpus.hpp>
 #include <lastcpu/stop_report.hpp>
 #include <lastcpu/version.hpp>
+
+#include <lastcpu/detail/end.hpp>

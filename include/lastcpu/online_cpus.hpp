@@ -6,6 +6,8 @@
 // behind add(). Both change one word, each by an exchange: whichever comes second sees what the first did before it.
 // Any context; the table is zero at the start: nobody is there.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 
@@ -54,3 +56,5 @@ class online_cpus {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 // One object per machine, zero-initialised, never destroyed. Nothing needs to be set up: everything here may be called
 // on any CPU at any time.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/crash_kexec.hpp>
 
 namespace lastcpu {
@@ -144,3 +146,5 @@ class crash_domain : public crash_path<P, Policy> {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -8,6 +8,8 @@
 // outcome of their own.
 // Not here: how losers stop (self_stop.hpp), how the others are stopped (stop_cpus.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/gate_word.hpp>
 #include <lastcpu/platform.hpp>
@@ -242,3 +244,5 @@ class panic_cpu {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

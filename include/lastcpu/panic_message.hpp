@@ -8,6 +8,8 @@
 // text that is too long is cut. Nothing is formatted here: a kernel that formats its message does so in the text itself,
 // before the panic (format() and formatted()). After OpenBSD's per-CPU panic buffers.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform.hpp>
 
@@ -151,3 +153,5 @@ class panic_messages {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

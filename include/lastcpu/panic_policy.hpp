@@ -6,6 +6,8 @@
 // function. The functions are steps of the ladder: each is called at most once, however deep panics nest, on the owner,
 // with interrupts off. A fault inside one goes on at the next step.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/stop_cpus.hpp>
 
@@ -79,3 +81,5 @@ struct panic_policy {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

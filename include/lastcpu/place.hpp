@@ -8,6 +8,8 @@
 // context.
 // Without hardware_id() such CPUs can't be told apart: each takes the place for its own.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform.hpp>
 
 #include <stdint.h>
@@ -64,3 +66,5 @@ class place {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

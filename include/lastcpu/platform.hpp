@@ -54,6 +54,8 @@
 //                                 crashing CPU first
 //   trace(trace_event)            is told what happens. `cpu` is max_cpus for the CPU without a number that panics
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/platform_check.hpp>
@@ -70,3 +72,5 @@ template <class P>
 inline constexpr bool platform_checked = detail::platform_sentences<P>::said;
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -11,6 +11,8 @@
 // it does, the CPU parks as if there were none. A platform member `self_stop()` replaces the hook at compile time.
 // After Linux's weak panic_smp_self_stop() and nmi_panic_self_stop().
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/stop_cpus.hpp>
@@ -136,6 +138,8 @@ template <class P>
 
 /// Makes a missing definition of panic_smp_self_stop() a link error, and pulls it out of an archive. Once, at
 /// namespace scope.
-#define LASTCPU_REQUIRE_SELF_STOP_OVERRIDE()                                                        \
-  [[maybe_unused, gnu::used]] static void (*const lastcpu_required_self_stop_override)() noexcept = \
+#define LASTCPU_REQUIRE_SELF_STOP_OVERRIDE()                                                            \
+  [[maybe_unused, gnu::__used__]] static void (*const lastcpu_required_self_stop_override)() noexcept = \
       &::panic_smp_self_stop
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The steps of the ladder: their order, their names, and the phase of the gate that each needs.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/gate_word.hpp>
 
 #include <stdint.h>
@@ -60,3 +62,5 @@ static_assert(step_count <= uint32_t{1} << gate_word::step_bits);
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

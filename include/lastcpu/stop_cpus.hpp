@@ -10,6 +10,8 @@
 // for the acknowledgement. It writes to no record but its own.
 // Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/bounded_wait.hpp>
 #include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
@@ -298,3 +300,5 @@ class stop_cpus {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // The result of stopping the other CPUs, as a value: how each one was stopped, and whether its registers were saved.
 // After Xen and arm64, which name the missing CPUs, and a request on the Linux lists to tell how each was stopped.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 
 #include <stdint.h>
@@ -57,3 +59,5 @@ class stop_report {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

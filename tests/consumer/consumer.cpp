@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <lastcpu/version.hpp>
+#include <lastcpu/lastcpu.hpp>
 
 #include <cstdio>
 

@@ -3,6 +3,7 @@
 
 No C++ header, no undefined symbol but the weak hook, no global constructor, no thread-local storage, the machine's
 object in .bss. What is not x86-64's own, for other machines as well: there, a compiler calls its library for more.
+Each header also behind a kernel's macros, which must be there afterwards, and by an older C++, which must be told so.
 
 Of the combinations (cover.py), every two values are together in a cell: a header and a compiler, a program and an
 optimization, a compiler and a code model. On the other machines every three: each compiler for each machine at each
@@ -19,6 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent / "matrix"))
 
 import compilers  # noqa: E402
+import kernel_macros  # noqa: E402
 import matrix  # noqa: E402
 from compilers import INCLUDE  # noqa: E402
 from cover import cover  # noqa: E402
@@ -107,23 +109,63 @@ def output_name(*words: str) -> str:
     return file_name(*words) + ".o"
 
 
-def source_of_header(directory: Path, header: str) -> str:
-    source = "alone_" + header.removesuffix(".hpp").replace("/", "_") + ".cpp"
-    (directory / source).write_text(f"#include <{header}>\n", encoding="utf-8")
+def source_of_header(directory: Path, header: str, how: str, before: str = "", behind: str = "") -> str:
+    source = f"{how}_{header.removesuffix('.hpp').replace('/', '_')}.cpp"
+    (directory / source).write_text(f"{before}#include <{header}>\n{behind}", encoding="utf-8")
     return source
 
 
 def header_cells(found: list, directory: Path, names: list) -> list:
+    """Each alone, without optimisation behind a kernel's macros."""
     cells = []
     rows = [*itertools.product([n for n in names if not OF_THE_INSTANCE.match(n)], found, (OPTIMIZATIONS[0], OPTIMIZATIONS[-1]))]
     for header, compiler, optimization in cover(rows):
         output = output_name(header, compiler, optimization)
+        if optimization == OPTIMIZATIONS[0] and "/detail/" not in header:
+            source = source_of_header(directory, header, "macros", kernel_macros.definitions(), kernel_macros.still_there())
+        else:
+            source = source_of_header(directory, header, "alone")
         cells.append(Cell(f"{header} {compiler} {optimization}",
-                          (compile_step((compiler, *FLAGS, "-mcmodel=kernel"), optimization,
-                                        source_of_header(directory, header), output),
+                          (compile_step((compiler, *FLAGS, "-mcmodel=kernel"), optimization, source, output),
                            Step(("nm", "-u", output), undefined_symbols([])),
                            Step(("readelf", "-SW", output), no_section_that_needs_a_runtime))))
     return cells
+
+
+def instance_cells(found: list, directory: Path) -> list:
+    """The C interface's one object, where the kernel's configuration brings its macros along."""
+    but = kernel_macros.IN_C_HEADERS
+    (directory / "macros").mkdir(exist_ok=True)
+    (directory / "macros/lastcpu_config.h").write_text(kernel_macros.definitions(but), encoding="utf-8")
+    (directory / "macros/instance.cpp").write_text(
+        f"#include <lastcpu/c/instance.hpp>\n{kernel_macros.still_there(but)}", encoding="utf-8")
+    return [Cell(f"lastcpu/c/instance.hpp {compiler} macros {size}",
+                 (compile_step((compiler, *FLAGS, "-mcmodel=kernel", "-I", "macros", f"-DLASTCPU_BAREBONES={size}"), "-O0",
+                               "macros/instance.cpp", output_name("macros_instance", compiler, str(size))),))
+            for compiler, size in itertools.product(found, (0, 1))]
+
+
+def says_first(pattern: str):
+    """The command fails, and the first of its errors is this one."""
+
+    def check(result):
+        if result.status == 0:
+            return "compiles, and it must not"
+        first = next((line for line in result.text.splitlines() if "error:" in line), "no error")
+        return None if re.search(pattern, first) else f"begins with: {first[:200]}"
+
+    return check
+
+
+def older_cells(found: list) -> list:
+    """What each header says to a compiler of C++17: the preprocessor gets as far as that."""
+    public = [path.relative_to(INCLUDE).as_posix() for path in sorted(INCLUDE.rglob("*.hpp"))
+              if "detail" not in path.parts]
+    ways = [(found[0], "-E", header) for header in public]
+    ways += [(compiler, "-fsyntax-only", "lastcpu/lastcpu.hpp") for compiler in found]
+    return [Cell(f"{header} {compiler} as C++17",
+                 (Step((compiler, "-std=c++17", how, "-x", "c++", "-I", str(INCLUDE), "-include", header, "/dev/null"),
+                       says_first('"?lastcpu needs C\\+\\+20"?$')),)) for compiler, how, header in ways]
 
 
 def looks_at(output: str, allowed: list) -> tuple:
@@ -162,8 +204,10 @@ def main() -> int:
     missing += compilers.require({"nm": "binutils", "readelf": "binutils"} |
                                  {machine.gcc[0]: machine.package for machine in MACHINES})
     names = headers()
+    missing += kernel_macros.complaints(INCLUDE)
     missing += include_complaints(names) + ([] if names else [f"no header below {INCLUDE}"])
-    cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang)
+    cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found)
+    cells += instance_cells(found, directory)
     print(f"{', '.join(found)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
     return matrix.run(cells, directory, missing)
 

@@ -111,6 +111,15 @@ class Run(Case):
         self.assert_said(result.stdout, "c_bench: x_vs_y: no such <clock>")
         self.assertTrue(any(e.get("error_message") == "no such <clock>" for e in self.json["benchmarks"]))
 
+    def test_a_peer_that_was_not_there_costs_a_line_and_no_error(self):
+        left_out = self.dir / "peers_left_out.txt"
+        left_out.write_text("glog, which does not link: undefined\n", encoding="utf-8")
+        result = self.bench("--quick", "--left-out", left_out, programs=self.two_programs())
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assert_said(result.stdout, "Not measured: glog, which does not link: undefined.")
+        self.assert_said((self.out / "report.html").read_text(encoding="utf-8"), "Not measured: glog, which does not link")
+        self.assertEqual(self.json["context"]["lastcpu_left_out"], ["glog, which does not link: undefined"])
+
     def test_a_benchmark_that_this_host_cannot_run_is_no_error(self):
         rows = [figures.entry("x_vs_y/at:across") | {"label": "skipped: one socket only"}]
         programs = self.two_programs() + [figures.fake_program(self.dir / "c_bench", rows)]

@@ -18,6 +18,12 @@ needed=("program:first-tool first-package" "program:second-tool second-package")
 need_packages
 echo done
 """
+WANT = """
+source tools/lib/common.sh
+source tools/lib/packages.sh
+want_packages "program:first-tool first-package" "program:second-tool second-package"
+echo done
+"""
 # Says as much as the real one, and installs a tool for each package that is named.
 APT_GET = """#!/bin/bash
 echo "$*" >>"$CALLS"
@@ -49,8 +55,8 @@ class Packages(unittest.TestCase):
         (self.bin / name).write_text(text, encoding="utf-8")
         (self.bin / name).chmod(0o755)
 
-    def need(self, **environment):
-        return subprocess.run([self.bin / "bash", "-euo", "pipefail", "-c", NEED, "tools/some"], cwd=ROOT, check=False,
+    def need(self, script=NEED, **environment):
+        return subprocess.run([self.bin / "bash", "-euo", "pipefail", "-c", script, "tools/some"], cwd=ROOT, check=False,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
                               env={"PATH": str(self.bin), "BIN": str(self.bin), "CALLS": str(self.calls),
                                    "TMPDIR": str(self.logs), "LC_ALL": "C", **environment})
@@ -106,6 +112,23 @@ class Packages(unittest.TestCase):
     def test_what_is_missing_afterwards_is_an_error(self):
         self.assert_failed(self.need(APT_GET_DOES_NOTHING="yes"),
                            "still missing after installing: first-tool second-tool")
+
+    def test_what_is_only_wanted_may_be_missing_and_removes_nothing(self):
+        result = self.need(WANT, APT_GET_FAILS="first-package")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"^Not to be had here: first-package\. .* left out\.\ndone\n$")
+        self.assertEqual(self.called(), ["-qq update"] + [f"-qq install -y --no-install-recommends --no-remove {which}-package"
+                                                          for which in ("first", "second")])
+
+    def test_what_is_only_wanted_and_there_is_not_spoken_of(self):
+        result = self.need(WANT)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "done\n", ""))
+
+    def test_where_nothing_can_be_installed_what_is_only_wanted_is_said_too(self):
+        (self.bin / "apt-get").unlink()
+        result = self.need(WANT)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"^Not to be had here: first-package second-package\..*\ndone\n$")
 
     def test_elsewhere_the_packages_are_listed(self):
         (self.bin / "apt-get").unlink()

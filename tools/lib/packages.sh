@@ -13,6 +13,8 @@ needed=(
   "program:clang++         clang"
   "program:ld.lld          lld"
   "program:clang-format-14 clang-format-14"
+  "program:clang-tidy-14   clang-tidy-14"
+  "program:cppcheck        cppcheck"
   "program:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu"
   "program:riscv64-linux-gnu-g++ g++-riscv64-linux-gnu"
   "program:arm-none-eabi-g++ gcc-arm-none-eabi"
@@ -22,6 +24,9 @@ needed=(
   "program:valgrind        valgrind"
   "program:qemu-system-x86_64 qemu-system-x86"
   "program:git             git"
+  "program:make            make"
+  "program:meson           meson"
+  "program:pkg-config      pkg-config"
   "header:stdlib.h         libc6-dev"
   "header:gtest/gtest.h    libgtest-dev"
   "header:benchmark/benchmark.h libbenchmark-dev"
@@ -63,7 +68,7 @@ needed_for_mutate=(
   "python:clang.cindex     python3-clang"
 )
 
-# For tools/bench: what it builds with, the peers that are measured beside ours included.
+# For tools/bench: what it builds with.
 needed_for_bench=(
   "program:g++             g++"
   "program:cmake           cmake"
@@ -71,10 +76,14 @@ needed_for_bench=(
   "header:stdlib.h         libc6-dev"
   "header:benchmark/benchmark.h libbenchmark-dev"
   "header:xxhash.h         libxxhash-dev"
+  "python:simpy            python3-simpy3"
+)
+# What is measured beside ours. Where one can't be had, its rows are left out: libunwind-dev, which glog wants, and clang's
+# libunwind exclude each other. tools/test wants all of them, or a benchmark would go untested.
+wanted_for_bench=(
   "header:gc/gc.h          libgc-dev"
   "header:absl/debugging/failure_signal_handler.h libabsl-dev"
   "header:glog/logging.h   libgoogle-glog-dev"
-  "python:simpy            python3-simpy3"
 )
 # Its page and its pictures.
 needed_for_report=(
@@ -192,4 +201,20 @@ Install them (Debian and Ubuntu call the packages: ${missing_packages[*]}) and r
   if [[ $new_clang_wanted == yes && $new_clang != clang++-19 ]]; then
     say "Note: using $new_clang as the newest clang, in place of clang++-19."
   fi
+}
+
+# want_packages ROW...: tries to install what is missing, each package by itself and without removing another one for
+# it. What can't be had is said, and is no error.
+want_packages() {
+  local needed=("$@") new_clang_wanted=no package
+  find_missing
+  ((${#missing_what[@]} > 0)) || return 0
+  apt_log=/dev/null
+  if has_program apt-get && { [[ $(id -u) == 0 ]] || has_program sudo; } && apt_get update; then
+    for package in "${missing_packages[@]}"; do
+      apt_get install -y --no-install-recommends --no-remove "$package" || true
+    done
+    find_missing
+  fi
+  ((${#missing_what[@]} == 0)) || say "Not to be had here: ${missing_packages[*]}. The benchmarks that need them are left out."
 }

@@ -4,6 +4,8 @@
 
 #include <lastcpu/c/lastcpu.h>
 
+#include <lastcpu/detail/begin.hpp>
+
 #if defined(__x86_64__)
 
 #include <lastcpu/platform/x86_64/registers.hpp>
@@ -32,3 +34,5 @@ extern "C" [[gnu::noinline]] void lastcpu_capture(LASTCPU_REGISTERS* regs) {
 }
 
 #endif
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,8 @@
 
 #include <lastcpu/c/report.hpp>
 
+#include <lastcpu/detail/begin.hpp>
+
 #if LASTCPU_BAREBONES
 #include <lastcpu/barebones.hpp>
 #else
@@ -140,3 +142,5 @@ lastcpu_outcome lastcpu_crash_kexec(const char* why, const LASTCPU_REGISTERS* re
 #endif
 
 }  // extern "C"
+
+#include <lastcpu/detail/end.hpp>

@@ -7,6 +7,9 @@
 // what this port never asks for, and inlines what is called once, which halves the code.
 
 #include <lastcpu/c/lastcpu_kernel.h>
+
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/copy_plain.hpp>
@@ -188,3 +191,5 @@ struct whole_port : small_port {
 
 }  // namespace
 }  // namespace lastcpu::c
+
+#include <lastcpu/detail/end.hpp>

@@ -9,6 +9,9 @@
 // One line each, whatever bytes a text has. Included by instance.hpp.
 
 #include <lastcpu/c/port.hpp>
+
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/panic_policy.hpp>
 
 namespace lastcpu::c {
@@ -148,3 +151,5 @@ void whole_port::save_note(const image& i, const cpu_note<registers>& n) noexcep
 
 }  // namespace
 }  // namespace lastcpu::c
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // Bytes read, copied and zeroed without a call of the C library, which a kernel's crash path may lack. Any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu::kexec {
@@ -53,3 +55,5 @@ inline void zero_bytes(unsigned char* to, uint64_t n) noexcept {
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

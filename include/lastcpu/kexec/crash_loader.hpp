@@ -10,6 +10,8 @@
 // write_payload(); seal_image(). Up to check_file() nothing but layout and record is written.
 // Thread context, one at a time.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/kexec/crash_region.hpp>
@@ -143,3 +145,5 @@ inline void seal_image(crash_image_record& r) noexcept {
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

@@ -4,6 +4,8 @@
 // image_intact(), run by its jump. It lives in the dying kernel's memory, so it carries a seal over itself:
 // a stray write into it is found before anything in it is followed.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/crash_region.hpp>
 #include <lastcpu/kexec/digest.hpp>
 
@@ -69,3 +71,5 @@ template <class Digest = xxh64>
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The memory that the crash kernel lives in. Plain data; any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu::kexec {
@@ -19,3 +21,5 @@ struct crash_region {
 };
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

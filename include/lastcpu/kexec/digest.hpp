@@ -6,6 +6,8 @@
 // A digest is a type with `void add(const unsigned char*, uint64_t)`, to be called any number of times, and
 // `digest_value finish() const`. No state outside the object, so: any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 
 #include <stdint.h>
@@ -112,3 +114,5 @@ inline uint64_t xxh64::tail(uint64_t hash) const noexcept {
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

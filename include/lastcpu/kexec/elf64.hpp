@@ -3,6 +3,8 @@
 // A static ELF executable of 64 bits, looked at but not believed: elf64_file::check() says that every segment and the entry
 // are where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/load_error.hpp>
 
@@ -140,3 +142,5 @@ inline bool elf64_file::has_entry_in_code() const noexcept {
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // The crash kernel is told its physical address by the jump. It asks `valid()` first and reads the CPUs by `cpu(i)`.
 // The dying side: begin_handover() and save_note(), by the CPU that owns the gate, nobody else; any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/crash_record.hpp>
@@ -159,3 +161,5 @@ inline bool save_note(const crash_image_record& record, const cpu_note<Registers
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // Why a crash kernel was not loaded, in words for the kernel's log.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu::kexec {
@@ -116,3 +118,5 @@ enum class load_error : uint32_t {
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

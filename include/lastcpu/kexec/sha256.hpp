@@ -3,6 +3,8 @@
 // SHA-256, the digest for who fears a forged image more than a late dump. FIPS 180-4, in general registers; several
 // times slower than xxh64. Any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/digest.hpp>
 
@@ -101,3 +103,5 @@ inline digest_value sha256::finish() const noexcept {
 }
 
 }  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

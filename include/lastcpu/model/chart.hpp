@@ -2,6 +2,8 @@
 #pragma once
 // A run as a sequence chart: a lane for each CPU, time goes down.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/machine.hpp>
 
 #include <string>
@@ -23,3 +25,5 @@ namespace lastcpu::model {
 }
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // plain data, on which two accesses without an order are a failure (reads are seen where uses() says so). run() and the
 // handlers may only depend on what they read.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/platform.hpp>
 #include <lastcpu/model/search_run.hpp>
 
@@ -80,3 +82,5 @@ template <class S>
 }
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

@@ -4,6 +4,8 @@
 //
 // Every operation on a shared word is announced before it acts, and the search (search.hpp) decides who acts next.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/machine_state.hpp>
 
 namespace lastcpu::model {
@@ -234,3 +236,5 @@ class machine : public machine_state {
 };
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

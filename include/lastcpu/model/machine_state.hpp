@@ -7,6 +7,8 @@
 // Plain data of the scenario is watched: what changed between two operations was written there, and two accesses that
 // no release and acquire have ordered are an error.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/scenario.hpp>
 
 #include <istream>
@@ -246,3 +248,5 @@ class machine_state {
 };
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

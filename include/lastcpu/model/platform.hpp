@@ -4,6 +4,8 @@
 //
 // Its words may only be used in a scenario (explore.hpp), as members of it.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/machine.hpp>
 #include <lastcpu/platform.hpp>
 
@@ -143,3 +145,5 @@ struct platform {
 };
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

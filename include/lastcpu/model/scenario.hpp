@@ -2,6 +2,8 @@
 #pragma once
 // What is explored, how, and what comes of it. And what the machine consists of that a scenario runs on.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/words.hpp>
 
 #include <boost/context/detail/fcontext.hpp>
@@ -135,3 +137,5 @@ struct world {
 };
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // bits (two of ten million states share one with a probability of about one in 400,000). A branch is taken up again by
 // putting the bytes back. Also: every order without that (`reduce` off), a bound on context switches, random runs.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/machine.hpp>
 
 #include <algorithm>
@@ -246,3 +248,5 @@ class search {
 };
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // The choices read `words:moves`: the words that need decisions (machine_state.hpp), and of each decision the number of what
 // was taken.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/model/chart.hpp>
 #include <lastcpu/model/search.hpp>
 
@@ -91,3 +93,5 @@ inline void search::shorten() {
 }
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

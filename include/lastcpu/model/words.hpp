@@ -10,6 +10,8 @@
 // always the last one. Sequential consistency and fences: lastcpu has none. An interrupt or NMI comes before an operation
 // on a word: a handler sees what its own CPU has written plainly up to its next operation.
 
+#include <lastcpu/detail/begin.hpp>
+
 #if !__STDC_HOSTED__
 #error "lastcpu: the model is hosted: it explores the freestanding headers, it is not a part of them"
 #endif
@@ -185,3 +187,5 @@ struct memory {
 };
 
 }  // namespace lastcpu::model
+
+#include <lastcpu/detail/end.hpp>

@@ -12,6 +12,8 @@
 // Linux. Hosted. Threads without a cpu_guard are not stopped; the start of the capture program ends them. The child of
 // a fork is a new machine: the forking thread keeps its number, the gate is open, and no crash image is loaded.
 
+#include <lastcpu/detail/begin.hpp>
+
 #if !__STDC_HOSTED__
 #error "lastcpu/platform/posix.hpp needs a hosted implementation; a kernel brings its own platform"
 #endif
@@ -187,3 +189,5 @@ template <class Domain>
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

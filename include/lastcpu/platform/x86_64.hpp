@@ -23,6 +23,8 @@
 // machine checks), and the optional members of platform.hpp.
 // A member of the kernel's own with the name of one below takes its place. General registers only.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/kexec/handover.hpp>
 #include <lastcpu/platform.hpp>
@@ -148,3 +150,5 @@ struct x86_64 {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // The crash image of a process: a program that the dying process becomes by exec. It is copied into sealed memory in
 // quiet times, so that it does not matter what happens to its file later.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/crash_notes.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
 
@@ -147,3 +149,5 @@ inline void close_capture_program(capture_program& image) noexcept {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

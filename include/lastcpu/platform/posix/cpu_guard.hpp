@@ -2,6 +2,8 @@
 #pragma once
 // Makes a thread a CPU, from the guard's construction to its destruction, with a signal stack of its own.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/present_memory.hpp>
 #include <lastcpu/platform/posix/signals.hpp>
@@ -125,3 +127,5 @@ class [[nodiscard]] cpu_guard {
 };
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

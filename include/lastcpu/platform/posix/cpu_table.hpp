@@ -2,6 +2,8 @@
 #pragma once
 // Which thread is which CPU: a table of thread ids, one entry for each CPU.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 
@@ -109,3 +111,5 @@ inline void restart_table_after_fork() noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // The file that a capture program's argument --crash-notes=PATH names: a header, then one record for each CPU, the
 // crashing one first. The dying process writes it; the capture program must be of the same build.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 
@@ -83,3 +85,5 @@ inline void write_note(int fd, const cpu_note<posix_registers>& note) noexcept {
 }
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The signals that report a fault of the thread itself, and one line of text about each. Any context.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <signal.h>
 #include <stdint.h>
 
@@ -54,3 +56,5 @@ inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

@@ -4,6 +4,8 @@
 // stop of sleeping threads 380 to 2240 times slower. A wait with a deadline yields the processor a few times before it
 // sleeps.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/platform/posix/tsan.hpp>
@@ -151,3 +153,5 @@ inline void forget_sleepers() noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

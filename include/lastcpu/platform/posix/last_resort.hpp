@@ -2,6 +2,8 @@
 #pragma once
 // How a process ends that has no capture program, or whose capture program could not be started.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/cpu_table.hpp>
 
 #include <signal.h>
@@ -35,3 +37,5 @@ inline void die_of_first_fault() noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

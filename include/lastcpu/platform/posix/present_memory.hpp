@@ -4,6 +4,8 @@
 // the stop of a thread, and which a process that has used up its memory does not survive. A fork undoes that: parent
 // and child then share every page, and the first to write to one gets a copy by a page fault.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -31,3 +33,5 @@ inline void zero_after_fork(void* at, size_t bytes) noexcept {
 }
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

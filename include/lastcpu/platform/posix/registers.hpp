@@ -2,6 +2,8 @@
 #pragma once
 // The registers of a thread, general ones only, out of a signal context or of the caller.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 #include <ucontext.h>
 
@@ -90,3 +92,5 @@ static_assert(sizeof(posix_registers) == 20 * 8 && __builtin_offsetof(posix_regi
 #endif
 
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

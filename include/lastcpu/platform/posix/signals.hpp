@@ -3,6 +3,8 @@
 // Signals as interrupts: one stands for the stop interrupt, one for the NMI, the synchronous ones for faults. The NMI
 // signal is masked only inside its own handler, so that it latches exactly once, like a real NMI.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/posix/cpu_table.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
@@ -156,3 +158,5 @@ extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noe
 
 }  // namespace posix_detail
 }  // namespace lastcpu
+
+#include <lastcpu/detail/end.hpp>

@@ -9,6 +9,8 @@
 // sends the signal once more. The kernel holds the signal until the runtime has restored the mask, then delivers it
 // directly to the real handler, with the mask, the registers and the stack of any other build.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 
 #include <signal.h>
@@ -107,3 +109,5 @@ template <signal_handler Handler>
 #endif
 
 }  // namespace lastcpu::posix_detail
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The APIC id of the CPU that asks, by CPUID: right before anything is set up, in any context, with any GS.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/hardware.hpp>
 
 #include <stdint.h>
@@ -20,3 +22,5 @@ template <class Hw = hardware>
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -11,6 +11,8 @@
 // Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
 // refusal the old record may be put back into the slot.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/crash_loader.hpp>
 #include <lastcpu/kexec/handover.hpp>
@@ -138,3 +140,5 @@ template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine>
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // Segment descriptors and interrupt gates, as the processor reads them. Pure.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu::x86 {
@@ -36,3 +38,5 @@ struct interrupt_gate {
 static_assert(sizeof(interrupt_gate) == 16);
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

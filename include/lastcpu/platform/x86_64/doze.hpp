@@ -12,6 +12,8 @@
 // acknowledged, and sleeps on until the owner ends the machine: then it runs its self-stop hook and parks.
 // Not here: a CPU that waits with a deadline, which polls.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
@@ -105,3 +107,5 @@ inline void wake_dozers_on(const Word& word, wake_reason why) noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

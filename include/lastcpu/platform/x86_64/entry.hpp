@@ -26,6 +26,8 @@
 // - The page tables stay as they are: the kernel must be mapped in those of user code, too, or wrap the stub.
 // - Extended registers (SSE, AVX) are not saved: handlers are built with -mgeneral-regs-only.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/registers.hpp>
 
 // Where the stub's values are, for debuggers: `.cfi` directives, if the compiler writes any itself. They add no instruction.
@@ -76,7 +78,7 @@
 
 // endbr64: where indirect-branch tracking is on, an interrupt must land on one.
 #define LASTCPU_X86_DETAIL_ENTRY(stub, handler, begin, before, after)                                     \
-  extern "C" [[gnu::used]] void handler(::lastcpu::x86::registers*) noexcept;                             \
+  extern "C" [[gnu::__used__]] void handler(::lastcpu::x86::registers*) noexcept;                         \
   extern "C" void stub() noexcept;                                                                        \
   asm(".pushsection .text." #stub ", \"ax\", @progbits\n\t.balign 16\n\t.globl " #stub "\n\t.type " #stub \
       ", @function\n" #stub ":\n\t" begin LASTCPU_X86_DETAIL_SAVE before "call " #handler                 \
@@ -95,3 +97,5 @@
 #define LASTCPU_X86_NMI_ENTRY(stub, handler)                                \
   LASTCPU_X86_DETAIL_ENTRY(stub, handler, LASTCPU_X86_DETAIL_NO_ERROR_CODE, \
                            "movq %cr2, %rax\n\tmovq %rax, (%rsp)\n\t", "movq (%rsp), %rax\n\tmovq %rax, %cr2\n\t")
+
+#include <lastcpu/detail/end.hpp>

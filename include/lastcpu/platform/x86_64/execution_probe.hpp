@@ -11,6 +11,8 @@
 // Thread context, ring 0, with room for 600 bytes of stack. Says yes without trying where an exception does not go through
 // the IDT (FRED), or is seen by a shadow stack, which would miss its return.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/platform/x86_64/descriptors.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
@@ -111,3 +113,5 @@ template <class Machine = probe_machine>
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

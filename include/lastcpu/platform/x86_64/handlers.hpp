@@ -13,6 +13,8 @@
 // the next NMI comes. `Kernel::next_stack(which, choice)` says where: it points the gate of this CPU at the usual or at the
 // spare one and returns which it was (TSS.IST). Called in the handler itself, on a CPU that may have no number.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/hardware.hpp>
 #include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
@@ -87,3 +89,5 @@ struct handlers {
 };
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -3,6 +3,8 @@
 // The machine as a template argument: what resettable.hpp, quiet.hpp, restart.hpp, wait.hpp, doze.hpp and machine_check.hpp
 // act on. A test gives its own type with the members that the function in question uses, and sees every access.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
 #include <stdint.h>
@@ -39,3 +41,5 @@ struct hardware {
 };
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -5,6 +5,8 @@
 // Those after which the machine may see memory, or memory may be another one, are barriers for the compiler. None is a
 // fence for the machine unless it says so.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stdint.h>
 
 namespace lastcpu::x86 {
@@ -213,3 +215,5 @@ static_assert(sizeof(pseudo_descriptor) == 10);
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -9,6 +9,8 @@
 // 0. Left as they were: MSRs (EFER, FS and GS base, APIC), TR, devices, and interrupts that are pending or in service in
 // the local APIC; other CPUs, which may run as long as they are silent.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/kexec/handover.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
@@ -46,3 +48,5 @@ inline void jump_to(const kexec::crash_image_record& record) noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

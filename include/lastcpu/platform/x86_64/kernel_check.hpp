@@ -2,6 +2,8 @@
 #pragma once
 // One concept and one sentence for each member that x86_64<Kernel> wants of the kernel beside those of platform.hpp.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/same_as.hpp>
 
@@ -123,3 +125,5 @@ struct kernel_sentences {
 
 }  // namespace detail
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // context; in xAPIC mode a send takes two stores: a handler that interrupts it, sends and returns makes it go to the handler's destination.
 // Destinations are physical, but for send_cluster(). Not here: the IO-APIC (quiet.hpp), who is to be stopped (send_stop.hpp).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
 #include <stdint.h>
@@ -249,3 +251,5 @@ struct lapic_bus {
 };
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

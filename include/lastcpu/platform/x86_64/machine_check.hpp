@@ -3,6 +3,8 @@
 // A machine check that is marked as being handled, and one more, are a shutdown. So no CPU dumps, stops or hands the machine
 // to a crash kernel with that mark. The handler itself is in handlers.hpp.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/hardware.hpp>
 
 #include <stdint.h>
@@ -32,3 +34,5 @@ template <class Hw = hardware>
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -6,6 +6,8 @@
 // Entries are present, writable, supervisor, accessed and dirty, nothing else: right with any CR4 and EFER (no NX bit,
 // no global page, no protection key), cached as PAT entry 0 says, where the MTRRs allow it.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/crash_region.hpp>
 
@@ -76,3 +78,5 @@ class page_table_builder {
 };
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

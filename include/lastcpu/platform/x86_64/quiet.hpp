@@ -3,6 +3,8 @@
 // No interrupt comes through the legacy PICs and the IO-APICs any more: masked, on the winner before the jump. What a
 // device signals by messages (MSI) still comes, and so does what is pending in a local APIC. What reaches a CPU from its own APIC is lapic.hpp's. Not here: devices themselves, and the memory they write to.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/hardware.hpp>
 #include <lastcpu/platform/x86_64/kernel_check.hpp>
 
@@ -48,3 +50,5 @@ inline void mask_io_apics() noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

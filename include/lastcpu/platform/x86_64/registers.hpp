@@ -4,6 +4,8 @@
 // that stops, and what the crash kernel reads. The order is that of the register block in an ELF NT_PRSTATUS note
 // (`error_code` is orig_rax there, and the last six words of that block are not here).
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,3 +54,5 @@ static_assert(sizeof(registers) == 168 && offsetof(registers, rbp) == 32 && offs
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

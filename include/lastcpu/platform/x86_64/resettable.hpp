@@ -2,6 +2,8 @@
 #pragma once
 // Out of the modes in which a CPU ignores INIT or holds NMIs back: a crash kernel could not take it over.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/hardware.hpp>
 #include <lastcpu/platform/x86_64/kernel_check.hpp>
 
@@ -48,3 +50,5 @@ inline void leave_virtualisation() noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

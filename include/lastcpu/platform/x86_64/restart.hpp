@@ -2,6 +2,8 @@
 #pragma once
 // Ways to restart a PC, each with a bound, the next one if the machine is still there.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/platform/x86_64/hardware.hpp>
 #include <lastcpu/platform/x86_64/resettable.hpp>
 
@@ -64,3 +66,5 @@ inline void restart(uint64_t ticks_per_second) noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -5,6 +5,8 @@
 // One parked loser forbids the broadcast. On 4,096 CPUs a message for each takes ten times as long as the whole stop
 // with a broadcast, and a message for each cluster half as long again: docs/scale.md.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
@@ -70,3 +72,5 @@ inline void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

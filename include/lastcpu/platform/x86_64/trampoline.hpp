@@ -13,6 +13,8 @@
 // agree on this page; LASS, SMEP and the like would forbid the low half; CET must be off before a far return needs a
 // shadow stack and an indirect jump its landing mark. LA57 can't change in 64-bit mode, nor VMXE in VMX operation.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/crash_region.hpp>
 #include <lastcpu/platform/x86_64/descriptors.hpp>
@@ -199,3 +201,5 @@ inline void build_idt(interrupt_gate* gates, const trampoline_code& code, uint64
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

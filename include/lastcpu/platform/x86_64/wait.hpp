@@ -2,6 +2,8 @@
 #pragma once
 // How a CPU waits on a word: it polls when there is a deadline, and sleeps on the cache line when there is none.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/platform/x86_64/hardware.hpp>
@@ -45,3 +47,5 @@ template <class Hw = hardware, class Word, class T>
 }
 
 }  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

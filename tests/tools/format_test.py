@@ -24,10 +24,10 @@ def complaints(*arguments, text=None):
 
 class Format(unittest.TestCase):
     def test_every_file_is_formatted(self):
-        files = [str(p.relative_to(ROOT)) for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*"))
-                 if p.suffix in (".hpp", ".cpp", ".h")]
-        self.assertGreater(len(files), 100)
-        found = complaints(*files)
+        files = [str(p.relative_to(ROOT)) for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*"))]
+        found = complaints(*(f for f in files if f.endswith((".hpp", ".cpp"))))
+        for c_header in (f for f in files if f.endswith(".h")):  # some are taken for Objective-C by their name
+            found += complaints(f"--assume-filename={c_header}pp", text=(ROOT / c_header).read_text(encoding="utf-8"))
         self.assertEqual(found, [], "next: clang-format-14 -i the files that are named")
 
     def test_line_that_is_not_is_named(self):

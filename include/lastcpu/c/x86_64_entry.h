@@ -26,6 +26,8 @@
  * check inside the NMI handler ends in an iretq that unblocks NMIs, and the next one starts at the top of the same stack:
  * before lastcpu_nmi_panic_begin(), point the gate's stack at a spare one. */
 
+/* version 14 takes the instructions apart */
+/* clang-format off */
 #if defined(__ASSEMBLER__)
 #define LASTCPU_DETAIL_ASM(...) __VA_ARGS__ ;
 #define LASTCPU_DETAIL_BLOCK(...) __VA_ARGS__
@@ -76,6 +78,7 @@
                        LASTCPU_DETAIL_ASM(endbr64) LASTCPU_DETAIL_SAVE                              \
                        LASTCPU_DETAIL_ASM(call handler) LASTCPU_DETAIL_RESTORE                      \
                        LASTCPU_DETAIL_ASM(.size stub, . - stub) LASTCPU_DETAIL_ASM(.popsection))
+/* clang-format on */
 
 #if defined(__clang__) && !defined(__ASSEMBLER__)
 #pragma clang diagnostic pop

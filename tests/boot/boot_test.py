@@ -61,6 +61,10 @@ def repeat_of(build, b):
             f"--seed {b.seed} --image {b.image} --repeat 20")
 
 
+def is_small(boots):
+    return all(b.cpus <= SMALL for b in boots)
+
+
 def run_all(boots, kernel, build, logs):
     """(passed, failed); tells of each that fails."""
     hangs = []
@@ -76,7 +80,7 @@ def run_all(boots, kernel, build, logs):
         return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, kernel.text)
 
     passed = failed = 0
-    many = SMALL_AT_ONCE if all(b.cpus <= SMALL for b in boots) else qemu.AT_ONCE
+    many = SMALL_AT_ONCE if is_small(boots) else qemu.AT_ONCE
     for b, log, ended, problems in qemu.at_once(run_one, list(enumerate(boots)), many):
         if ended is None:
             failed += 1
@@ -132,7 +136,8 @@ def wanted_boots(parser, o):
 def main():
     parser, o = parse_options()
     if o.groups:
-        print("\n".join(f"{name} {sentence}" for name, (sentence, _) in groups().items()))
+        for name, (sentence, boots) in groups().items():
+            print(name, sentence, 1 if boots and is_small(boots) else qemu.AT_ONCE)
         return 0
     began = time.monotonic()
     boots = wanted_boots(parser, o)

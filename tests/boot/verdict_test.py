@@ -83,6 +83,14 @@ def judged(log, status=verdict.DONE_STATUS, scenario="panic_vs_panic", cpus=4, s
                          Ended(log, status, 1.0, "qemu", ""), TEXT)
 
 
+class Names(unittest.TestCase):
+    def test_of_the_timeline_are_those_of_the_headers(self):
+        self.assertEqual(events.PHASES[:2], ("open", "trial"))
+        self.assertEqual((events.STATES[0], events.STATES[2], events.STATES[-1]), ("absent", "parked", "gone"))
+        self.assertEqual((events.STEPS[1], events.STEPS[-1]), ("report", "halt"))
+        self.assertEqual((events.KINDS[0], len(events.KINDS)), ("claim_won", 11))
+
+
 class the_checker(unittest.TestCase):
     def expect(self, problems, sentence):
         self.assertTrue(any(sentence in p for p in problems), f"no '{sentence}' in {problems}")

@@ -218,7 +218,7 @@ class stop_cpus {
   static constexpr uint32_t resettable_again = 4;
   static constexpr uint32_t resettable_done = 8;
 
-  struct alignas(line) alignas(uintptr_t) record {
+  struct alignas(line) record {
     atomic<uint32_t> ack{};       // its CPU's: 0, or a stop_state
     atomic<uint32_t> saved{};     // its CPU's: attempts begun, or how they are saved
     atomic<uint32_t> begun{};     // its CPU's: what it does once only
@@ -299,7 +299,7 @@ class stop_cpus {
   }
 
   // The owner's, together, and apart from the gate and the records: writing one takes no line away from another CPU.
-  alignas(line) alignas(uint32_t) atomic<uint32_t> rungs_done_{};
+  alignas(line) atomic<uint32_t> rungs_done_{};
   atomic<uint32_t> collected_{};             // 0 not yet, 1 all answered, 2 some are silent
   atomic<uint32_t> entries_[P::max_cpus]{};  // the report's lines, each a stop_state
   record records_[P::max_cpus + 1]{};        // the last one: of the CPU without a number that panics

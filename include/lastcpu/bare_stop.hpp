@@ -87,7 +87,7 @@ class bare_stop {
   static constexpr uint32_t saving_attempts = 2;
   static constexpr uint32_t saved_whole = 3;
 
-  struct alignas(detail::cache_line<P>()) alignas(uintptr_t) record {
+  struct alignas(detail::cache_line<P>()) record {
     typename P::template atomic<uint32_t> answer{};  // its CPU's: 0, or a stop_state
     typename P::template atomic<uint32_t> saved{};   // its CPU's: attempts begun, or saved_whole
     registers regs{};

@@ -159,8 +159,8 @@ class ladder {
   void save_notes([[maybe_unused]] cpu_id me) noexcept {
     if constexpr (detail::has_save_note<P>) {
       const cpu_id limit = detail::cpu_limit<P>();
-      for (uint32_t line = 0; line < lines; ++line)
-        if (cpu_note<registers> note; describe(line, limit, me, note)) P::save_note(*image.held(), note);
+      for (uint32_t line = 0; line < lines; line = behind(line, limit))
+        if (cpu_note<registers> note; describe(line, me, note)) P::save_note(*image.held(), note);
     }
   }
 
@@ -175,21 +175,24 @@ class ladder {
   void sum_up_the_rest(cpu_id me) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
     for (uint32_t line; (line = summed_up_.load(order::relaxed)) < lines;) {
-      summed_up_.store(line + 1, order::relaxed);
-      if (cpu_note<registers> note; describe(line, limit, me, note)) Policy::summary(note);
+      summed_up_.store(behind(line, limit), order::relaxed);
+      if (cpu_note<registers> note; describe(line, me, note)) Policy::summary(note);
     }
   }
 
   // One for the owner, each other CPU, the CPU without a number, and each spare text of further ones.
   static constexpr uint32_t lines = P::max_cpus + 2 + messages_type::spares;
 
-  // False when there is nothing to say in this line. CPUs are below `limit`.
-  [[nodiscard, gnu::noinline]] bool describe(uint32_t line, cpu_id limit, cpu_id me,
-                                             cpu_note<registers>& out) const noexcept {
+  // The line behind this one; CPUs from `limit` on have none.
+  [[nodiscard]] static uint32_t behind(uint32_t line, cpu_id limit) noexcept {
+    return line == limit ? P::max_cpus + 1 : line + 1;
+  }
+
+  // False when there is nothing to say in this line.
+  [[nodiscard, gnu::noinline]] bool describe(uint32_t line, cpu_id me, cpu_note<registers>& out) const noexcept {
     if (line == 0) return describe_cpu(me, me, out);
     if (line > P::max_cpus + 1) return describe_spare(line - P::max_cpus - 2, out);
-    const cpu_id cpu = line - 1;
-    return cpu != me && (cpu < limit || cpu == P::max_cpus) && describe_cpu(cpu, me, out);
+    return line - 1 != me && describe_cpu(line - 1, me, out);
   }
 
   [[nodiscard]] bool describe_cpu(cpu_id cpu, cpu_id me, cpu_note<registers>& out) const noexcept {

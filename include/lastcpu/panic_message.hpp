@@ -126,7 +126,7 @@ class panic_messages {
     typename P::template atomic<uint32_t> state{};
     char text[room]{};  // zeros, so that a text that breaks off is terminated
   };
-  struct alignas(detail::cache_line<P>()) alignas(uint32_t) cpu_slots {
+  struct alignas(detail::cache_line<P>()) cpu_slots {
     slot by_context[spares]{};
   };
 

@@ -215,7 +215,7 @@ class stop_cpus {
   static constexpr uint32_t resettable_done = 8;
 
   // Written by its own CPU only.
-  struct alignas(line) alignas(uintptr_t) record {
+  struct alignas(line) record {
     atomic<uint32_t> ack{};       // 0, or a stop_state
     atomic<uint32_t> saved{};     // how many attempts at the registers were begun, or saved_whole, or saved_with_text
     atomic<uint32_t> begun{};     // bits: what is done once or twice at most
@@ -293,7 +293,7 @@ class stop_cpus {
 
   // Written by the owner only, hence relaxed throughout: a later owner has acquired the gate. They share cache lines
   // with each other but not with the gate or a record, so that a store to them takes no line away from another CPU.
-  alignas(line) alignas(uint32_t) atomic<uint32_t> rungs_done_{};
+  alignas(line) atomic<uint32_t> rungs_done_{};
   atomic<uint32_t> collected_{};             // 0 not yet, 1 all answered, 2 some are silent
   atomic<uint32_t> entries_[P::max_cpus]{};  // the report's entries, each a stop_state
   record records_[P::max_cpus + 1]{};        // the last one is of the CPU without a number that panics

@@ -18,6 +18,17 @@ CXX20 = ("-x", "c++", "-std=c++20", *STRICT)
 INSTANCE = ("-std=c++20", "-fno-exceptions", "-fno-rtti", *STRICT, "-Wconversion", "-Wshadow")
 PARTNERS = {"gcc": "g++", "clang": "clang++", "clang-19": "clang++-19"}
 RACES = 10
+# What a kernel may choose wrongly, and what it is told.
+WRONG_CHOICES = {
+    ("-DLASTCPU_MAX_CPUS=0",): "LASTCPU_MAX_CPUS is 1 to",
+    ("-DLASTCPU_MESSAGE_BYTES=15",): "LASTCPU_MESSAGE_BYTES is 0, or 16 and more",
+    ("-DLASTCPU_CACHE_LINE=48",): "LASTCPU_CACHE_LINE is a power of two",
+    ("-DLASTCPU_BAREBONES=1", "-DLASTCPU_IMAGE_BYTES=8"): "LASTCPU_BAREBONES starts no crash kernel",
+    ("-DLASTCPU_BAREBONES=1", "-DLASTCPU_RESTART_DELAY_US=8"): "LASTCPU_BAREBONES has no clock",
+    ("-DLASTCPU_REGISTERS=struct f",): "LASTCPU_REGISTERS without its size",
+    ("-DLASTCPU_REGISTERS_BYTES=8",): "LASTCPU_REGISTERS_BYTES without LASTCPU_REGISTERS",
+    ("-DLASTCPU_REGISTERS=struct f", "-DLASTCPU_REGISTERS_BYTES=8", "-DCHECK"): "lastcpu_registers_bytes_is",
+}
 
 
 def run(*command, timeout=60):
@@ -103,6 +114,19 @@ def documents_compile(compiler, directory):
     return []
 
 
+def wrong_choices_are_refused(compiler, directory):
+    source = directory / "wrong.c"
+    source.write_text("#include <lastcpu/c/lastcpu.h>\n#ifdef CHECK\nstruct f { uintptr_t words[3]; };\n"
+                      "LASTCPU_CHECK_REGISTERS;\n#endif\n", encoding="utf-8")
+    wrong = []
+    for choice, sentence in WRONG_CHOICES.items():
+        status, said = run(compiler, *C99, *choice, "-I", INCLUDE, "-fsyntax-only", source)
+        if status == 0 or sentence not in said:
+            wrong.append(f"{compiler} {' '.join(choice)}: not '{sentence}' but\n{said}")
+    status, said = run(compiler, *C99, "-I", INCLUDE, "-fsyntax-only", source)
+    return wrong if status == 0 else [*wrong, said]
+
+
 def cells(compilers, directory):
     for compiler in compilers:
         for flags in (C99, CXX20):
@@ -112,6 +136,7 @@ def cells(compilers, directory):
                         linked(c, f, k, ("kernel", "scenarios"), directory), k)
         yield lambda c=compiler: each_thread_is_heard_once(linked(c, (*C99, "-pthread"), "threads", ("threads",), directory))
         yield lambda c=compiler: documents_compile(c, directory)
+        yield lambda c=compiler: wrong_choices_are_refused(c, directory)
         yield lambda c=compiler: ends_well(linked(c, C99, "capture", ("capture",), directory))
         yield lambda c=compiler: ends_well(linked(c, C99, "threads", ("linux_names",), directory))
         yield lambda c=compiler: ends_well(linked(c, CXX20, "threads", ("linux_names",), directory))

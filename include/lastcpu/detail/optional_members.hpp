@@ -15,13 +15,14 @@ template <class P>
   if constexpr (has_trace<P>) P::trace(trace_event{kind, cpu, value});
 }
 
-/// What two CPUs write to lies so far apart.
+/// What two CPUs write to lies so far apart, and no less than what is in it needs. One number: of two alignments gcc 12
+/// takes the last.
 template <class P>
 [[nodiscard]] constexpr uint32_t cache_line() noexcept {
-  if constexpr (requires { P::cache_line; })
-    return P::cache_line;
-  else
-    return 64;
+  uint32_t line = 64;
+  if constexpr (requires { P::cache_line; }) line = P::cache_line;
+  if (line < alignof(uintptr_t)) line = alignof(uintptr_t);
+  return line < alignof(typename P::registers) ? uint32_t{alignof(typename P::registers)} : line;
 }
 
 /// One past the highest CPU number worth looking at.

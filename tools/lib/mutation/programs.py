@@ -50,7 +50,7 @@ FITTING = {
     "ladder": ("two_halves_test", "summary_test", "panic_notes_test", "told_in_steps_test", "faulty_loser_test",
                "unknown_cpu_test", "faults_model", "two_halves_model"),
     "barebones": ("barebones_model",), "bare_stop": ("barebones_test", "barebones_model"),
-    "bare_messages": ("barebones_test",), "kexec_outcome": ("crash_kexec_test",),
+    "bare_messages": ("barebones_test",), "online_cpus": ("barebones_model",), "kexec_outcome": ("crash_kexec_test",),
     "place": ("unknown_cpu_test", "place_model"),
     "panic_policy": ("panic_test", "crash_kexec_test"), "platform_check": ("platform_test", "fail"),
     "archetype": ("platform_test",), "optional_members": ("stop_cpus_test",),

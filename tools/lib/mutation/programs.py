@@ -72,7 +72,8 @@ FITTING = {
     "tsan": ("tsan/posix_signals_test", "tsan/posix_stop_test", "tsan/stop_stress"),
     "words": ("litmus_model", "orders_model"), "machine": ("waits_model", "interrupts_model"),
     "machine_state": ("races_model", "states_model"), "search": ("options_model", "interrupts_model"),
-    "search_run": ("options_model",), "chart": ("charts_model",), "explore": ("options_model",), "scenario": ("charts_model",),
+    "search_run": ("options_model",), "chart": ("charts_model",),
+    "explore": ("options_model",), "scenario": ("charts_model",),
 }
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {

@@ -31,7 +31,7 @@ void lastcpu_kernel_park(void);
 
 #if LASTCPU_DEFAULT_REPORT
 /* Prints a piece of the report; "\n" ends a line. On the owner, behind the stop; a stopped CPU may hold the console's
- * lock: go round it where lastcpu_on_this_cpu(). It may fault: the report goes on with the next line. */
+ * lock: go round it where lastcpu_on_this_cpu(). It may fault once: the report goes on with the next line. */
 void lastcpu_kernel_put(const char* piece);
 #endif
 
@@ -87,7 +87,7 @@ struct lastcpu_note {
 
 #if !LASTCPU_DEFAULT_REPORT
 /* Reports one CPU, in place of the default report: the one that crashed first, then each other one. On the owner, behind
- * the stop. It may fault: the next CPU comes next. */
+ * the stop. It may fault once: the next CPU comes next. */
 void lastcpu_kernel_report(const struct lastcpu_note* note);
 #endif
 

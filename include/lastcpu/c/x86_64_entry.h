@@ -29,6 +29,7 @@
 /* version 14 takes the instructions apart */
 /* clang-format off */
 #if defined(__ASSEMBLER__)
+#pragma GCC system_header /* or gcc -Wpedantic complains of variadic macros: it knows no C99 in assembly */
 #define LASTCPU_DETAIL_ASM(...) __VA_ARGS__ ;
 #define LASTCPU_DETAIL_BLOCK(...) __VA_ARGS__
 #else

@@ -25,7 +25,7 @@ def run(*command):
 def main():
     directory, cc, cxx = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     directory.mkdir(parents=True, exist_ok=True)
-    run(cc, *FLAGS, HERE / "boot.S", "-o", directory / "boot.o")
+    run(cc, *STRICT, *FLAGS, HERE / "boot.S", "-o", directory / "boot.o")
     run(cc, "-std=c99", *STRICT, *FLAGS, HERE / "kernel.c", "-o", directory / "kernel.o")
     run(cxx, *CXX, *STRICT, *FLAGS, HERE.parent / "instance.cpp", "-o", directory / "instance.o")
     objects = [directory / f"{name}.o" for name in ("boot", "kernel", "instance")]

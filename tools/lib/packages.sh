@@ -47,6 +47,7 @@ if [[ $HOSTTYPE == x86_64 ]]; then  # elsewhere no example kernel is built
     "file:/usr/lib/grub/i386-pc/moddep.lst grub-pc-bin"
     "program:xorriso         xorriso"
     "program:mformat         mtools"
+    "file:/usr/bin/rustc     rustc"
   )
 fi
 

@@ -15,6 +15,7 @@ needed=(
   "program:clang-format-14 clang-format-14"
   "program:clang-tidy-14   clang-tidy-14"
   "program:cppcheck        cppcheck"
+  "program:doxygen         doxygen"
   "program:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu"
   "program:riscv64-linux-gnu-g++ g++-riscv64-linux-gnu"
   "program:arm-none-eabi-g++ gcc-arm-none-eabi"

@@ -17,6 +17,7 @@
 #include <lastcpu/panic_policy.hpp>
 #include <lastcpu/place.hpp>
 #include <lastcpu/platform.hpp>
+#include <lastcpu/platform_defaults.hpp>
 #include <lastcpu/self_stop.hpp>
 #include <lastcpu/step.hpp>
 #include <lastcpu/stop_cpus.hpp>

@@ -138,7 +138,7 @@ struct policy : panic_policy {
 };
 
 #if LASTCPU_IMAGE_BYTES
-void whole_port::save_note(const image& i, const cpu_note<registers>& n) noexcept {
+void port::save_note(const image& i, const cpu_note<registers>& n) noexcept {
   if (save_note_or_null == nullptr) return;
   lastcpu_note note;
   copy(note, n);

@@ -32,6 +32,12 @@ struct place_registers {
   uintptr_t pc, sp, fp;
 };
 
+/// f(name, value) for each, for a report.
+template <class F>
+constexpr void for_each_register(const place_registers& r, F f) noexcept {
+  f("pc", r.pc), f("sp", r.sp), f("fp", r.fp);
+}
+
 /// The place from which the function was called that this one is inlined in.
 [[gnu::always_inline]] inline void capture_place(uintptr_t& pc, uintptr_t& sp, uintptr_t& fp) noexcept {
   pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));

@@ -28,11 +28,13 @@
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
+#include <lastcpu/platform/x86_64/frame.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
 #include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
+#include <lastcpu/platform/x86_64/numbered_cpus.hpp>
 #include <lastcpu/platform/x86_64/quiet.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
 #include <lastcpu/platform/x86_64/resettable.hpp>

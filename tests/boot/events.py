@@ -10,7 +10,8 @@ INCLUDE = Path(__file__).resolve().parents[2] / "include/lastcpu"
 def names_of(header, enum):
     """What to_string() of this enum calls its values, in their order: the one list that there is."""
     text = (INCLUDE / header).read_text(encoding="utf-8")
-    body = re.search(rf"to_string\({enum} \w+\) noexcept {{.*?= {{(.*?)}};", text, re.DOTALL)
+    body = re.search(rf"{enum}_names\[\] = {{(.*?)}};", text, re.DOTALL) or re.search(
+        rf"to_string\({enum} \w+\) noexcept {{.*?= {{(.*?)}};", text, re.DOTALL)
     return tuple(re.findall(r'"([^"]*)"', body.group(1)))
 
 

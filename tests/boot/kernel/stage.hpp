@@ -3,7 +3,7 @@
 // What the scenarios are made of: who plays which role, and how CPUs meet at one moment.
 
 #include <lastcpu/cpu.hpp>
-#include <lastcpu/platform/x86_64/crash_region.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
 
 #include <stdint.h>
 

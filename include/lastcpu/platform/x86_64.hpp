@@ -2,17 +2,15 @@
 #pragma once
 // The bare x86-64 machine as a platform: everything but what only the kernel knows.
 //
-//     struct my_port : lastcpu::x86_64<my_port> {
-//       static constexpr lastcpu::cpu_id max_cpus = 64;
+//     struct my_port : lastcpu::x86_64<my_port>, lastcpu::x86::numbered_cpus<my_port, 64> {
 //       static constexpr uint8_t stop_vector = 0xf0;                        // its handler: handle_stop_irq()
-//       static lastcpu::cpu_id this_cpu() noexcept;                         // right in an NMI, with any GS
-//       static bool is_online(lastcpu::cpu_id) noexcept;
-//       static uint32_t apic_id(lastcpu::cpu_id) noexcept;
 //       static volatile void* lapic_page() noexcept;                        // mapped uncached; used in xAPIC mode
 //       static uint64_t ticks_per_second() noexcept;                        // of the TSC: constant, the same everywhere
 //     };
 //     static_assert(lastcpu::platform_checked<my_port>);
 //
+// A kernel that has a table of its CPUs writes in place of numbered_cpus: max_cpus, this_cpu() (right in an NMI, with any
+// GS), is_online(cpu), apic_id(cpu).
 // ticks_per_second() before it is known: a guess that is rather too high. With 0 nothing waits for an answer, and every
 // CPU that is stopped is called silent.
 //

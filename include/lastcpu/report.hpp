@@ -80,8 +80,11 @@ class report_lines {
     char digits[11];
     char* first = digits + sizeof digits - 1;
     *first = '\0';
-    for (; Style::max_cpus > 9 && n > 9; n = static_cast<uint32_t>(divide(n, 10)))
-      *--first = static_cast<char>('0' + (n - divide(n, 10) * 10));
+    while (Style::max_cpus > 9 && n > 9) {
+      const auto tens = static_cast<uint32_t>(divide(n, 10));
+      *--first = static_cast<char>('0' + (n - tens * 10));
+      n = tens;
+    }
     *--first = static_cast<char>('0' + n);
     Style::put(first);
   }

@@ -11,8 +11,8 @@
 //
 // A kernel that has a table of its CPUs writes in place of numbered_cpus: max_cpus, this_cpu() (right in an NMI, with any
 // GS), is_online(cpu), apic_id(cpu).
-// ticks_per_second() before it is known: a guess that is rather too high. With 0 nothing waits for an answer, and every
-// CPU that is stopped is called silent.
+// ticks_per_second() before it is known: a guess that is rather too high. With 0 a wait ends after so many rounds
+// (rounds_of_a_still_clock), whatever its budget.
 //
 // Optional: static bool owns_every_cpu() noexcept (true while no CPU of this machine is anybody else's, is being started,
 // or is parked in code that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),

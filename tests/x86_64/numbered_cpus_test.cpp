@@ -8,6 +8,7 @@
 
 #include <csetjmp>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace {

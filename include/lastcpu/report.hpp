@@ -7,6 +7,7 @@
 //
 //     lastcpu: CPU 1 panicked: out of memory
 //     lastcpu:   rip ffffffff80201c2e rsp ffffffff80405f30 rbp ffffffff80405f60 rflags 0000000000000006
+//     lastcpu:   rax 000000000000002a ...
 //     lastcpu: CPU 0 stopped by nmi
 //     lastcpu: CPU 2 lost the race: no such device; in NMI: watchdog
 //

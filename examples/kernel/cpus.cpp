@@ -156,8 +156,6 @@ void application_cpu_main() noexcept {
   load_tables(cpus::all[me]);
   (void)port::local_apic::enable(port::spurious_vector);
   say_online(me);
-  lastcpu::x86::registers here;
-  lastcpu::x86::capture(here);
-  machine.handle_stop_irq(here);  // the machine may have died before it could know of this CPU
+  machine.come_online();  // the machine may have died before it could know of this CPU
   work::idle();
 }

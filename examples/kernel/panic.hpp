@@ -23,10 +23,7 @@ struct kernel_policy : lastcpu::panic_policy {
 
 extern machine_type machine;
 
-/// The end, without a trap that brings registers: those of who calls are taken here, inside it, so that a backtrace of the
-/// dump begins in the function that gave up and not somewhere in lastcpu. Any context.
+/// The end, without a trap that brings registers. Any context.
 [[noreturn, gnu::always_inline]] inline void panic_here(const char* message) noexcept {
-  port::registers here;
-  port::capture_registers(here);
-  machine.panic(message, &here);
+  lastcpu::panic_here(machine, message);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The smallest platform that compiles: a machine of four CPUs that does nothing. A port starts as a copy of it; the
-// contract of each member is in platform.hpp.
+// Every member of a platform, of a machine of four CPUs that does nothing: to copy from. A port that derives from
+// platform_defaults.hpp is shorter. The contract of each member is in platform.hpp.
 
 #include <lastcpu/detail/begin.hpp>
 

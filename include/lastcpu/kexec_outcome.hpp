@@ -20,10 +20,16 @@ enum class kexec_outcome : uint8_t {
   unknown_cpu,     // this_cpu() is not below max_cpus
 };
 
+namespace detail {
+// At namespace scope: a table inside the function costs a call of memcpy with gcc for RISC-V.
+constexpr const char* const kexec_outcome_names[] = {"no_image",      "image_busy",     "image_corrupt",
+                                                     "left_to_panic", "left_to_policy", "held_by_other",
+                                                     "not_the_owner", "unknown_cpu"};
+}  // namespace detail
+
 [[nodiscard]] constexpr const char* to_string(kexec_outcome o) noexcept {
-  constexpr const char* names[] = {"no_image",       "image_busy",    "image_corrupt", "left_to_panic",
-                                   "left_to_policy", "held_by_other", "not_the_owner", "unknown_cpu"};
-  return static_cast<uint32_t>(o) < sizeof names / sizeof *names ? names[static_cast<uint32_t>(o)] : "?";
+  constexpr uint32_t names = sizeof detail::kexec_outcome_names / sizeof *detail::kexec_outcome_names;
+  return static_cast<uint32_t>(o) < names ? detail::kexec_outcome_names[static_cast<uint32_t>(o)] : "?";
 }
 
 }  // namespace lastcpu

@@ -15,10 +15,13 @@
 #include <lastcpu/online_cpus.hpp>
 #include <lastcpu/panic.hpp>
 #include <lastcpu/panic_cpu.hpp>
+#include <lastcpu/panic_here.hpp>
 #include <lastcpu/panic_message.hpp>
 #include <lastcpu/panic_policy.hpp>
 #include <lastcpu/place.hpp>
 #include <lastcpu/platform.hpp>
+#include <lastcpu/platform_defaults.hpp>
+#include <lastcpu/report.hpp>
 #include <lastcpu/self_stop.hpp>
 #include <lastcpu/step.hpp>
 #include <lastcpu/stop_cpus.hpp>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // What a port must supply, as one page. A platform is a stateless type with static members, passed to every
-// primitive as the template argument `P`. `lastcpu::archetype` (archetype.hpp) is the smallest one that compiles;
-// copy it and fill it in. A member that is missing or wrong is a compile error with a sentence.
+// primitive as the template argument `P`. Derive from `lastcpu::platform_defaults` (platform_defaults.hpp) and
+// write what has no default: max_cpus, this_cpu(), is_online(), send_stop(), park(). `lastcpu::archetype` (archetype.hpp) has
+// every member, to copy. A member that is missing or wrong is a compile error with a sentence.
 //
 // Every member must be callable in NMI context, must not allocate, lock or throw, and must be noexcept.
 //

@@ -52,10 +52,11 @@ PROGRAMS = {
     "whole_large": [HOOK],
     "whole_x86_64": [HOOK],
     "whole_kexec": [],
+    "whole_defaults": ["U kernel_ask", "U kernel_cpu", "U kernel_park", "U kernel_put", HOOK],
     "explicit_instantiation": [HOOK],
     "c_instance": [*KERNEL, HOOK],
 }
-PROGRAMS_ELSEWHERE = ("whole", "whole_large", "c_instance")
+PROGRAMS_ELSEWHERE = ("whole", "whole_large", "whole_defaults", "c_instance")
 PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
 

@@ -27,7 +27,25 @@ struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
 };
 using port = port_with<kexec::sha256>;
 
+struct numbered_port : lastcpu::x86_64<numbered_port>, x86::numbered_cpus<numbered_port, 64> {
+  static constexpr uint8_t stop_vector = 0xf0;
+  static volatile void* lapic_page() noexcept { return page; }
+  static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
+};
+static_assert(lastcpu::platform_checked<numbered_port>);
+
+void put(const char* piece) {
+  page[0] = static_cast<unsigned char>(*piece);
+}
+
+struct trap_frame {
+  uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, error, ip, cs, flags, sp, ss;
+};
+LASTCPU_X86_FRAME(trap_frame, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, error, ip, cs,
+                  flags, sp, ss);
+
 constinit lastcpu::crash_domain<port> machine;
+constinit lastcpu::crash_domain<numbered_port, lastcpu::reporting_policy<put>> numbered_machine;
 
 template class lastcpu::crash_domain<port>;
 template class lastcpu::crash_domain<port_with<kexec::xxh64>>;
@@ -38,6 +56,16 @@ void handle(const x86::registers& regs) {
   port::handlers::nmi(machine, regs);
   port::handlers::panic_in_nmi(machine, "unknown NMI", regs);
   port::handlers::machine_check(machine, regs);
+}
+
+void handle(const trap_frame& frame) {
+  numbered_machine.handle_nmi(to_registers(frame));
+}
+bool come_online(lastcpu::cpu_id cpu) {
+  return numbered_port::online(numbered_machine, cpu);
+}
+[[noreturn]] void give_up() {
+  lastcpu::panic_here(numbered_machine, "the end");
 }
 
 kexec::load_error load(const kexec::crash_region& region, const unsigned char* file, uint64_t bytes,

@@ -7,3 +7,4 @@
 
 using my_port = lastcpu::archetype;
 inline void console_line(const char*) noexcept {}
+inline void console_put(const char*) noexcept {}

@@ -34,6 +34,14 @@ TEST_F(still_clock, that_moves_now_and_then_is_waited_for) {
   EXPECT_GE(m.clock, 1000u + 20'000 + 1'000'000 + 5'000'000);
 }
 
+// As a time stamp counter before it is calibrated.
+TEST_F(still_clock, that_moves_at_an_unknown_rate_is_not_waited_for) {
+  m.frequency = 0;
+  m.always([&] { ++m.clock; });
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.waits.size(), 3u * fake_platform::rounds_of_a_still_clock) << "two rungs and the delay";
+}
+
 TEST(coarse_clock, is_waited_for_at_least_as_long_as_was_asked) {
   fake_machine m;
   m.frequency = 1000;

@@ -26,10 +26,10 @@ extern "C" [[gnu::naked]] void lastcpu_capture(LASTCPU_REGISTERS*) {
 
 #else
 
+#include <lastcpu/platform_defaults.hpp>
+
 extern "C" [[gnu::noinline]] void lastcpu_capture(LASTCPU_REGISTERS* regs) {
-  regs->pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
-  regs->fp = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  regs->sp = regs->fp;
+  lastcpu::capture_place(regs->pc, regs->sp, regs->fp);
   regs->lr = 0;
 }
 

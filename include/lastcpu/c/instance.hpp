@@ -22,10 +22,8 @@ namespace lastcpu::c {
 namespace {
 
 #if LASTCPU_BAREBONES
-using port = small_port;
 constinit bare_domain<port, policy> machine;
 #else
-using port = whole_port;
 constinit crash_domain<port, policy> machine;
 #endif
 

@@ -15,11 +15,7 @@
 #include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/online_cpus.hpp>
-#include <lastcpu/platform.hpp>
-
-#if !LASTCPU_KERNEL_IRQ
-#include <lastcpu/detail/interrupt_mask.hpp>
-#endif
+#include <lastcpu/platform_defaults.hpp>
 
 namespace lastcpu::c {
 namespace {
@@ -59,12 +55,11 @@ static_assert(sizeof(registers) == LASTCPU_REGISTERS_BYTES,
 constinit online_cpus<lastcpu::atomic, LASTCPU_MAX_CPUS> online;
 
 /// What every configuration has.
-struct small_port {
+template <class Port>
+struct any_port : platform_defaults<Port> {
   static constexpr cpu_id max_cpus = LASTCPU_MAX_CPUS;
   static constexpr uint32_t cache_line = LASTCPU_CACHE_LINE;
   static constexpr uint32_t rounds_of_a_still_clock = LASTCPU_STOP_ROUNDS;
-  template <class T>
-  using atomic = lastcpu::atomic<T>;
   using registers = c::registers;
 
   static cpu_id this_cpu() noexcept { return lastcpu_kernel_this_cpu(); }
@@ -84,85 +79,42 @@ struct small_port {
 #endif
   }
 
-  using irq_state = uintptr_t;
 #if LASTCPU_KERNEL_IRQ
+  using irq_state = uintptr_t;
   static irq_state irq_save() noexcept {
     return lastcpu_kernel_irq_save();
   }
   static void irq_restore(irq_state s) noexcept {
     lastcpu_kernel_irq_restore(s);
   }
-#else
-  static irq_state irq_save() noexcept {
-    return detail::mask_interrupts();
-  }
-  static void irq_restore(irq_state s) noexcept {
-    detail::unmask_interrupts(s);
-  }
 #endif
 
-  static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
-    cpus.for_each([how](cpu_id cpu) { send_stop_to(cpu, how); });
-  }
   static void send_stop_to(cpu_id cpu, stop_how how) noexcept {
     lastcpu_kernel_send_stop(cpu, static_cast<lastcpu_stop_how>(how));
   }
-
-  template <class T>
-  static bool wait_while(const atomic<T>& word, T value, uint64_t) noexcept {
-    if (word.load(order::acquire) == value) relax();  // (1) acquire: pairs with the caller's release
-    return true;
-  }
-  template <class T>
-  static void wake(const atomic<T>&, wake_reason) noexcept {}
-  static void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    asm volatile("pause");
-#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
-    asm volatile("yield");
-#endif
-  }
-
-  static uint64_t now() noexcept {
-    return 0;
-  }
-  static uint64_t ticks_per_second() noexcept {
-    return 0;
-  }
-  static void make_resettable() noexcept {}
   static void park() noexcept {
     lastcpu_kernel_park();
   }
-
-  struct image {};
-  static bool image_intact(const image&) noexcept {
-    return false;
-  }
-  static void crash_shutdown(const registers&) noexcept {}
-  static void jump(const image&) noexcept {}
   static void emergency_restart() noexcept {
     if (restart_or_null != nullptr) restart_or_null();
   }
-  static void halt() noexcept {}
 };
 
-#if !LASTCPU_BAREBONES
+#if LASTCPU_BAREBONES
+struct port : any_port<port> {};
+#else
 /// What the whole path has more.
-struct whole_port : small_port {
+struct port : any_port<port> {
   static uint32_t hardware_id() noexcept { return hardware_id_or_null != nullptr ? hardware_id_or_null() : 0; }
 
   static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
     if (send_to_all_or_null != nullptr) return send_to_all_or_null(static_cast<lastcpu_stop_how>(how));
-    small_port::send_stop(cpus, how);
-  }
-  template <class T>
-  static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
-    return small_port::wait_while(word, value, at) && now() < at;
+    any_port::send_stop(cpus, how);
   }
 
   static void capture_registers(registers& r) noexcept {
     if (!LASTCPU_SHIPS_CAPTURE) detail::wipe_plain(r);
-    small_port::capture_registers(r);
+    any_port::capture_registers(r);
   }
 
   static uint64_t now() noexcept { return now_or_null != nullptr ? now_or_null() : 0; }

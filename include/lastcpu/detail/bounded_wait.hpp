@@ -16,7 +16,8 @@ template <class P>
     return 1u << 22;
 }
 
-/// Over when at least `microseconds` have passed, or when the clock has stood still for rounds_of_a_still_clock rounds.
+/// Over when at least `microseconds` have passed, or when the clock has stood still for rounds_of_a_still_clock rounds; a
+/// clock that does not say how fast it is (0 ticks per second) counts as still, whether it moves or not.
 template <class P>
 class bounded_wait {
  public:
@@ -28,7 +29,7 @@ class bounded_wait {
   /// Called once after each wait_while().
   [[nodiscard]] bool is_over() noexcept {
     const uint64_t now = P::now();
-    if (now != last_) still_ = 0;
+    if (now != last_ && end_ != without_a_clock) still_ = 0;
     last_ = now;
     return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>();
   }

@@ -45,13 +45,17 @@ inline constexpr bool has_wide_arithmetic = sizeof(uintptr_t) >= 8;
   }
 }
 
+/// The deadline where there is no clock: it never comes, but P::wait_while() returns now and then, and is counted. With
+/// no_deadline it may sleep until the word changes.
+inline constexpr uint64_t without_a_clock = no_deadline - 1;
+
 /// The deadline at least `microseconds` from now: in ticks, rounded up, plus one for the tick that is under way.
 /// no_deadline where it is too far away for 64 bits.
 template <class P>
 [[nodiscard]] inline uint64_t deadline_in(uint32_t microseconds) noexcept {
   if (microseconds == 0) return P::now();
   const uint64_t tps = P::ticks_per_second();
-  if (tps == 0) return no_deadline;  // no clock: the returns of wait_while() are counted
+  if (tps == 0) return without_a_clock;
   const uint64_t whole = divide(tps, 1'000'000);
   const uint64_t rest = tps - multiply(whole, 1'000'000);
   const uint64_t ticks = multiply(whole, microseconds) + divide(multiply(rest, microseconds) + 999'999, 1'000'000) + 1;

@@ -93,7 +93,17 @@ inline void unmask_interrupts(interrupt_mask before) noexcept {
 #undef LASTCPU_DETAIL_CSR
 
 #else
-#error "lastcpu does not know how this machine masks interrupts: supply irq_save() and irq_restore()"
+
+// An error where it is used only.
+template <bool Known = false>
+[[nodiscard]] inline interrupt_mask mask_interrupts() noexcept {
+  static_assert(Known, "lastcpu does not know how this machine masks interrupts: supply irq_save() and irq_restore()");
+  return 0;
+}
+template <bool Known = false>
+inline void unmask_interrupts(interrupt_mask) noexcept {
+  static_assert(Known, "lastcpu does not know how this machine masks interrupts: supply irq_save() and irq_restore()");
+}
 #endif
 
 }  // namespace lastcpu::detail

@@ -2,19 +2,17 @@
 #pragma once
 // The bare x86-64 machine as a platform: everything but what only the kernel knows.
 //
-//     struct my_port : lastcpu::x86_64<my_port> {
-//       static constexpr lastcpu::cpu_id max_cpus = 64;
+//     struct my_port : lastcpu::x86_64<my_port>, lastcpu::x86::numbered_cpus<my_port, 64> {
 //       static constexpr uint8_t stop_vector = 0xf0;                        // its handler: handle_stop_irq()
-//       static lastcpu::cpu_id this_cpu() noexcept;                         // right in an NMI, with any GS
-//       static bool is_online(lastcpu::cpu_id) noexcept;
-//       static uint32_t apic_id(lastcpu::cpu_id) noexcept;
 //       static volatile void* lapic_page() noexcept;                        // mapped uncached; used in xAPIC mode
 //       static uint64_t ticks_per_second() noexcept;                        // of the TSC: constant, the same everywhere
 //     };
 //     static_assert(lastcpu::platform_checked<my_port>);
 //
-// ticks_per_second() before it is known: a guess that is rather too high. With 0 nothing waits for an answer, and every
-// CPU that is stopped is called silent.
+// A kernel that has a table of its CPUs writes in place of numbered_cpus: max_cpus, this_cpu() (right in an NMI, with any
+// GS), is_online(cpu), apic_id(cpu).
+// ticks_per_second() before it is known: a guess that is rather too high. With 0 a wait ends after so many rounds
+// (rounds_of_a_still_clock), whatever its budget.
 //
 // Optional: static bool owns_every_cpu() noexcept (true while no CPU of this machine is anybody else's, is being started,
 // or is parked in code that an NMI must not disturb: the first request may be one broadcast), volatile void* io_apic(uint32_t i) (null ends),
@@ -30,11 +28,13 @@
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
+#include <lastcpu/platform/x86_64/frame.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
 #include <lastcpu/platform/x86_64/jump.hpp>
 #include <lastcpu/platform/x86_64/kernel_check.hpp>
 #include <lastcpu/platform/x86_64/lapic.hpp>
 #include <lastcpu/platform/x86_64/machine_check.hpp>
+#include <lastcpu/platform/x86_64/numbered_cpus.hpp>
 #include <lastcpu/platform/x86_64/quiet.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
 #include <lastcpu/platform/x86_64/resettable.hpp>

@@ -53,6 +53,17 @@ static_assert(sizeof(registers) == 168 && offsetof(registers, rbp) == 32 && offs
       "ret");
 }
 
+/// f(name, value) for each, the most telling first: for a report.
+template <class F>
+constexpr void for_each_register(const registers& r, F f) noexcept {
+  f("rip", r.rip), f("rsp", r.rsp), f("rbp", r.rbp), f("rflags", r.rflags);
+  f("rax", r.rax), f("rbx", r.rbx), f("rcx", r.rcx), f("rdx", r.rdx);
+  f("rsi", r.rsi), f("rdi", r.rdi), f("r8", r.r8), f("r9", r.r9);
+  f("r10", r.r10), f("r11", r.r11), f("r12", r.r12), f("r13", r.r13);
+  f("r14", r.r14), f("r15", r.r15), f("cs", r.cs), f("ss", r.ss);
+  f("error", r.error_code);
+}
+
 }  // namespace lastcpu::x86
 
 #include <lastcpu/detail/end.hpp>

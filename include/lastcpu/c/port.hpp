@@ -59,6 +59,7 @@ constinit online_cpus<lastcpu::atomic, LASTCPU_MAX_CPUS> online;
 struct small_port {
   static constexpr cpu_id max_cpus = LASTCPU_MAX_CPUS;
   static constexpr uint32_t cache_line = LASTCPU_CACHE_LINE;
+  static constexpr bool has_nmi = !LASTCPU_NO_NMI;
   static constexpr uint32_t rounds_of_a_still_clock = LASTCPU_STOP_ROUNDS;
   template <class T>
   using atomic = lastcpu::atomic<T>;
@@ -98,6 +99,11 @@ struct small_port {
   }
 #endif
 
+#if LASTCPU_FORCE
+  static bool force_stop(cpu_id cpu) noexcept {
+    return lastcpu_kernel_force_stop(cpu) != 0;
+  }
+#endif
   static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
     cpus.for_each([how](cpu_id cpu) { send_stop_to(cpu, how); });
   }

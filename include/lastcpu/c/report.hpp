@@ -10,6 +10,7 @@
 
 #include <lastcpu/c/port.hpp>
 #include <lastcpu/panic_policy.hpp>
+#include <lastcpu/step.hpp>
 
 namespace lastcpu::c {
 namespace {
@@ -94,16 +95,13 @@ const char* outcome(stop_state s) noexcept {
 #endif
 
 struct policy : panic_policy {
-#if LASTCPU_NO_NMI
-  static constexpr rung rungs[] = {{ stop_how::irq, LASTCPU_STOP_BUDGET_US }};
-#else
-  static constexpr rung rungs[] = {{stop_how::irq, LASTCPU_IRQ_BUDGET_US}, {stop_how::nmi, LASTCPU_STOP_BUDGET_US}};
-#endif
+  // Who can't be reached by NMI has its time to answer the interrupt.
+  static constexpr rung rungs[] = {{stop_how::irq, LASTCPU_NO_NMI ? LASTCPU_STOP_BUDGET_US : LASTCPU_IRQ_BUDGET_US},
+                                   {stop_how::nmi, LASTCPU_STOP_BUDGET_US},
+                                   {stop_how::forced, LASTCPU_FORCE_BUDGET_US}};
   static constexpr uint32_t message_bytes = LASTCPU_MESSAGE_BYTES;
   static constexpr uint32_t restart_delay_us = LASTCPU_RESTART_DELAY_US;
-  static oops_action on_oops() noexcept {
-    return LASTCPU_PANIC_ON_OOPS ? oops_action::panic : oops_action::dump;
-  }
+  static oops_action on_oops() noexcept { return LASTCPU_PANIC_ON_OOPS ? oops_action::panic : oops_action::dump; }
 
   static constexpr bool keeps_texts = LASTCPU_MESSAGE_BYTES != 0;
 
@@ -130,6 +128,11 @@ struct policy : panic_policy {
     lastcpu_note note;
     copy(note, n);
     lastcpu_kernel_report(&note);
+  }
+#endif
+#if LASTCPU_BEFORE_STEP
+  static void before_step(step s) noexcept {
+    lastcpu_kernel_before_step(static_cast<uint32_t>(s));
   }
 #endif
   static void flush() noexcept {

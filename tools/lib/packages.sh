@@ -21,6 +21,7 @@ needed=(
   "program:nm              binutils"
   "program:valgrind        valgrind"
   "program:qemu-system-x86_64 qemu-system-x86"
+  "program:qemu-system-arm qemu-system-arm"
   "program:git             git"
   "header:stdlib.h         libc6-dev"
   "header:gtest/gtest.h    libgtest-dev"

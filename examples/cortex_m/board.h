@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
-static inline volatile uint32_t *reg(uint32_t address) { return (volatile uint32_t *)address; }
+static inline volatile uint32_t* reg(uint32_t address) {
+  return (volatile uint32_t*)address;
+}
 
 #define THIS_CORE (*reg(0x5001f000)) /* CPU_IDENTITY: each core reads its own number */
 

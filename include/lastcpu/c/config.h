@@ -61,7 +61,7 @@ LASTCPU_REGISTERS;
 #define LASTCPU_CACHE_LINE 64
 #endif
 
-/* 1: there is no NMI, and who keeps interrupts off is not stopped. */
+/* 1: there is no NMI, and who keeps interrupts off is not stopped, unless it is taken away (LASTCPU_FORCE). */
 #ifndef LASTCPU_NO_NMI
 #define LASTCPU_NO_NMI 0
 #endif

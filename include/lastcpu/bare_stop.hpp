@@ -56,13 +56,13 @@ class bare_stop {
 
   /// For the owner, behind its commit: asks each CPU that is online and has not answered, and waits until all have, or
   /// the time is over.
+  /// stop_how::forced takes them away.
   [[gnu::noinline]] void climb(cpu_id me, rung by) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
     ask(limit, me, by.how);
-    detail::bounded_wait<P> wait{by.budget_us};
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
-      while (is_missing(cpu, me))
-        if (!P::wait_while(records_[cpu].answer, uint32_t{0}, wait.end()) || wait.is_over()) return;
+    const bool all = wait_for(limit, me, by.budget_us);
+    if constexpr (detail::has_force_stop<P>)
+      if (!all && by.how == stop_how::forced) force(limit, me);
   }
 
   /// What is known of a CPU now; `owner` is who has committed, or no_cpu.
@@ -80,6 +80,8 @@ class bare_stop {
   }
   /// The same for who knows that it has stopped.
   [[nodiscard]] const registers* saved(cpu_id cpu) const noexcept {
+    if constexpr (detail::has_force_stop<P>)
+      if (state_of(cpu, no_cpu) == stop_state::forced) return nullptr;
     return records_[cpu].saved.load(order::relaxed) == saved_whole ? &records_[cpu].regs : nullptr;
   }
 
@@ -88,13 +90,15 @@ class bare_stop {
   static constexpr uint32_t saved_whole = 3;
 
   struct alignas(detail::cache_line<P>()) record {
-    typename P::template atomic<uint32_t> answer{};  // its CPU's: 0, or a stop_state
+    typename P::template atomic<uint32_t> answer{};  // its CPU's: 0, or a stop_state; the owner's where it is forced
     typename P::template atomic<uint32_t> saved{};   // its CPU's: attempts begun, or saved_whole
     registers regs{};
   };
 
   // One by one where the port can: a set costs more than the call.
   void ask(cpu_id limit, cpu_id me, stop_how how) noexcept {
+    if constexpr (detail::has_force_stop<P>)
+      if (how == stop_how::forced) return force(limit, me);
     if constexpr (requires { P::send_stop_to(me, how); }) {
       for (cpu_id cpu = 0; cpu < limit; ++cpu)
         if (is_missing(cpu, me)) P::send_stop_to(cpu, how);
@@ -103,6 +107,27 @@ class bare_stop {
       for (cpu_id cpu = 0; cpu < limit; ++cpu)
         if (is_missing(cpu, me)) missing.add(cpu);
       if (!missing.empty()) P::send_stop(missing, how);
+    }
+  }
+
+  // False when the time is over.
+  [[nodiscard]] bool wait_for(cpu_id limit, cpu_id me, uint32_t budget_us) noexcept {
+    detail::bounded_wait<P> wait{budget_us};
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+      while (is_missing(cpu, me))
+        if (!P::wait_while(records_[cpu].answer, uint32_t{0}, wait.end()) || wait.is_over()) return false;
+    return true;
+  }
+
+  // Takes away who is missing. A CPU that is down writes nothing any more: where there is no answer of its own, the word
+  // is the owner's.
+  template <class Port = P>
+  void force(cpu_id limit, cpu_id me) noexcept {
+    for (cpu_id cpu = 0; cpu < limit; ++cpu) {
+      uint32_t none = 0;
+      if (is_missing(cpu, me) && Port::force_stop(cpu))
+        (void)records_[cpu].answer.compare_exchange(none, static_cast<uint32_t>(stop_state::forced), order::relaxed,
+                                                    order::relaxed);
     }
   }
 

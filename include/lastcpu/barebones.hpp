@@ -15,20 +15,21 @@
 
 #include <lastcpu/bare_stop.hpp>
 #include <lastcpu/detail/bare_messages.hpp>
+#include <lastcpu/detail/rungs.hpp>
+#include <lastcpu/detail/step_hook.hpp>
 #include <lastcpu/kexec_outcome.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_policy.hpp>
 #include <lastcpu/self_stop.hpp>
+#include <lastcpu/step.hpp>
 
 namespace lastcpu {
 
 template <class P, class Policy = panic_policy>
 class bare_domain {
   static_assert(platform_checked<P>);
-  static_assert(detail::is_array_of_rungs<decltype(Policy::rungs)>,
-                "lastcpu: Policy::rungs is an array: static constexpr rung rungs[] = {{...}, ...};");
-  static constexpr uint32_t rung_count = sizeof(Policy::rungs) / sizeof(rung);
-  static_assert(rung_count >= 1 && rung_count <= max_rungs, "lastcpu: a policy has one to four rungs");
+  using rungs = detail::rungs_of<P, Policy>;
+  static_assert(rungs::count >= 1);
 
  public:
   using registers = typename P::registers;
@@ -68,7 +69,7 @@ class bare_domain {
   [[noreturn, gnu::cold]] void panic_end() noexcept {
     const cpu_id me = P::this_cpu();
     const gate_word now = gate_.read();
-    if (!now.is_held_by(me) || now.step() < words) panic("panic_end() alone");
+    if (!now.is_held_by(me) || now.step() < static_cast<uint32_t>(step::words)) panic("panic_end() alone");
     finish(me);
   }
 
@@ -112,18 +113,17 @@ class bare_domain {
   [[nodiscard]] const messages_type& messages() const noexcept { return messages_; }
 
  private:
-  // The steps in their order; behind a fault the next one is begun. A policy without a summary has none to begin.
-  static constexpr uint32_t report = 1, commit = 2, rung_0 = 3, words = rung_0 + rung_count, summary = words + 1,
-                            summary_again = summary + 1, flush = summary + 2, restart = summary + 3, end = summary + 4;
-
   [[nodiscard]] static cpu_id number_or_park() noexcept {
     const cpu_id me = P::this_cpu();
     if (me >= P::max_cpus) self_stop<P>();
     return me;
   }
 
-  [[nodiscard, gnu::noinline]] bool begin(uint32_t step) noexcept {
-    return gate_.begin_step(step, step < commit ? phase::panicking : phase::dumping) == step_outcome::begun;
+  // Some of the ladder's steps, in its order; behind a fault the next one is begun.
+  [[nodiscard, gnu::noinline]] bool begin(step s) noexcept {
+    hooks_.call(s);
+    const phase needed = s < step::commit ? phase::panicking : phase::dumping;
+    return gate_.begin_step(static_cast<uint32_t>(s), needed) == step_outcome::begun;
   }
 
   // Who comes again has faulted in what the port does for it: it does without.
@@ -136,19 +136,19 @@ class bare_domain {
 
   [[gnu::noinline]] void go_to_the_words(cpu_id me, const char* message, const registers* regs) noexcept {
     cpus_.save_registers(me, regs);
-    if (begin(report)) Policy::report(panic_info<registers>{me, message != nullptr ? message : "", regs});
-    (void)begin(commit);
-    for (uint32_t i = 0; i < rung_count; ++i)
-      if (begin(rung_0 + i)) cpus_.climb(me, Policy::rungs[i]);
-    if (!begin(words)) finish(me);
+    if (begin(step::report)) Policy::report(panic_info<registers>{me, message != nullptr ? message : "", regs});
+    (void)begin(step::commit);
+    for (uint32_t i = 0; i < rungs::count; ++i)
+      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i))) cpus_.climb(me, rungs::all[i]);
+    if (!begin(step::words)) finish(me);
   }
 
   [[noreturn, gnu::noinline]] void finish(cpu_id me) noexcept {
     if constexpr (detail::has_summary<Policy, cpu_note<registers>>)
-      if (begin(summary) || begin(summary_again)) sum_up_the_rest(me);
-    if (begin(flush)) Policy::flush();
-    if (Policy::restarts && begin(restart)) P::emergency_restart();
-    if (begin(end)) P::park();
+      if (begin(step::summary) || begin(step::summary_again)) sum_up_the_rest(me);
+    if (begin(step::flush)) Policy::flush();
+    if (Policy::restarts && begin(step::restart)) P::emergency_restart();
+    if (begin(step::halt)) P::park();
     for (;;) (void)gate_.read();
   }
 
@@ -192,6 +192,7 @@ class bare_domain {
   typename P::template atomic<uint32_t> summed_up_{};  // the owner's: CPUs whose line in the summary is begun
   bare_stop<P> cpus_{};
   [[no_unique_address]] messages_type messages_{};
+  [[no_unique_address]] detail::step_hook<P, Policy> hooks_{};
 };
 
 }  // namespace lastcpu

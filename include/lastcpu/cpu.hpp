@@ -58,8 +58,12 @@ class cpu_set {
 /// The deadline of a wait that has none.
 inline constexpr uint64_t no_deadline = ~uint64_t{0};
 
-/// How a running CPU is asked to stop.
-enum class stop_how : uint32_t { irq, nmi };
+/// How a running CPU is stopped.
+enum class stop_how : uint32_t {
+  irq,     // asked by an ordinary interrupt
+  nmi,     // asked by an NMI
+  forced,  // taken away without its help, by P::force_stop()
+};
 
 /// Why P::wake() wakes the CPUs that wait on a word. A port may leave some of them asleep for some reasons.
 enum class wake_reason : uint32_t {

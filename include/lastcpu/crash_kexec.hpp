@@ -71,7 +71,7 @@ class crash_path {
 
   /// Stops every other CPU, for an owner that has committed. See stop_cpus::stop_others().
   typename stop_cpus<P>::report_type stop_others() noexcept {
-    return ladder_.cpus.stop_others(ladder_.gate, Policy::rungs, number());
+    return ladder_.cpus.stop_others(ladder_.gate, detail::rungs_of<P, Policy>::all, number());
   }
 
   /// Whether this CPU holds the gate, and whether another one does: for a console that lets the owner alone print.
@@ -86,10 +86,10 @@ class crash_path {
   }
 
   /// `cpu` runs nothing any more: another CPU has committed, and this one has acknowledged its stop, also when that came
-  /// after the report had named it silent. Once true it stays true. Any context, on any CPU.
+  /// after the report had named it silent, or was forced. Once true it stays true. Any context, on any CPU.
   [[nodiscard]] bool is_stopped(cpu_id cpu) const noexcept {
     const gate_word seen = ladder_.gate.read();  // first: who wins the gate has withdrawn its answer before its commit
-    return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.acknowledged(cpu);
+    return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.is_down(cpu);
   }
 
   /// What became of a CPU, and the registers that it has saved: null unless it has stopped or is the calling one.

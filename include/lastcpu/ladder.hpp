@@ -9,6 +9,8 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/crash_image.hpp>
+#include <lastcpu/detail/rungs.hpp>
+#include <lastcpu/detail/step_hook.hpp>
 #include <lastcpu/kexec_outcome.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>
@@ -38,10 +40,8 @@ inline constexpr uint32_t descents_with_the_port = 3;
 template <class P, class Policy>
 class ladder {
   static_assert(platform_checked<P>);
-  static_assert(detail::is_array_of_rungs<decltype(Policy::rungs)>,
-                "lastcpu: Policy::rungs is an array: static constexpr rung rungs[] = {{...}, ...};");
-  static constexpr uint32_t rung_count = sizeof(Policy::rungs) / sizeof(rung);
-  static_assert(rung_count >= 1 && rung_count <= max_rungs, "lastcpu: a policy has one to four rungs");
+  using rungs = detail::rungs_of<P, Policy>;
+  static_assert(rungs::count >= 1);
 
  public:
   using registers = typename P::registers;
@@ -94,6 +94,7 @@ class ladder {
  private:
   // True when the caller runs the step. A CPU that does not hold the gate any more parks.
   [[nodiscard, gnu::noinline]] bool begin(step s, cpu_id me) noexcept {
+    hooks_.call(s);
     const step_outcome out = gate.begin_step(static_cast<uint32_t>(s), phase_needed_by(s), me);
     if (out == step_outcome::not_mine) [[unlikely]]
       park(me);
@@ -119,8 +120,8 @@ class ladder {
     if (begin(step::expect, me)) cpus.expect_all(me);
     (void)begin(step::commit, me);
     if (begin(step::registers, me)) cpus.save_registers(me, regs);
-    for (uint32_t i = 0; i < rung_count; ++i)
-      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i), me)) cpus.climb(me, i, Policy::rungs[i]);
+    for (uint32_t i = 0; i < rungs::count; ++i)
+      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i), me)) cpus.climb(me, i, rungs::all[i]);
     (void)begin(step::collect, me);
     cpus.collect(me);  // not only where the step begins here: a fault may have come between the two lines
     check_the_image(me, step::check, step::check_again);
@@ -247,6 +248,7 @@ class ladder {
   typename P::template atomic<uint32_t> summed_up_{};  // lines of the summary that are begun
   // For the notifiers. A member, because it has a byte for each CPU and the stack may be an exception's, of 4 KiB.
   typename stop_cpus<P>::report_type report_{};
+  [[no_unique_address]] detail::step_hook<P, Policy> hooks_{};
 };
 
 }  // namespace lastcpu

@@ -45,7 +45,8 @@ struct panic_info {
 
 struct panic_policy {
   /// The ways of asking the other CPUs to stop, in turn; each is used for the CPUs that have not acknowledged before.
-  /// An array of one to four.
+  /// A constant array of one to four. Those that the port lacks are left out: by NMI where P::has_nmi is false, `forced`
+  /// where there is no P::force_stop().
   /// The interrupt has 20 ms: many times as long as a kernel keeps interrupts off, and no great loss where some CPU
   /// keeps them off for ever. All that an NMI a little too early costs is that its CPU may hold a lock.
   static constexpr rung rungs[] = {{stop_how::irq, 20'000}, {stop_how::nmi, 1'000'000}};
@@ -73,6 +74,8 @@ struct panic_policy {
   static void no_crash_kernel(Outcome /*why*/) noexcept {}
   // Optional: `template <class Note> static void summary(const Note&) noexcept`. Called after the stop of every crash, once
   // for each CPU with its cpu_note, the crashing CPU first. After a fault in it, it goes on with the next CPU.
+  // Optional: `static void before_step(step) noexcept`. Called before each step (step.hpp) is begun, once: to feed a
+  // watchdog, to light an LED. A fault in it goes on at that step.
   template <class Report>
   static void notifiers(const Report&) noexcept {}
   template <class Messages>

@@ -48,6 +48,12 @@
 //   hardware_id()                 tells CPUs without a number apart: the APIC id by cpuid, MPIDR. Without it, when two
 //                                 such CPUs panic, both run the ladder's steps, and one may restart while the other
 //                                 dumps; and while one of them owns the gate, another one is not stopped
+//   has_nmi                       false: this machine has no NMI, and a policy's rungs by NMI are left out (default true)
+//   force_stop(cpu)               for the rung stop_how::forced, which is left out without it: takes a CPU away that does
+//                                 not answer, by a stall, a reset or a power switch. True once that CPU executes nothing
+//                                 any more, for good, and all that it has stored is visible to the caller. Called on the
+//                                 owner; where it is false, once more when the rung's budget is over. It never waits. It
+//                                 frees what that CPU held and others need: a hardware spinlock that atomic<T> takes
 //   cache_line                    bytes between words that two CPUs write to (default 64; 1 where there is no cache)
 //   rounds_of_a_still_clock       how many waits in a row may end at the same now() (default 4,194,304)
 //   self_stop()                   replaces the hook panic_smp_self_stop() at compile time; see self_stop.hpp

@@ -107,6 +107,13 @@ class stop_cpus {
     return cpu <= P::max_cpus && records_[cpu].ack.load(order::acquire) != 0;  // (2) acquire: pairs with release (1)
   }
 
+  /// It has acknowledged, or was forced: it runs nothing any more.
+  [[nodiscard]] bool is_down(cpu_id cpu) const noexcept {
+    if constexpr (detail::has_force_stop<P>)
+      if (cpu < P::max_cpus && entry(cpu) == stop_state::forced) return true;
+    return acknowledged(cpu);
+  }
+
   // --- For the owner of the gate; `me` is its number. Interrupts off.
 
   /// Brings the report up to date: `silent` for every other online CPU that has not acknowledged. The owner calls it
@@ -119,7 +126,8 @@ class stop_cpus {
   }
 
   /// Asks the CPUs that have not acknowledged to stop, in the way `by.how`, and waits for them, `by.budget_us` at most.
-  /// Each rung `number` runs once; a second call does nothing.
+  /// stop_how::forced takes them away; only a port with force_stop() has that. Each rung `number` runs once; a second call
+  /// does nothing.
   void climb(cpu_id me, uint32_t number, rung by) noexcept {
     if (rungs_done_.load(order::relaxed) > number) return;
     rungs_done_.store(number + 1, order::relaxed);
@@ -127,6 +135,8 @@ class stop_cpus {
     const cpu_id limit = find_missing(me, missing);
     if (missing.empty()) return;
     missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
+    if constexpr (detail::has_force_stop<P>)
+      if (by.how == stop_how::forced) return force(missing, limit, by.budget_us);
     P::send_stop(missing, by.how);
     detail::bounded_wait<P> wait{by.budget_us};
     // From the last one down: when the last one has acknowledged, most others have too, and the owner has slept once.
@@ -281,6 +291,24 @@ class stop_cpus {
     for (cpu_id cpu = 0; cpu < limit; ++cpu)
       if (!has_answered(cpu) && expect(cpu, me)) missing.add(cpu);
     return limit;
+  }
+
+  // Takes each of them away. One that is not down at once has the budget, in which it may also answer.
+  void force(const cpu_set<P::max_cpus>& missing, cpu_id limit, uint32_t budget_us) noexcept {
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+      if (missing.contains(cpu)) force_one(cpu);
+    detail::bounded_wait<P> wait{budget_us};
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+      if (missing.contains(cpu) && entry(cpu) != stop_state::forced && !await(cpu, wait)) force_one(cpu);
+  }
+
+  // A CPU that is down writes nothing any more: an acknowledgement that is not there now never comes. One that is there
+  // counts, for it has registers.
+  void force_one([[maybe_unused]] cpu_id cpu) noexcept {
+    if constexpr (detail::has_force_stop<P>) {
+      if (!P::force_stop(cpu)) return;
+      if (records_[cpu].ack.load(order::relaxed) == 0) set_entry(cpu, stop_state::forced);
+    }
   }
 
   // Waits for one CPU to acknowledge or to go offline. False when the time is over.

@@ -155,6 +155,17 @@ void lastcpu_kernel_report(const struct lastcpu_note* n) {
 }
 #endif
 
+#if LASTCPU_FORCE
+int lastcpu_kernel_force_stop(uint32_t cpu) {
+  printf("force %u\n", (unsigned)cpu);
+  return 1;
+}
+#endif
+
+#if LASTCPU_BEFORE_STEP
+void lastcpu_kernel_before_step(uint32_t step) { printf("feeds the watchdog, %u\n", (unsigned)step); }
+#endif
+
 #if LASTCPU_IMAGE_BYTES
 int lastcpu_kernel_image_intact(const void* image) {
   return *(const char*)image == 'k';

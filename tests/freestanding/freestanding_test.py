@@ -24,7 +24,7 @@ import kernel_macros  # noqa: E402
 import matrix  # noqa: E402
 from compilers import INCLUDE  # noqa: E402
 from cover import cover  # noqa: E402
-from machines import MACHINES  # noqa: E402
+from machines import CORTEX_M0_PLUS, MACHINES  # noqa: E402
 from matrix import Cell, Step, file_name  # noqa: E402
 
 OPTIMIZATIONS = ("-O0", "-O2", "-Os", "-O3")
@@ -55,6 +55,7 @@ PROGRAMS = {
     "whole_defaults": ["U kernel_ask", "U kernel_cpu", "U kernel_park", "U kernel_put", HOOK],
     "explicit_instantiation": [HOOK],
     "c_instance": [*KERNEL, HOOK],
+    "whole_locked": [HOOK],
 }
 PROGRAMS_ELSEWHERE = ("whole", "whole_large", "whole_defaults", "c_instance")
 PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
@@ -196,6 +197,10 @@ def cells_elsewhere(clang: str) -> list:
     for machine, kind, optimization, name in cover(rows, 3):
         compiler, command = machine.compilers([clang])[kind == "clang"]
         cells.append(program_cell((*command, *FLAGS_ELSEWHERE), optimization, name, machine.name, compiler, optimization))
+    # The one machine without compare-exchange: what a port's own atomic is for.
+    for (compiler, command), optimization in itertools.product(CORTEX_M0_PLUS.compilers([clang]), OPTIMIZATIONS_ELSEWHERE):
+        cells.append(program_cell((*command, *FLAGS_ELSEWHERE), optimization, "whole_locked", CORTEX_M0_PLUS.name, compiler,
+                                  optimization))
     return cells
 
 

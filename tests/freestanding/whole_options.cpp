@@ -9,10 +9,13 @@ struct port : lastcpu::archetype {
   static void self_stop() noexcept { park(); }
   static void save_note(const image&, const lastcpu::cpu_note<registers>&) noexcept {}
   static void trace(const lastcpu::trace_event&) noexcept {}
+  static constexpr bool has_nmi = false;
+  static bool force_stop(lastcpu::cpu_id) noexcept { return true; }
 };
 
 struct policy : lastcpu::panic_policy {
-  static constexpr lastcpu::rung rungs[] = {{lastcpu::stop_how::nmi, 10}};
+  static constexpr lastcpu::rung rungs[] = {{lastcpu::stop_how::irq, 10}, {lastcpu::stop_how::forced, 10}};
+  static void before_step(lastcpu::step) noexcept {}
   static constexpr bool crash_kexec_post_notifiers = true;
   static constexpr uint32_t restart_delay_us = 5'000'000;
 };

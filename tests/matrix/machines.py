@@ -44,3 +44,6 @@ MACHINES = (
     arm("Cortex-M33", "-mcpu=cortex-m33", "thumbv8m.main-none-eabi", "-mthumb"),
     arm("Cortex-M23", "-mcpu=cortex-m23", "thumbv8m.base-none-eabi", "-mthumb"),  # multiplies 32 bits by 32 to 32
 )
+
+# Has no compare-exchange: only for ports with an atomic of their own.
+CORTEX_M0_PLUS = arm("Cortex-M0+", "-mcpu=cortex-m0plus", "thumbv6m-none-eabi", "-mthumb")

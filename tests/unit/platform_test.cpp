@@ -186,6 +186,13 @@ struct bad_self_stop : archetype {
   static void self_stop(cpu_id) noexcept {}
 };
 
+struct bad_force_stop : archetype {
+  static void force_stop(cpu_id) noexcept {}
+};
+struct bad_has_nmi : archetype {
+  static inline bool has_nmi = false;
+};
+
 static_assert(!platform<int>);
 static_assert(!platform<bad_max_cpus_zero>);
 static_assert(!platform<bad_max_cpus_variable>);
@@ -234,6 +241,8 @@ static_assert(!platform<bad_trace_throws>);
 static_assert(!platform<bad_adopt_this_cpu>);
 static_assert(!platform<bad_cpu_limit>);
 static_assert(!platform<bad_self_stop>);
+static_assert(!platform<bad_force_stop>);
+static_assert(!platform<bad_has_nmi>);
 
 // Each optional member may be there in its right shape.
 struct with_everything : fake_platform {
@@ -242,6 +251,8 @@ struct with_everything : fake_platform {
   static uint32_t hardware_id() noexcept { return 7; }
   static cpu_id cpu_limit() noexcept { return max_cpus; }
   static void self_stop() noexcept {}
+  static constexpr bool has_nmi = false;
+  static bool force_stop(cpu_id) noexcept { return true; }
 };
 static_assert(platform<with_everything>);
 static_assert(platform<fake_platform>);

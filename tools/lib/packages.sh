@@ -24,6 +24,7 @@ needed=(
   "program:nm              binutils"
   "program:valgrind        valgrind"
   "program:qemu-system-x86_64 qemu-system-x86"
+  "program:qemu-system-arm qemu-system-arm"
   "program:git             git"
   "program:make            make"
   "program:meson           meson"

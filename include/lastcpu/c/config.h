@@ -61,18 +61,31 @@ LASTCPU_REGISTERS;
 #define LASTCPU_CACHE_LINE 64
 #endif
 
-/* 1: there is no NMI, and who keeps interrupts off is not stopped. */
+/* 1: there is no NMI, and who keeps interrupts off is not stopped, unless it is taken away (LASTCPU_FORCE). */
 #ifndef LASTCPU_NO_NMI
 #define LASTCPU_NO_NMI 0
 #endif
 
-/* How long to wait for those that were asked by interrupt, and by NMI. Without a clock (lastcpu_kernel_now) rounds are
+/* 1: the kernel takes a CPU away that answers neither (lastcpu_kernel_force_stop). */
+#ifndef LASTCPU_FORCE
+#define LASTCPU_FORCE 0
+#endif
+
+/* 1: lastcpu_kernel_before_step() is called before each step of a panic. */
+#ifndef LASTCPU_BEFORE_STEP
+#define LASTCPU_BEFORE_STEP 0
+#endif
+
+/* How long to wait for those that were asked by interrupt, and by NMI, and for one that is taken away. Without a clock (lastcpu_kernel_now) rounds are
  * counted in place of time, LASTCPU_STOP_ROUNDS for each way of asking. */
 #ifndef LASTCPU_IRQ_BUDGET_US
 #define LASTCPU_IRQ_BUDGET_US 20000
 #endif
 #ifndef LASTCPU_STOP_BUDGET_US
 #define LASTCPU_STOP_BUDGET_US 1000000
+#endif
+#ifndef LASTCPU_FORCE_BUDGET_US
+#define LASTCPU_FORCE_BUDGET_US 10000
 #endif
 #ifndef LASTCPU_STOP_ROUNDS
 #define LASTCPU_STOP_ROUNDS 4194304

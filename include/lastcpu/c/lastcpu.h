@@ -37,7 +37,7 @@ typedef uint32_t lastcpu_state;
 #define LASTCPU_PARKED 2u  /* lost the race and stopped itself */
 #define LASTCPU_BY_IRQ 3u
 #define LASTCPU_BY_NMI 4u /* it may hold any lock */
-#define LASTCPU_FORCED 5u
+#define LASTCPU_FORCED 5u /* taken away without its help, by lastcpu_kernel_force_stop() */
 #define LASTCPU_SILENT 6u /* was asked and has not answered: it may be running */
 #define LASTCPU_GONE 7u   /* left before it could be stopped */
 

@@ -73,6 +73,18 @@ uintptr_t lastcpu_kernel_irq_save(void);
 void lastcpu_kernel_irq_restore(uintptr_t saved);
 #endif
 
+#if LASTCPU_FORCE
+/* Takes a CPU away that does not answer: stalls it, holds it in reset, powers it off. 1 once it executes nothing any more,
+ * and stays so; 0: not yet, and it is called once more when the budget is over. It does not wait. */
+int lastcpu_kernel_force_stop(uint32_t cpu);
+#endif
+
+#if LASTCPU_BEFORE_STEP
+/* Feeds the watchdog, or whatever a long panic needs. On the owner, before each step (include/lastcpu/step.hpp has the
+ * numbers), once. It may fault: the step comes next. */
+void lastcpu_kernel_before_step(uint32_t step);
+#endif
+
 /* What is known of one CPU. The texts are empty where there is none, never null, and may hold any bytes. */
 struct lastcpu_note {
   uint32_t cpu; /* 0xffffffff: one without a number */

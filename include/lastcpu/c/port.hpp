@@ -59,6 +59,7 @@ template <class Port>
 struct any_port : platform_defaults<Port> {
   static constexpr cpu_id max_cpus = LASTCPU_MAX_CPUS;
   static constexpr uint32_t cache_line = LASTCPU_CACHE_LINE;
+  static constexpr bool has_nmi = !LASTCPU_NO_NMI;
   static constexpr uint32_t rounds_of_a_still_clock = LASTCPU_STOP_ROUNDS;
   using registers = c::registers;
 
@@ -89,6 +90,11 @@ struct any_port : platform_defaults<Port> {
   }
 #endif
 
+#if LASTCPU_FORCE
+  static bool force_stop(cpu_id cpu) noexcept {
+    return lastcpu_kernel_force_stop(cpu) != 0;
+  }
+#endif
   static void send_stop_to(cpu_id cpu, stop_how how) noexcept {
     lastcpu_kernel_send_stop(cpu, static_cast<lastcpu_stop_how>(how));
   }

@@ -5,6 +5,7 @@
 
 #include <lastcpu/c/port.hpp>
 #include <lastcpu/report.hpp>
+#include <lastcpu/step.hpp>
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -46,16 +47,18 @@ struct reporting : panic_policy {
 #endif
 
 struct policy : reporting {
-#if LASTCPU_NO_NMI
-  static constexpr rung rungs[] = {{ stop_how::irq, LASTCPU_STOP_BUDGET_US }};
-#else
-  static constexpr rung rungs[] = {{stop_how::irq, LASTCPU_IRQ_BUDGET_US}, {stop_how::nmi, LASTCPU_STOP_BUDGET_US}};
-#endif
+  // Who can't be reached by NMI has its time to answer the interrupt.
+  static constexpr rung rungs[] = {{stop_how::irq, LASTCPU_NO_NMI ? LASTCPU_STOP_BUDGET_US : LASTCPU_IRQ_BUDGET_US},
+                                   {stop_how::nmi, LASTCPU_STOP_BUDGET_US},
+                                   {stop_how::forced, LASTCPU_FORCE_BUDGET_US}};
   static constexpr uint32_t restart_delay_us = LASTCPU_RESTART_DELAY_US;
-  static oops_action on_oops() noexcept {
-    return LASTCPU_PANIC_ON_OOPS ? oops_action::panic : oops_action::dump;
-  }
+  static oops_action on_oops() noexcept { return LASTCPU_PANIC_ON_OOPS ? oops_action::panic : oops_action::dump; }
 
+#if LASTCPU_BEFORE_STEP
+  static void before_step(step s) noexcept {
+    lastcpu_kernel_before_step(static_cast<uint32_t>(s));
+  }
+#endif
   static void flush() noexcept {
     if (!LASTCPU_BAREBONES && flush_or_null != nullptr) flush_or_null();
   }

@@ -45,6 +45,10 @@ inline void set_online(bool on) noexcept {
   running().me().deaf = true;
   for (;;) running().perform({.what = act::idle});
 }
+/// Takes another CPU away, as P::force_stop() does.
+inline void take_away(cpu_id cpu) noexcept {
+  running().perform({.what = act::force, .wanted = cpu});
+}
 /// In finish(): what became of a CPU.
 [[nodiscard]] inline const cpu_state& state_of(cpu_id cpu) noexcept {
   return running().now.cpu[cpu];

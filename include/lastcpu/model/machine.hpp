@@ -136,6 +136,8 @@ class machine : public machine_state {
       wake(cpu, o.word);
     } else if (o.what == act::send) {
       send(cpu, static_cast<uint32_t>(o.wanted), o.desired != 0);
+    } else if (o.what == act::force) {
+      take_away(cpu, static_cast<cpu_id>(o.wanted));
     } else if (o.what == act::mask) {
       c.irqs_on = false;
     } else if (o.what == act::choose) {
@@ -221,6 +223,17 @@ class machine : public machine_state {
       cpu_state& c = now.cpu[other];
       if (c.asleep && c.pending.word == w) c.woken = true;
     }
+  }
+
+  // It does nothing any more, and takes no interrupt. What it has stored is visible to who has done that.
+  void take_away(cpu_id by, cpu_id target) noexcept {
+    record(by, "takes CPU " + std::to_string(target) + " away");
+    cpu_state& c = now.cpu[target];
+    c.pending = {.what = act::idle};
+    c.asleep = c.woken = c.nmi_latched = c.irq_latched = false;
+    c.before_nmi = c.before_irq = {};
+    c.parked = c.deaf = true;
+    now.mem.seen_by[by].join(now.mem.seen_by[target]);
   }
 
   void send(cpu_id from, uint32_t targets, bool nmi) noexcept {

@@ -86,7 +86,7 @@ struct fiber_stack {
   alignas(64) unsigned char bytes[64 * 1024];
 };
 
-enum class act : uint32_t { load, store, exchange, add, wait, wake, send, mask, choose, finish, idle };
+enum class act : uint32_t { load, store, exchange, add, wait, wake, send, mask, choose, finish, idle, force };
 enum class context : uint8_t { thread, irq, nmi };
 
 /// No padding: it stands on the stack of its CPU, and what no operation has written would make equal states differ.
@@ -94,7 +94,7 @@ struct operation {
   act what;
   uint32_t word = 0;
   order success = order::relaxed, failure = order::relaxed;
-  uint64_t wanted = 0;   // compared with; of an add the bits of its word; of a send its targets; of a choice how many
+  uint64_t wanted = 0;   // compared with; of an add its word's bits; of a send, a force whom; of a choice how many
   uint64_t desired = 0;  // stored
   uint64_t at = 0;       // a deadline
 };

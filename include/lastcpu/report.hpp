@@ -35,6 +35,8 @@ struct report_style {
   static constexpr cpu_id max_cpus = no_cpu;                              // 9 and fewer have one digit
   static constexpr uint32_t piece_bytes = 24;                             // of a text, on the stack
   static constexpr bool says_how = true;  // how each CPU was stopped, or only that it was
+  template <class T>
+  using atomic = lastcpu::atomic<T>;  // as the port's: a core without compare-exchange has one of its own
   // Optional: static cpu_id known_cpus() noexcept, for the first line.
 };
 
@@ -128,7 +130,8 @@ class report_lines {
     Style::put(hex);
   }
 
-  static inline constinit atomic<uint32_t> begun_{};  // the owner's: a fault may have cut the last line off
+  // The owner's. A line that is begun and not ended was cut off by a fault.
+  static inline constinit typename Style::template atomic<uint32_t> begun_{};
 };
 
 }  // namespace detail

@@ -133,7 +133,9 @@ concept has_force_stop = requires(cpu_id c) {
   { P::force_stop(c) } noexcept -> same_as<bool>;
 };
 template <class P>
-concept has_right_nmi_constant = !requires { P::has_nmi; } || requires { typename constant_of<P::has_nmi>; };
+concept names_has_nmi = requires { P::has_nmi; };
+template <class P>
+concept has_nmi_constant = requires { typename constant_of<P::has_nmi>; };
 template <class P>
 concept names_cpu_limit = requires { &P::cpu_limit; };
 template <class P>
@@ -155,7 +157,7 @@ concept has_all_members =
     has_jump<P> && has_last_resorts<P> && (!names_save_note<P> || has_save_note<P>) &&
     (!names_trace<P> || has_trace<P>) && (!names_adopt_this_cpu<P> || has_adopt_this_cpu<P>) &&
     (!names_hardware_id<P> || has_hardware_id<P>) && (!names_cpu_limit<P> || has_cpu_limit<P>) && (!names_self_stop<P> || has_self_stop<P>) &&
-    (!names_force_stop<P> || has_force_stop<P>) && has_right_nmi_constant<P>;
+    (!names_force_stop<P> || has_force_stop<P>) && (!names_has_nmi<P> || has_nmi_constant<P>);
 
 template <class P>
 struct platform_sentences {
@@ -205,7 +207,7 @@ struct platform_sentences {
                                                          "static void self_stop() noexcept;");
   static_assert(!names_force_stop<P> || has_force_stop<P>, "lastcpu platform: force_stop() is optional, but this one is wrong: "
                                                            "static bool force_stop(cpu_id) noexcept;");
-  static_assert(has_right_nmi_constant<P>, "lastcpu platform: has_nmi is optional, but this one is wrong: "
+  static_assert(!names_has_nmi<P> || has_nmi_constant<P>, "lastcpu platform: has_nmi is optional, but this one is wrong: "
                                            "static constexpr bool has_nmi = false;");
   static constexpr bool said = true;
 };

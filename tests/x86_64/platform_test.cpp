@@ -182,7 +182,7 @@ TEST_F(platform_in_ring_0, crash_kernel_inherits_no_machine_check_that_is_being_
 
 struct dozing_port : x86_64<dozing_port>, kernel_state {
   static constexpr cpu_id max_cpus = 8;
-  static constexpr uint8_t stop_vector = 0xf0;
+  [[maybe_unused]] static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
   static cpu_id this_cpu() noexcept { return me; }
   static bool is_online(cpu_id cpu) noexcept { return online.contains(cpu); }
@@ -249,7 +249,7 @@ TEST_F(platform_in_ring_0, handler_of_the_wake_up_ends_its_interrupt) {
 
 struct monitoring_port : x86_64<monitoring_port>, kernel_state {
   static constexpr cpu_id max_cpus = 8;
-  static constexpr uint8_t stop_vector = 0xf0;
+  [[maybe_unused]] static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
   static cpu_id this_cpu() noexcept { return me; }
   static bool is_online(cpu_id cpu) noexcept { return online.contains(cpu); }

@@ -32,7 +32,7 @@ void on_cores(F body) {
 TEST(locked_atomic_stress, no_exchange_and_no_store_is_lost) {
   static locked_atomic<uint32_t, fake_spinlock> sum, turn;
   const unsigned each = rounds(200'000);
-  on_cores([each](cpu_id) {
+  on_cores([&](cpu_id) {
     for (unsigned i = 0; i < each; ++i) {
       uint32_t seen = sum.load(order::relaxed);
       while (!sum.compare_exchange(seen, seen + 1, order::relaxed, order::relaxed)) continue;
@@ -40,7 +40,7 @@ TEST(locked_atomic_stress, no_exchange_and_no_store_is_lost) {
   });
   EXPECT_EQ(sum.load(order::relaxed), cores * each);
   // Core 1 sets the last bit of what it has found. An exchange that puts an older value there has overwritten a store.
-  on_cores([each](cpu_id me) {
+  on_cores([&](cpu_id me) {
     for (unsigned i = 0; i < each && me < 2; ++i) {
       if (me == 0) {
         turn.store(2 * i + 2, order::release);
@@ -57,7 +57,7 @@ TEST(locked_atomic_stress, gate_excludes_and_hands_on_what_was_done) {
   static panic_cpu<locked_port> gate;
   static uint64_t count = 0;
   const unsigned each = rounds(50'000);
-  on_cores([each](cpu_id) {
+  on_cores([&](cpu_id) {
     for (unsigned i = 0; i < each; ++i) {
       while (!gate.claim(hold::trial).won()) std::this_thread::yield();
       ++count;

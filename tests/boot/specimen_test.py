@@ -21,7 +21,7 @@ from boot import Boot, Kernel  # noqa: E402
 from log import read as read_log  # noqa: E402
 
 MOST_SEEDS = 500  # the rarest loss comes once in twenty; on a loaded host, where CPUs take turns, once in a hundred
-HANGS_AFTER_S = 10  # a boot takes one second or less
+HANGS_AFTER_S = 6  # a boot takes one second or less
 GIVEN_UP_AFTER_S = 2  # where a hang is another loss than the one that is looked for
 REFUSED_STATUS = 2 * 4 + 1
 GATELESS = "kernel: restarts without the gate"

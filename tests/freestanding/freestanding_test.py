@@ -66,6 +66,10 @@ def headers() -> list:
     return [name for name in names if not HOSTED.match(name)]
 
 
+def c_headers() -> list:
+    return sorted(path.relative_to(INCLUDE).as_posix() for path in INCLUDE.rglob("*.h"))
+
+
 def wrong_includes(header: str) -> list:
     """What the header includes and must not."""
     text = (INCLUDE / header).read_text(encoding="utf-8")
@@ -211,7 +215,7 @@ def main() -> int:
                                  {machine.gcc[0]: machine.package for machine in MACHINES})
     names = headers()
     missing += kernel_macros.complaints(INCLUDE)
-    missing += include_complaints(names) + ([] if names else [f"no header below {INCLUDE}"])
+    missing += include_complaints(names + c_headers()) + ([] if names else [f"no header below {INCLUDE}"])
     cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found)
     cells += instance_cells(found, directory)
     print(f"{', '.join(found)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")

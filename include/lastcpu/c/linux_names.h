@@ -24,8 +24,6 @@
 
 #include <lastcpu/c/lastcpu.h>
 
-#include <stdarg.h>
-
 #if defined(__cplusplus)
 extern "C" {
 #endif
@@ -36,10 +34,10 @@ static void panic(const char* fmt, ...) {
   size_t room = 0;
   char* text = lastcpu_message_begin(&room);
   if (text != NULL) {
-    va_list values;
-    va_start(values, fmt);
+    __builtin_va_list values; /* <stdarg.h> is not every kernel's */
+    __builtin_va_start(values, fmt);
     (void)LASTCPU_VSNPRINTF(text, room, fmt, values);
-    va_end(values);
+    __builtin_va_end(values);
     lastcpu_message_end();
     lastcpu_panic(NULL, NULL);
   }

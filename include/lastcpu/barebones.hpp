@@ -14,10 +14,10 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/bare_stop.hpp>
-#include <lastcpu/detail/bare_messages.hpp>
-#include <lastcpu/detail/rungs.hpp>
-#include <lastcpu/detail/step_hook.hpp>
+#include <lastcpu/barebones/bare_messages.hpp>
 #include <lastcpu/kexec_outcome.hpp>
+#include <lastcpu/ladder/rungs.hpp>
+#include <lastcpu/ladder/step_hook.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_policy.hpp>
 #include <lastcpu/self_stop.hpp>

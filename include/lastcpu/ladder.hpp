@@ -9,9 +9,9 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/crash_image.hpp>
-#include <lastcpu/detail/rungs.hpp>
-#include <lastcpu/detail/step_hook.hpp>
 #include <lastcpu/kexec_outcome.hpp>
+#include <lastcpu/ladder/rungs.hpp>
+#include <lastcpu/ladder/step_hook.hpp>
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/panic_message.hpp>
 #include <lastcpu/panic_policy.hpp>

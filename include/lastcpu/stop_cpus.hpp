@@ -2,10 +2,9 @@
 #pragma once
 // Stopping every other CPU, once: who has answered, how, and with which registers.
 //
-// Each CPU has a record that only it writes: its registers, saved once, and its acknowledgement, the last store before
-// it parks. The owner of the gate sends at most one request per rung to the CPUs that have not acknowledged, waits with
-// a bound, and reads the records. A loser that has parked counts as stopped from its acknowledgement on, and gets no
-// request. No counter is shared, so no acknowledgement is counted twice, too late or for another CPU.
+// Each CPU has a record that only it writes (stop_records.hpp). The owner of the gate sends at most one request per rung
+// to the CPUs that have not acknowledged, waits with a bound, and reads the records. A loser that has parked counts as
+// stopped from its acknowledgement on, and gets no request. No counter is shared, so none counts one too late.
 // Cost: until the report is read, the owner moves the cache line of each record twice, once before the request and once
 // for the acknowledgement. It writes to no record but its own.
 // Not here: the request itself, which is the gate's phase `dumping` (panic_cpu.hpp).
@@ -13,10 +12,9 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/detail/bounded_wait.hpp>
-#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/panic_cpu.hpp>
-#include <lastcpu/platform.hpp>
+#include <lastcpu/stop_records.hpp>
 #include <lastcpu/stop_report.hpp>
 
 namespace lastcpu {
@@ -28,8 +26,8 @@ struct rung {
 };
 
 template <class P>
-class stop_cpus {
-  static_assert(platform_checked<P>);
+class stop_cpus : public stop_records<P> {
+  using records = stop_records<P>;
 
  public:
   using registers = typename P::registers;
@@ -37,75 +35,8 @@ class stop_cpus {
 
   constexpr stop_cpus() noexcept = default;
 
-  // --- For the CPU that stops. Interrupts off or NMI context. `me` is this CPU's number, or P::max_cpus for the one
-  // CPU without a number that panics; with a larger number these do nothing.
-
-  /// Saves `regs` (the caller's own where null) as this CPU's registers, unless it has saved some before: the first
-  /// ones are nearest to the crash, and after the acknowledgement the owner may be reading them. When a fault or a stop
-  /// NMI interrupts the first attempt, its handler may save its own registers instead; there is no third attempt.
-  void save_registers(cpu_id me, const registers* regs) noexcept { save(me, regs, saved_whole); }
-
-  /// The same for the registers that belong to this CPU's message in panic_context::normal.
-  void save_registers_of_panic(cpu_id me, const registers* regs) noexcept { save(me, regs, saved_with_text); }
-
-  /// Calls P::make_resettable(), unless this CPU has completed it. When a fault or a stop NMI interrupts the first
-  /// attempt, a second one is made; there is no third.
-  void make_resettable_once(cpu_id me) noexcept {
-    if (is_done(me, resettable_done) || (!first_time(me, resettable_begun) && !first_time(me, resettable_again)))
-      return;
-    P::make_resettable();
-    (void)first_time(me, resettable_done);
-  }
-
-  /// Counts how often this CPU begins to panic or to park, and answers how often it did before. A CPU that comes again
-  /// and again has faulted there.
-  /// relaxed load and store: only this CPU writes the word. An NMI between the two never returns, or is counted
-  /// together with what it interrupted.
-  [[nodiscard]] uint32_t count_descent(cpu_id me) noexcept {
-    if (me > P::max_cpus) return 0;
-    const uint32_t before = records_[me].descents.load(order::relaxed);
-    records_[me].descents.store(before + 1, order::relaxed);
-    return before;
-  }
-
-  /// True the first time: this CPU may run its self-stop hook, which is not run again when it faults.
-  [[nodiscard]] bool may_run_hook(cpu_id me) noexcept { return first_time(me, hook_begun); }
-
-  /// Acknowledges the stop: this CPU's registers are saved, and it runs nothing more. Does nothing while an earlier
-  /// acknowledgement stands.
-  /// (1) release: pairs with acquire (2). Who sees the acknowledgement may read the registers.
-  void acknowledge(cpu_id me, stop_state how) noexcept {
-    if (me > P::max_cpus) return;
-    record& r = records_[me];
-    if (r.ack.load(order::relaxed) != 0) return;
-    detail::trace<P>(trace_kind::acknowledged, me, static_cast<uint32_t>(how));
-    r.ack.store(static_cast<uint32_t>(how), order::release);  // (1)
-    P::wake(r.ack, wake_reason::answered);
-  }
-
-  /// acknowledge(me, stop_state::parked) that calls nothing of the port's but its words: no trace, no wake.
-  void acknowledge_quietly(cpu_id me) noexcept {
-    if (me > P::max_cpus || records_[me].ack.load(order::relaxed) != 0) return;
-    records_[me].ack.store(static_cast<uint32_t>(stop_state::parked), order::release);  // (1)
-  }
-
-  /// Wakes the owner that waits for this CPU's acknowledgement once more. For a stop handler: it may have interrupted
-  /// this CPU in acknowledge() between the store and the wake, and does not return there.
-  void wake_for(cpu_id me) noexcept {
-    if (me <= P::max_cpus) P::wake(records_[me].ack, wake_reason::answered);
-  }
-
-  /// Takes the acknowledgement back. For a loser that has won the gate after all, before anything else.
-  /// relaxed: the next to read it is this CPU, or an owner that acquires what this CPU releases by the gate later.
-  void withdraw(cpu_id me) noexcept {
-    if (!acknowledged(me)) return;
-    records_[me].ack.store(0, order::relaxed);
-    detail::trace<P>(trace_kind::withdrawn, me, 0);
-  }
-
-  [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept {
-    return cpu <= P::max_cpus && records_[cpu].ack.load(order::acquire) != 0;  // (2) acquire: pairs with release (1)
-  }
+  using records::acknowledged;
+  using records::registers_of;
 
   /// It has acknowledged, or was forced: it runs nothing any more.
   [[nodiscard]] bool is_down(cpu_id cpu) const noexcept {
@@ -114,7 +45,7 @@ class stop_cpus {
     return acknowledged(cpu);
   }
 
-  // --- For the owner of the gate; `me` is its number. Interrupts off.
+  // From here on for the owner of the gate; `me` is its number. Interrupts off.
 
   /// Brings the report up to date: `silent` for every other online CPU that has not acknowledged. The owner calls it
   /// before it commits, so that the report is true even if it faults right after the commit. Does nothing after
@@ -172,24 +103,12 @@ class stop_cpus {
 
   /// The report's entry for one CPU. For P::max_cpus `parked` once the CPU without a number has acknowledged.
   [[nodiscard]] stop_state state_of(cpu_id cpu) const noexcept {
-    if (cpu == P::max_cpus) return static_cast<stop_state>(records_[cpu].ack.load(order::acquire));  // (2)
+    if (cpu == P::max_cpus) return static_cast<stop_state>(this->ack_of(cpu));
     return cpu < P::max_cpus ? entry(cpu) : stop_state::absent;
   }
   /// The same for the owner `me`, which may have no number.
   [[nodiscard]] stop_state state_of(cpu_id cpu, cpu_id me) const noexcept {
     return cpu == me ? stop_state::running : state_of(cpu);
-  }
-
-  /// The saved registers of a CPU that has acknowledged its stop, or the caller's own; null where there are none.
-  [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return registers_of(cpu, P::this_cpu()); }
-  [[nodiscard]] const registers* registers_of(cpu_id cpu, cpu_id me) const noexcept {
-    if (cpu > P::max_cpus || (!acknowledged(cpu) && cpu != me)) return nullptr;
-    return records_[cpu].saved.load(order::relaxed) >= saved_whole ? &records_[cpu].regs : nullptr;
-  }
-  /// This CPU's own saved registers, if they belong to its message in panic_context::normal; else null.
-  [[nodiscard]] const registers* registers_of_panic(cpu_id me) const noexcept {
-    if (me > P::max_cpus || records_[me].saved.load(order::relaxed) != saved_with_text) return nullptr;
-    return &records_[me].regs;
   }
 
   /// Stops all other CPUs: expect_all(), climb() for each rung, collect(). A second call returns the first report. A
@@ -214,39 +133,8 @@ class stop_cpus {
  private:
   template <class T>
   using atomic = typename P::template atomic<T>;
-
-  static constexpr uint32_t line = detail::cache_line<P>();
-  static constexpr uint32_t saving_attempts = 2;
-  static constexpr uint32_t saved_whole = 3;
-  static constexpr uint32_t saved_with_text = 4;
-  static constexpr uint32_t resettable_begun = 1;
-  static constexpr uint32_t hook_begun = 2;
-  static constexpr uint32_t resettable_again = 4;
-  static constexpr uint32_t resettable_done = 8;
-
-  // Written by its own CPU only.
-  struct alignas(line) record {
-    atomic<uint32_t> ack{};       // 0, or a stop_state
-    atomic<uint32_t> saved{};     // how many attempts at the registers were begun, or saved_whole, or saved_with_text
-    atomic<uint32_t> begun{};     // bits: what is done once or twice at most
-    atomic<uint32_t> descents{};  // count_descent()
-    registers regs{};
-  };
-
-  void save(cpu_id me, const registers* regs, uint32_t mark) noexcept {
-    if (me > P::max_cpus) return;
-    record& r = records_[me];
-    const uint32_t attempt = r.saved.load(order::acquire);  // (4) acquire: pairs with release (3)
-    if (attempt >= saving_attempts) return;
-    r.saved.store(attempt + 1, order::relaxed);
-    if (regs != nullptr)
-      detail::copy_plain(r.regs, *regs);
-    else
-      P::capture_registers(r.regs);
-    // (3) release: pairs with acquire (4), in an NMI on this CPU: if it sees the mark, the registers are whole. Other
-    // CPUs read both after the acknowledgement.
-    r.saved.store(mark, order::release);
-  }
+  using records::line;
+  using records::records_;
 
   [[nodiscard]] stop_state entry(cpu_id cpu) const noexcept {
     return static_cast<stop_state>(entries_[cpu].load(order::relaxed));
@@ -257,23 +145,11 @@ class stop_cpus {
     return s >= stop_state::parked && s <= stop_state::forced;
   }
 
-  [[nodiscard]] bool is_done(cpu_id me, uint32_t what) const noexcept {
-    // (6) acquire: pairs with release (5).
-    return me <= P::max_cpus && (records_[me].begun.load(order::acquire) & what) != 0;
-  }
-  [[nodiscard]] bool first_time(cpu_id me, uint32_t what) noexcept {
-    if (me > P::max_cpus) return false;
-    const uint32_t begun = records_[me].begun.load(order::relaxed);
-    // (5) release: pairs with acquire (6), in an NMI on this CPU: if it sees that a thing is done, it is done.
-    records_[me].begun.store(begun | what, order::release);
-    return (begun & what) == 0;
-  }
-
   // Brings the report's entry for one CPU up to date; true when that CPU has still to acknowledge.
   bool expect(cpu_id cpu, cpu_id me) noexcept {
     if (cpu == me) {
       set_entry(cpu, stop_state::running);
-    } else if (const uint32_t ack = records_[cpu].ack.load(order::acquire); ack != 0) {  // (2)
+    } else if (const uint32_t ack = this->ack_of(cpu); ack != 0) {
       set_entry(cpu, static_cast<stop_state>(ack));
     } else if (P::is_online(cpu)) {
       set_entry(cpu, stop_state::silent);
@@ -313,9 +189,8 @@ class stop_cpus {
 
   // Waits for one CPU to acknowledge or to go offline. False when the time is over.
   bool await(cpu_id cpu, detail::bounded_wait<P>& wait) noexcept {
-    record& r = records_[cpu];
-    while (r.ack.load(order::acquire) == 0 && P::is_online(cpu))  // (2)
-      if (!P::wait_while(r.ack, uint32_t{0}, wait.end()) || wait.is_over()) return false;
+    while (this->ack_of(cpu) == 0 && P::is_online(cpu))
+      if (!P::wait_while(records_[cpu].ack, uint32_t{0}, wait.end()) || wait.is_over()) return false;
     return true;
   }
 
@@ -324,7 +199,6 @@ class stop_cpus {
   alignas(line) atomic<uint32_t> rungs_done_{};
   atomic<uint32_t> collected_{};             // 0 not yet, 1 all answered, 2 some are silent
   atomic<uint32_t> entries_[P::max_cpus]{};  // the report's entries, each a stop_state
-  record records_[P::max_cpus + 1]{};        // the last one is of the CPU without a number that panics
 };
 
 }  // namespace lastcpu

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Policy::before_step(): a hook before each step of a panic.
-#include <lastcpu/detail/step_hook.hpp>
+#include <lastcpu/ladder/step_hook.hpp>
 
 #include <lastcpu/barebones.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Ports without NMIs, and ports that can take a CPU away.
-#include <lastcpu/detail/rungs.hpp>
+#include <lastcpu/ladder/rungs.hpp>
 
 #include <lastcpu/barebones.hpp>
 

@@ -4,7 +4,8 @@ import collections
 import pathlib
 
 AREAS = {
-    "core": ("include/lastcpu/*.hpp", "include/lastcpu/detail/*.hpp"),
+    "core": ("include/lastcpu/*.hpp", "include/lastcpu/detail/*.hpp", "include/lastcpu/ladder/*.hpp",
+             "include/lastcpu/barebones/*.hpp"),
     "kexec": ("include/lastcpu/kexec/*.hpp",),
     "x86_64": ("include/lastcpu/platform/x86_64.hpp", "include/lastcpu/platform/x86_64/*.hpp"),
     "posix": ("include/lastcpu/platform/posix.hpp", "include/lastcpu/platform/posix/*.hpp"),
@@ -40,6 +41,7 @@ FITTING = {
     "gate_word": ("narrow_test", "panic_cpu_test", "gate_model"),
     "panic_cpu": ("gate_orders_test", "gate_steps_test", "gate_model"),
     "stop_cpus": ("own_marks_test", "stopping_cpu_test", "many_cpus_test", "panic_notes_test", "stop_model"),
+    "stop_records": ("own_marks_test", "stopping_cpu_test", "panic_notes_test", "stop_cpus_test", "stop_model"),
     "stop_report": ("stop_cpus_test",), "self_stop": ("order_of_a_stop_test", "stop_model"),
     "crash_image": ("image_model", "faults_model"),
     "panic_message": ("formatted_message_test", "message_model", "two_halves_model"),

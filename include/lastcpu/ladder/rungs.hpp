@@ -3,6 +3,8 @@
 // The rungs of a policy that a port has: an NMI is left out where P::has_nmi is false, force where there is no
 // P::force_stop(). What is left out is no step and no code.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/detail/platform_check.hpp>
 #include <lastcpu/panic_policy.hpp>
 
@@ -63,3 +65,5 @@ class rungs_of {
 };
 
 }  // namespace lastcpu::detail
+
+#include <lastcpu/detail/end.hpp>

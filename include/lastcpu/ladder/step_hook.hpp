@@ -2,6 +2,8 @@
 #pragma once
 // Policy::before_step(step), called at most once for each step; nothing where a policy has none.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/step.hpp>
 
@@ -47,3 +49,5 @@ class step_hook<P, Policy, true> {
 };
 
 }  // namespace lastcpu::detail
+
+#include <lastcpu/detail/end.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 // The messages of a bare_domain, where keeping none costs nothing.
 
+#include <lastcpu/detail/begin.hpp>
+
 #include <lastcpu/panic_message.hpp>
 
 namespace lastcpu::detail {
@@ -48,3 +50,5 @@ class bare_messages<P, 0> {
 };
 
 }  // namespace lastcpu::detail
+
+#include <lastcpu/detail/end.hpp>

@@ -2,14 +2,15 @@
 // A crash kernel: one CPU, 64-bit mode, memory mapped at its physical address, interrupts off. It says what it was told
 // and what it finds in the dead kernel's memory. Put a disk or a network behind it, and it is a dumper.
 
-#include <lastcpu/kexec/handover.hpp>
+#include <lastcpu/kexec/handover_reader.hpp>
+#include <lastcpu/kexec/old_memory.hpp>
+#include <lastcpu/platform/x86_64/core_registers.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
-#include <lastcpu/platform/x86_64/registers.hpp>
+#include <lastcpu/platform/x86_64/page_walk.hpp>
 
 #include "../kernel/console.hpp"
 #include "../kernel/kernel_data.hpp"
 #include "../kernel/uart.hpp"
-#include "old_memory.hpp"
 #include "timeline.hpp"
 
 namespace {
@@ -18,7 +19,8 @@ namespace kexec = lastcpu::kexec;
 namespace x86 = lastcpu::x86;
 using console::line;
 using flag = kexec::handover_flag;
-using cpu_left = kexec::handover_cpu<x86::registers>;
+using cpu_left = x86::handover_cpu;
+using old_memory = kexec::old_memory<x86::page_walk>;
 
 // For a QEMU with -device isa-debug-exit,iobase=0xf4,iosize=4: its exit status is twice the value plus one.
 enum class verdict : uint32_t { reported = 16, bad_handover = 18 };
@@ -48,22 +50,14 @@ void print_text(const cpu_left& c, const char* how, const char* said) noexcept {
   line() << "crash: cpu " << c.cpu << " " << how << ": " << said << (cut ? " (cut short)" : "");
 }
 
-// A chain that goes in a circle ends at the bound; one that changes the stack, as an NMI does, may go up or down.
 void print_backtrace(const cpu_left& c, const old_memory& memory) noexcept {
   if (!c.has(flag::registers_valid)) return;
+  constexpr uint32_t most = 9;
+  uint64_t at[most];
+  const uint32_t n = memory.backtrace(c.regs.rip, c.regs.rbp, at, most);
   line out;
-  out << "crash: cpu " << c.cpu << "   #0 " << hex{c.regs.rip};
-  uint64_t frame = c.regs.rbp;
-  for (uint32_t depth = 1; depth <= 8; ++depth) {
-    uint64_t outer = 0;
-    uint64_t return_address = 0;
-    constexpr uint64_t upper_half = uint64_t{1} << 63;
-    if (frame < upper_half || !memory.read(frame, outer) || !memory.read(frame + 8, return_address) ||
-        return_address == 0)
-      return;
-    out << " #" << depth << " " << hex{return_address};
-    frame = outer;
-  }
+  out << "crash: cpu " << c.cpu << "  ";
+  for (uint32_t i = 0; i < n; ++i) out << " #" << i << " " << hex{at[i]};
 }
 
 uint64_t microseconds(uint64_t ticks, uint64_t ticks_per_second) noexcept {
@@ -80,25 +74,21 @@ void linger(uint32_t milliseconds, uint64_t ticks_per_second) noexcept {
 
 }  // namespace
 
-extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const kexec::handover<x86::registers>* from) noexcept {
+extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const void* from) noexcept {
   const uint64_t now = x86::rdtsc();
   uart::set_up();
   uart::put("\r\n");  // the dead kernel may have been in the middle of a line
-  if (!from->valid()) {
-    line() << "crash: the handover at " << hex{reinterpret_cast<uint64_t>(from)} << " is not one";
-    finish(verdict::bad_handover);
-  }
-  const kexec::handover<x86::registers>& h = *from;
+  const auto opened = kexec::open_handover<x86::core_registers>(from, ~reinterpret_cast<uint64_t>(from));
+  if (opened.error != kexec::handover_error::none) line() << "crash: " << to_string(opened.error);
+  if (opened.handover == nullptr) finish(verdict::bad_handover);
+  const kexec::handover& h = *opened.handover;
   line() << "crash: started, panic to here " << microseconds(now - h.panic_ticks, h.ticks_per_second) << " us";
   const auto* data = reinterpret_cast<const kernel_data*>(h.kernel_data);
-  if (data->magic != kernel_data::right_magic) data = nullptr;
-  static constexpr ram_map none{};
-  constexpr uint64_t five_levels = 1u << 12;
-  const old_memory memory(h.page_tables, (x86::read_cr4() & five_levels) != 0, h.map_bytes,
-                          data != nullptr ? data->ram : none);
+  if (!h.is_ram(h.kernel_data, sizeof *data) || data->magic != kernel_data::right_magic) data = nullptr;
+  const old_memory memory(h);
   uint32_t silent = 0;
   for (uint32_t i = 0; i < h.cpu_count; ++i) {
-    const cpu_left& c = *h.cpu(i);
+    const cpu_left& c = *kexec::cpu_of<cpu_left>(h, i);
     print_state(c);
     print_text(c, "said", c.message);
     print_text(c, "said in NMI", c.nmi_message);
@@ -107,7 +97,7 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const kexec::han
     if (c.state == lastcpu::stop_state::silent) ++silent;
   }
   if (h.cpus_left_out != 0) line() << "crash: " << h.cpus_left_out << " cpus had no room in the handover";
-  if (data != nullptr && data->print_trace != 0) print_timeline(*data);
+  if (data != nullptr && data->print_trace != 0) print_timeline(h, *data);
   if (data != nullptr) linger(data->linger_ms, h.ticks_per_second);
   line() << "crash: done, " << h.cpu_count << " cpus, " << silent << " silent";
   finish(verdict::reported);

@@ -22,10 +22,10 @@ const trace_record& record(const trace_ring& ring, uint32_t at) noexcept {
 
 }  // namespace
 
-void print_timeline(const kernel_data& data) noexcept {
+void print_timeline(const lastcpu::kexec::handover& handover, const kernel_data& data) noexcept {
   const auto* rings = reinterpret_cast<const trace_ring*>(data.trace_rings);
   const uint32_t count = data.trace_ring_count < max_rings ? data.trace_ring_count : max_rings;
-  if (!data.ram.contains(data.trace_rings, count * sizeof(trace_ring))) {
+  if (!handover.is_ram(data.trace_rings, count * sizeof(trace_ring))) {
     console::line() << "crash: the timeline is not in memory";
     return;
   }

@@ -2,9 +2,9 @@
 #pragma once
 // What a boot loader hands over, as far as this kernel needs it. Addresses are physical.
 
-#include <stdint.h>
+#include <lastcpu/kexec/ram_map.hpp>
 
-#include "ram_map.hpp"
+#include <stdint.h>
 
 enum class boot_protocol : uint32_t { pvh, multiboot2 };  // as boot.S tells them apart
 
@@ -15,7 +15,7 @@ struct boot_file {
 
 struct boot_info {
   const char* command_line;
-  uint64_t rsdp;   // 0: not told
-  boot_file file;  // the first one
-  ram_map ram;     // empty: the boot loader says nothing of it
+  uint64_t rsdp;                // 0: not told
+  boot_file file;               // the first one
+  lastcpu::kexec::ram_map ram;  // empty: the boot loader says nothing of it
 };

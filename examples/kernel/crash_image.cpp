@@ -7,18 +7,36 @@
 #include "console.hpp"
 #include "panic.hpp"
 
+extern "C" const unsigned char kernel_begin[], kernel_end[], build_id_begin[], build_id_end[];  // kernel.ld
+
 namespace {
 
 constinit boot_file file = {};
 constinit kernel_data data = {};
+constinit lastcpu::kexec::kernel_facts facts = {};
 
 lastcpu::x86::load_options options() noexcept {
   lastcpu::x86::load_options out;
   out.cpu_capacity = cpus::count() + 4;  // one that panics before it has a number, and what three further ones said
   out.ticks_per_second = clock::ticks_per_second();
   out.kernel_data = memory::physical(&data);
+  out.kernel = &facts;
   out.flat = command_line::is("image", "flat");
   return out;
+}
+
+// What a dump of this kernel shall know.
+void describe_kernel(const boot_info& info) noexcept {
+  constexpr uint32_t all_that_may_be_done = 7;
+  facts.ram = info.ram;
+  if (info.ram.count == 0)  // we run in it, and were told to
+    facts.ram.add(memory::kernel_physical,
+                  memory::crash_region_physical + memory::crash_region_bytes - memory::kernel_physical);
+  facts.rsdp = info.rsdp;
+  facts.direct_map_virtual = memory::direct_map_base;
+  facts.direct_map_bytes = memory::direct_map_bytes;
+  facts.add_image(kernel_begin, kernel_end, memory::kernel_physical, all_that_may_be_done);
+  (void)facts.find_build_id(build_id_begin, build_id_end);
 }
 
 void refuse(const char* reason) noexcept {
@@ -33,12 +51,10 @@ void crash_image::set_up(const boot_info& info) noexcept {
           cpus::max_cpus,
           static_cast<uint32_t>(command_line::number("trace", 0)),
           static_cast<uint32_t>(command_line::number("linger", 0)),
-          0,
-          info.ram};
+          0};
+  describe_kernel(info);
   const auto region = memory::crash_region();
-  if (info.ram.count == 0)  // we run in it, and were told to
-    data.ram.add(memory::kernel_physical, region.physical + region.bytes - memory::kernel_physical);
-  if (data.ram.contains(region.physical, region.bytes))
+  if (facts.ram.contains(region.physical, region.bytes))
     file = info.file;
   else
     console::line() << "kernel: the crash kernel's region is not memory; the machine needs 128 MiB";

@@ -16,5 +16,6 @@ endfunction()
 function(lastcpu_link_kernel target file objects)
   lastcpu_add_kernel(${target} ${file} ${lastcpu_kernel_dir}/kernel.ld kernel ${ARGN})
   target_include_directories(${target} PRIVATE ${lastcpu_kernel_dir})
+  target_link_options(${target} PRIVATE -Wl,--build-id=sha1)  # behind the =none of all: the last one counts
   target_link_libraries(${target} PRIVATE ${objects})
 endfunction()

@@ -5,8 +5,6 @@
 
 #include <stdint.h>
 
-#include "ram_map.hpp"
-
 struct trace_record {
   uint64_t tsc;
   uint32_t kind;  // lastcpu::trace_kind
@@ -28,5 +26,4 @@ struct kernel_data {
   uint32_t print_trace;
   uint32_t linger_ms;  // the crash kernel waits so long before it is done
   uint32_t reserved;
-  ram_map ram;
 };

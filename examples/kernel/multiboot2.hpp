@@ -29,7 +29,7 @@ namespace detail {
 /// Of a tag: its type and size come first.
 inline constexpr uint32_t content = 8;
 
-inline void add_memory(const tags& tag, ram_map& out) noexcept {
+inline void add_memory(const tags& tag, lastcpu::kexec::ram_map& out) noexcept {
   constexpr uint32_t first_entry = 16, ram = 1;
   const auto entry_bytes = tag.field<uint32_t>(content);
   if (entry_bytes < 24) return;

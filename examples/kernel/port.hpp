@@ -37,10 +37,6 @@ struct port : lastcpu::x86_64<port> {
     return i < firmware.io_apic_count ? memory::at_physical(firmware.io_apics[i]) : nullptr;
   }
   static void trace(const lastcpu::trace_event& event) noexcept { ::trace::add(event); }
-  static void save_note(const image& i, const lastcpu::cpu_note<registers>& note) noexcept {
-    if (note.crashing) lastcpu::kexec::stamp_panic<registers>(i, ::trace::claim_won_at());
-    x86_64::save_note(i, note);
-  }
 
   /// What the ACPI tables said; written by the boot CPU before it starts another.
   static acpi::machine firmware;

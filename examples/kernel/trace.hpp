@@ -11,9 +11,6 @@ namespace trace {
 /// Any context; an NMI in the middle takes the next place.
 void add(const lastcpu::trace_event& event) noexcept;
 
-/// When the CPU that holds the gate got it, in TSC ticks.
-[[nodiscard]] uint64_t claim_won_at() noexcept;
-
 /// All rings, for kernel_data.
 [[nodiscard]] const trace_ring* rings() noexcept;
 

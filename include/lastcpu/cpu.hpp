@@ -108,6 +108,7 @@ struct cpu_note {
   const char* nmi_message;     // of its panic in NMI context
   const char* nested_message;  // of a panic inside its panic
   bool cut_short;              // a text was still being written when this was read
+  uint64_t panic_ticks = 0;    // P::now() when the owner began, with P::save_note() only; 0: unknown
 };
 
 enum class trace_kind : uint32_t {

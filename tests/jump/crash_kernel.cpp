@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Looks at everything that jump.hpp promises it, then ends QEMU with a verdict.
-#include <lastcpu/kexec/handover.hpp>
-#include <lastcpu/platform/x86_64/registers.hpp>
+#include <lastcpu/kexec/handover_reader.hpp>
+#include <lastcpu/platform/x86_64/core_registers.hpp>
 #include <lastcpu/platform/x86_64/trampoline.hpp>
 
 #include "jump/common.hpp"
@@ -32,14 +32,16 @@ void look_at_control_registers(bool five_levels) {
   require((dr7 & 0xff) == 0, verdict::wrong_breakpoints);
 }
 
-void look_at_handover(const handover<registers>& h) {
-  require(h.valid() && h.cpu_count == 1, verdict::wrong_handover);
-  require(h.cpu(0)->regs.rip == saved_rip && h.cpu(0)->message[3] == 'm', verdict::wrong_handover);
+void look_at_handover(const handover& h) {
+  const opened_handover opened = open_handover<core_registers>(&h, h.bytes);
+  require(opened.error == handover_error::none && h.cpu_count == 1, verdict::wrong_handover);
+  const auto& first = *cpu_of<lastcpu::x86::handover_cpu>(h, 0);
+  require(first.regs.rip == saved_rip && first.message[3] == 'm', verdict::wrong_handover);
   require(h.page_tables != 0 && h.page_tables != read_cr3() && h.jump_ticks != 0 && h.jump_ticks < rdtsc(),
           verdict::wrong_stamps);
 }
 
-void use_memory(const handover<registers>& h) {
+void use_memory(const handover& h) {
   auto* free = reinterpret_cast<volatile unsigned char*>(h.free_physical);
   free[0] = 1;
   free[h.free_bytes - 1] = 1;
@@ -67,7 +69,7 @@ void take_nmis() {
 
 }  // namespace
 
-extern "C" [[noreturn]] void crash_kernel(const handover<registers>* h) {
+extern "C" [[noreturn]] void crash_kernel(const handover* h) {
   require(reinterpret_cast<uint64_t>(__builtin_frame_address(0)) % 16 == 0, verdict::wrong_stack);
   look_at_segments();
   look_at_control_registers(LASTCPU_FIVE_LEVELS);

@@ -93,7 +93,7 @@ void watch_the_region() {
   asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr7"
                :
                : "r"(record.entry), "r"(at + record.trampoline + selector),
-                 "r"(at + record.handover + offsetof(handover<registers>, jump_ticks)),
+                 "r"(at + record.handover + offsetof(handover, jump_ticks)),
                  "r"(execution_0 | write_of_two_bytes_1 | write_of_eight_bytes_2));
 }
 
@@ -168,7 +168,8 @@ extern "C" void dying_kernel(const start_info* info) {
   print_hex(direct_map + region_physical + record.trampoline);
   print_hex(record.entry);
   regs.rip = saved_rip;
-  (void)save_note<registers>(record, {3, lastcpu::stop_state::running, true, &regs, "boom", "", "", false});
+  (void)save_note<core_registers>(record, {3, lastcpu::stop_state::running, true, &regs, "boom", "", "", false},
+                                  {nullptr, no_hardware_id, false});
   watch_the_region();
   if (how == 'n') {
     gates[2] = interrupt_gate::to(reinterpret_cast<uint64_t>(jump), 0x38);

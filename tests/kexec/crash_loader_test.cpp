@@ -25,7 +25,7 @@ struct crash_loader : testing::Test {
 
   std::string load(const bytes& data, elf64_machine machine, bool flat = false) {
     const crash_file file{data.data(), data.size(), flat};
-    EXPECT_TRUE(layout.place(size, page_bytes, 100));
+    EXPECT_TRUE(layout.place(size, page_bytes, page_bytes));
     begin_record({base, first, size}, layout, record);
     const load_error wrong = check_file(file, machine, layout, record);
     if (wrong != load_error::none) return to_string(wrong);
@@ -65,27 +65,27 @@ TEST_F(crash_loader, refused_file_leaves_the_region_as_it_was) {
 }
 
 TEST_F(crash_loader, region_is_divided_without_a_gap) {
-  ASSERT_TRUE(layout.place(size, 3 * page_bytes, page_bytes + 1));
+  ASSERT_TRUE(layout.place(size, 3 * page_bytes, 2 * page_bytes));
   EXPECT_EQ(layout.control - layout.stack, crash_stack_bytes);
-  EXPECT_EQ(layout.handover - layout.control, 3 * page_bytes);
-  EXPECT_EQ(layout.end - layout.handover, 2 * page_bytes);
+  EXPECT_EQ(layout.core - layout.control, 3 * page_bytes);
+  EXPECT_EQ(layout.end - layout.core, 2 * page_bytes);
   EXPECT_EQ(layout.end, size);
 }
 
 TEST_F(crash_loader, region_needs_one_page_of_payload) {
   const uint64_t needed = crash_stack_bytes + 2 * page_bytes + page_bytes;
-  EXPECT_TRUE(layout.place(needed, page_bytes, 100));
+  EXPECT_TRUE(layout.place(needed, page_bytes, page_bytes));
   EXPECT_EQ(layout.stack, page_bytes);
-  EXPECT_FALSE(layout.place(needed - page_bytes, page_bytes, 100));
+  EXPECT_FALSE(layout.place(needed - page_bytes, page_bytes, page_bytes));
 }
 
-TEST_F(crash_loader, seal_covers_payload_and_control_area_but_not_the_handover) {
+TEST_F(crash_loader, seal_covers_payload_and_control_area_but_not_the_core) {
   ASSERT_EQ(load(file_for(elf64_machine::riscv), elf64_machine::riscv), text(load_error::none));
   EXPECT_EQ(record.payload_bytes, 32u);
   EXPECT_TRUE(image_intact(record));
-  first[layout.handover] ^= 1;
+  first[layout.core] ^= 1;
   EXPECT_TRUE(image_intact(record));
-  for (const uint64_t at : {uint64_t{0}, uint64_t{31}, layout.control, layout.handover - 1}) {
+  for (const uint64_t at : {uint64_t{0}, uint64_t{31}, layout.control, layout.core - 1}) {
     first[at] ^= 1;
     EXPECT_FALSE(image_intact(record)) << at;
     first[at] ^= 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Where the loader's limits are: the region, the map, flat files, and the number of levels.
+#include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
 
 #include <gtest/gtest.h>
@@ -37,29 +38,30 @@ std::string text(load_error e) {
 const std::string fine = text(load_error::none);
 
 // Counted by hand: tables (the root, one of pointers and one directory, and one less than the levels for the trampoline),
-// 4 pages of stack, IDT, trampoline, handover, and one page of payload.
+// 4 pages of stack, IDT, trampoline, template of the core, two of the core, and one page of payload.
 TEST_F(crash_loader_room, region_may_be_as_small_as_one_page_and_what_the_jump_needs) {
   for (const auto& [levels, tables] : {std::pair{paging::four_levels, 6u}, {paging::five_levels, 8u}}) {
     options.levels = levels;
-    region.bytes = (tables + 4 + 3 + 1) * page_bytes;
+    region.bytes = (tables + 4 + 5 + 1) * page_bytes;
     EXPECT_EQ(load_flat(page_bytes), fine);
     EXPECT_EQ(record.free_bytes, 0u);
-    EXPECT_EQ(record.handover + page_bytes, region.bytes);
+    EXPECT_EQ(record.core + record.core_bytes, region.bytes);
     EXPECT_TRUE(image_intact(record));
-    EXPECT_TRUE(handover_of<registers>(record)->valid());
+    EXPECT_NE(open_handover<core_registers>(handover_of(record), ~uint64_t{0}).handover, nullptr);
     region.bytes -= page_bytes;
     EXPECT_EQ(load_flat(1), text(load_error::region_too_small));
   }
 }
 
-TEST_F(crash_loader_room, handover_takes_as_many_pages_as_its_cpus_need) {
-  const uint64_t of_one_page = (page_bytes - sizeof(handover<registers>)) / sizeof(handover_cpu<registers>);
-  options.cpu_capacity = static_cast<uint32_t>(of_one_page);
+TEST_F(crash_loader_room, core_takes_as_many_pages_as_its_cpus_need) {
+  const uint64_t header = 64 + 56 + 4 + 20 + sizeof(handover);
+  const uint64_t each = sizeof(lastcpu::x86::handover_cpu) + prstatus_note_bytes<core_registers>;
+  options.cpu_capacity = static_cast<uint32_t>((page_bytes - header) / each);
   ASSERT_EQ(load_flat(1), fine);
-  EXPECT_EQ(record.handover, region.bytes - page_bytes);
+  EXPECT_EQ(record.core, region.bytes - page_bytes);
   options.cpu_capacity += 1;
   ASSERT_EQ(load_flat(1), fine);
-  EXPECT_EQ(record.handover, region.bytes - 2 * page_bytes);
+  EXPECT_EQ(record.core, region.bytes - 2 * page_bytes);
 }
 
 TEST_F(crash_loader_room, region_may_end_where_the_map_ends) {
@@ -166,10 +168,9 @@ TEST_F(crash_loader_room, tables_of_the_jump_are_zero_where_they_hold_nothing) {
   for (const unsigned char b : page.rest) ASSERT_EQ(b, 0);
   for (const unsigned char b : page.early_stack) ASSERT_EQ(b, 0);
   EXPECT_EQ(page.reserved, 0u);
-  for (uint64_t at = record.handover + handover_bytes<registers>(4); at < region.bytes; ++at)
+  for (uint64_t at = record.handover + handover_bytes<lastcpu::x86::handover_cpu>(4); at < region.bytes; ++at)
     ASSERT_EQ(memory.first[at], 0);
-  const handover_cpu<registers>* first =
-      reinterpret_cast<const handover_cpu<registers>*>(handover_of<registers>(record) + 1);
+  const auto* first = reinterpret_cast<const lastcpu::x86::handover_cpu*>(handover_of(record) + 1);
   EXPECT_EQ(first->flags, 0u);
 }
 

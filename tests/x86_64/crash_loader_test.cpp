@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/kexec/sha256.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
 
@@ -64,7 +65,7 @@ TEST_F(crash_loader, record_says_where_everything_is) {
   EXPECT_EQ(record.entry, base + 0x2010);
   EXPECT_EQ(record.free, 0x7000u);
   EXPECT_EQ(record.free + record.free_bytes + crash_stack_bytes, record.control);
-  EXPECT_LE(record.handover + handover_bytes<registers>(4), reserved_memory::size);
+  EXPECT_LE(record.handover + handover_bytes<lastcpu::x86::handover_cpu>(4), reserved_memory::size);
   EXPECT_EQ(record.kernel_data, 77u);
   EXPECT_EQ(record.ticks_per_second, 88u);
   EXPECT_EQ(record.cpu_capacity, 4u);
@@ -186,8 +187,9 @@ TEST_F(crash_loader, idt_ignores_nmis_and_restarts_on_anything_else) {
 TEST_F(crash_loader, handover_is_ready) {
   options.kernel_data = 77;
   ASSERT_EQ(load(good_elf()), load_error::none);
-  const handover<registers>& h = *handover_of<registers>(record);
-  EXPECT_TRUE(h.valid());
+  const handover& h = *handover_of(record);
+  EXPECT_EQ(open_handover<core_registers>(&h, h.bytes).error, handover_error::cut_off)
+      << "as long as nobody has sealed it";
   EXPECT_EQ(h.cpu_count, 0u);
   EXPECT_EQ(h.kernel_data, 77u);
   EXPECT_EQ(h.free_physical, base + record.free);
@@ -251,8 +253,21 @@ TEST_F(crash_loader, digest_is_a_policy) {
 
 // --- Refusals.
 
+kernel_facts good_facts() {
+  kernel_facts f{};
+  f.ram.add(0, 0x9'fc00);
+  f.ram.add(1 << 20, 127 << 20);
+  f.left_out.add(16 << 20, 1 << 20);
+  f.direct_map_virtual = 0xffff'8000'0000'0000;
+  f.direct_map_bytes = uint64_t{4} << 30;
+  f.image_count = 1;
+  f.image[0] = {0xffff'ffff'8020'0000, 2 << 20, 1 << 20, 5, 0};
+  return f;
+}
+
 struct attempt {
   bytes file = good_elf();
+  kernel_facts facts = good_facts();
   crash_region region;
   load_options options = reserved_memory::options();
   const unsigned char* data = nullptr;  // instead of the file's
@@ -287,6 +302,28 @@ const refusal refusals[] = {
     {load_error::bad_map_bytes, "a_map_of_too_much",
      [](attempt& a) { a.options.map_bytes = most_map_bytes + large_page_bytes; }},
     {load_error::no_cpus, "no_cpus", [](attempt& a) { a.options.cpu_capacity = 0; }},
+    {load_error::too_many_ram_ranges, "memory_without_room", [](attempt& a) { a.facts.ram.no_room = 1; }},
+    {load_error::too_many_ram_ranges, "memory_of_65_ranges", [](attempt& a) { a.facts.ram.count = 65; }},
+    {load_error::ram_range_wraps, "memory_that_wraps", [](attempt& a) { a.facts.ram.add(~uint64_t{0} - 7, 16); }},
+    {load_error::ram_range_wraps, "memory_beyond_56_bits",
+     [](attempt& a) { a.facts.ram.add(uint64_t{1} << 55, (uint64_t{1} << 55) + 1); }},
+    {load_error::too_many_left_out, "left_out_without_room", [](attempt& a) { a.facts.left_out.no_room = 1; }},
+    {load_error::left_out_wraps, "left_out_that_wraps", [](attempt& a) { a.facts.left_out.add(~uint64_t{0}, 1); }},
+    {load_error::bad_direct_map, "direct_map_that_wraps",
+     [](attempt& a) { a.facts.direct_map_virtual = uint64_t{0} - page_bytes; }},
+    {load_error::bad_direct_map, "direct_map_of_too_much",
+     [](attempt& a) { a.facts.direct_map_bytes = uint64_t{1} << 57; }},
+    {load_error::bad_direct_map, "direct_map_within_a_page", [](attempt& a) { a.facts.direct_map_physical = 8; }},
+    {load_error::bad_build_id, "build_id_of_33_bytes", [](attempt& a) { a.facts.build_id_bytes = 33; }},
+    {load_error::too_many_image_segments, "nine_image_segments", [](attempt& a) { a.facts.image_count = 9; }},
+    {load_error::image_misaligned, "image_within_a_page", [](attempt& a) { a.facts.image[0].physical += 16; }},
+    {load_error::image_wraps, "image_of_nothing", [](attempt& a) { a.facts.image[0].bytes = 0; }},
+    {load_error::image_wraps, "image_that_wraps", [](attempt& a) { a.facts.image[0].bytes = uint64_t{2} << 30; }},
+    {load_error::image_wraps, "image_nowhere", [](attempt& a) { a.facts.image[0].physical = uint64_t{1} << 57; }},
+    {load_error::image_in_region, "image_that_ends_in_the_region",
+     [](attempt& a) { a.facts.image[0].bytes = base - (2 << 20) + 1; }},
+    {load_error::image_left_out, "image_that_ends_in_what_is_left_out",
+     [](attempt& a) { a.facts.image[0].bytes = (14 << 20) + 1; }},
     {load_error::file_in_region, "file_in_the_region", [](attempt& a) { a.data = a.region.mapped + 100; }},
     {load_error::file_in_region, "file_that_ends_in_the_region", [](attempt& a) { a.data = a.region.mapped - 1; }},
     {load_error::file_in_region, "file_at_the_region_s_end",
@@ -374,6 +411,7 @@ TEST_P(refused_image, is_named_and_leaves_the_loaded_one_as_it_is) {
 
   attempt a;
   a.region = memory.region();
+  a.options.kernel = &a.facts;
   GetParam().spoil(a);
   const bytes exact(a.file);  // a read behind its end is seen by AddressSanitizer
   const unsigned char* data = a.data != nullptr ? a.data : exact.data();

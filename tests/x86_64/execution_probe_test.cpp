@@ -178,7 +178,7 @@ TEST_F(execution_probe, refuses_the_load_into_a_region_mapped_no_execute_and_lea
   options.flat = true;
   const lastcpu::test::bytes file(100, 1);
   lastcpu::x86::detail::control_layout layout{};
-  ASSERT_TRUE(layout.place(lastcpu::test::reserved_memory::size, options, false));
+  ASSERT_TRUE(layout.place(memory.region(), options, false));
   at = memory.first + layout.trampoline;  // what the jump runs
   EXPECT_EQ((load_crash_kernel<xxh64, machine>(memory.region(), file.data(), file.size(), options, record)),
             load_error::region_not_executable);

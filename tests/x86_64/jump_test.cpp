@@ -58,8 +58,8 @@ TEST_F(jump, stamps_the_handover_and_enters_the_trampoline_with_interrupts_off) 
     jump_to<recorder>(record);
     EXPECT_EQ(recorder::log, "cli dr7 enter");
     EXPECT_EQ(recorder::entered, memory.first + record.trampoline);
-    EXPECT_EQ(handover_of<registers>(record)->page_tables, 0x5000u);
-    EXPECT_EQ(handover_of<registers>(record)->jump_ticks, 4711u);
+    EXPECT_EQ(handover_of(record)->page_tables, 0x5000u);
+    EXPECT_EQ(handover_of(record)->jump_ticks, 4711u);
   }
 }
 

@@ -68,7 +68,7 @@ TEST(multiboot2, memory_is_what_is_said_to_be_ram) {
   const boot_info& info = list.read();
   ASSERT_EQ(info.ram.count, 2u);
   EXPECT_EQ(info.ram.ranges[0].bytes, 0x9fc00u);
-  EXPECT_EQ(info.ram.ranges[1].address, 0x1'0010'0000u);
+  EXPECT_EQ(info.ram.ranges[1].physical, 0x1'0010'0000u);
   EXPECT_EQ(info.ram.ranges[1].bytes, 0x2'0ff0'0000u);
 }
 
@@ -76,7 +76,7 @@ TEST(multiboot2, entries_of_memory_have_the_size_that_they_say) {
   tag_list larger;
   larger.words(6, {32, 0, 0x1000, 0, 0x1000, 0, 1, 0, 9, 9, 0x3000, 0, 0x1000, 0, 1, 0, 9, 9}).end();
   EXPECT_EQ(larger.read().ram.count, 2u);
-  EXPECT_EQ(larger.info.ram.ranges[1].address, 0x3000u);
+  EXPECT_EQ(larger.info.ram.ranges[1].physical, 0x3000u);
   for (const uint32_t size : {0u, 8u, 23u}) {
     tag_list smaller;
     smaller.words(6, {size, 0, 0x1000, 0, 0x1000, 0, 1, 0}).end();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// The crash kernel's reader of the dead kernel's memory. This program's addresses stand for physical ones.
-#include "crash_kernel/old_memory.hpp"
+// The reader of the dead kernel's memory, over x86-64's page tables. This program's addresses stand for physical ones.
+#include <lastcpu/kexec/old_memory.hpp>
+#include <lastcpu/platform/x86_64/page_walk.hpp>
 
 #include <gtest/gtest.h>
 
@@ -9,6 +10,11 @@
 #include <sys/mman.h>
 
 namespace {
+
+using lastcpu::kexec::handover;
+using lastcpu::kexec::ram_map;
+using lastcpu::kexec::ram_range;
+using old_memory = lastcpu::kexec::old_memory<lastcpu::x86::page_walk>;
 
 constexpr uint64_t page = 4096;
 constexpr uint64_t mapped_bytes = uint64_t{1} << 47;
@@ -26,10 +32,14 @@ struct old_memory_test : testing::Test {
   const uint64_t ram = pages(6, PROT_READ | PROT_WRITE);
   const uint64_t device = pages(2, PROT_NONE);
   const uint64_t data = ram + 4 * page;
-  ram_map map{};
+  handover h{};
 
   old_memory_test() {
-    map.add(ram, 5 * page);
+    h.page_tables = ram | 0x18;
+    h.page_table_levels = 4;
+    h.map_bytes = mapped_bytes;
+    h.ram_count = 1;
+    h.ram[0] = {ram, 5 * page};
     for (uint64_t level = 0; level < 3; ++level) entry(level) = (ram + (level + 1) * page) | 3;
     entry(3) = data | 3;
     word(data) = 1234;
@@ -41,9 +51,7 @@ struct old_memory_test : testing::Test {
   }
   // 0: the top one.
   uint64_t& entry(uint64_t level) { return word(ram + level * page + (address >> (39 - 9 * level) & 511) * 8); }
-  [[nodiscard]] bool read(uint64_t at, uint64_t& out, uint64_t limit = mapped_bytes) const {
-    return old_memory(ram, false, limit, map).read(at, out);
-  }
+  [[nodiscard]] bool read(uint64_t at, uint64_t& out) const { return old_memory(h).read(at, out); }
 };
 
 TEST_F(old_memory_test, reads_what_the_dead_kernels_tables_map) {
@@ -70,7 +78,7 @@ TEST_F(old_memory_test, tables_that_have_been_damaged_are_not_looked_for_in_a_de
     EXPECT_FALSE(read(address, out)) << level;
     entry(level) = before;
   }
-  EXPECT_FALSE(old_memory(device, false, mapped_bytes, map).read(address, out));
+  EXPECT_FALSE(old_memory(h).with_root(device).read(address, out));
   EXPECT_TRUE(read(address, out));
 }
 
@@ -78,23 +86,26 @@ TEST_F(old_memory_test, word_that_ends_behind_its_range_is_not_read) {
   uint64_t out = 0;
   entry(3) = (ram + 5 * page) | 3;
   EXPECT_FALSE(read(address, out)) << "one page behind";
-  map.ranges[0].bytes = 4 * page + 8;
+  h.ram[0].bytes = 4 * page + 8;
   entry(3) = data | 3;
   EXPECT_TRUE(read(address, out));
   EXPECT_FALSE(read(address + 8, out));
-  map.ranges[0].bytes = 4 * page + 12;
+  h.ram[0].bytes = 4 * page + 12;
   EXPECT_FALSE(read(address + 8, out)) << "half of it";
 }
 
 TEST_F(old_memory_test, memory_that_is_not_mapped_here_is_not_read) {
   uint64_t out = 0;
-  EXPECT_TRUE(read(address, out, data + 8));
-  EXPECT_FALSE(read(address, out, data + 7));
-  EXPECT_FALSE(read(address, out, 4)) << "less than a word";
+  h.map_bytes = data + 8;
+  EXPECT_TRUE(read(address, out));
+  h.map_bytes = data + 7;
+  EXPECT_FALSE(read(address, out));
+  h.map_bytes = 4;
+  EXPECT_FALSE(read(address, out)) << "less than a word";
 }
 
 TEST_F(old_memory_test, nothing_is_read_where_no_memory_is_known) {
-  map.count = 0;
+  h.ram_count = 0;
   uint64_t out = 0;
   EXPECT_FALSE(read(address, out));
 }
@@ -110,7 +121,7 @@ TEST(ram_map, range_at_the_end_of_the_address_space_has_no_overflow) {
 TEST(ram_map, counts_what_it_has_no_room_for_and_believes_no_count) {
   ram_map map{};
   for (uint64_t i = 0; i < ram_map::capacity + 3; ++i) map.add(i * page, page);
-  EXPECT_EQ(map.left_out, 3u);
+  EXPECT_EQ(map.no_room, 3u);
   EXPECT_TRUE(map.contains((ram_map::capacity - 1) * page, 1));
   EXPECT_FALSE(map.contains(ram_map::capacity * page, 1));
   struct {

@@ -305,7 +305,7 @@ TEST(platform, image_is_checked_by_the_digest_that_the_port_names_and_gets_the_n
   EXPECT_TRUE(careful_port::image_intact(record));
   EXPECT_FALSE(port::image_intact(record));
   careful_port::save_note(record, {3, stop_state::running, true, nullptr, "why", "", "", false});
-  EXPECT_EQ(kexec::handover_of<x86::registers>(record)->cpu_count, 1u);
+  EXPECT_EQ(kexec::handover_of(record)->cpu_count, 1u);
   memory.first[0] ^= 1;
   EXPECT_FALSE(careful_port::image_intact(record));
 }

@@ -20,10 +20,15 @@ struct [[gnu::__packed__, gnu::__may_alias__]] unaligned {
 
 }  // namespace detail
 
-/// A little-endian word at any address.
+/// A little-endian word at any address, read and written.
 template <class T>
 [[nodiscard]] inline T read_word(const unsigned char* at) noexcept {
   return reinterpret_cast<const detail::unaligned<T>*>(at)->value;
+}
+
+template <class T>
+inline void write_word(unsigned char* at, T value) noexcept {
+  reinterpret_cast<detail::unaligned<T>*>(at)->value = value;
 }
 
 // A compiler turns a plain loop into a call of memcpy or memset, but not one of these.

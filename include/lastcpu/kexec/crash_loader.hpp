@@ -3,19 +3,21 @@
 // What every machine's loader of crash kernels does alike: divides the reserved region, checks the file, fills in the
 // record, writes the payload and seals. The machine's loader adds what its jump needs (platform/x86_64/crash_loader.hpp).
 //
-//   region │ payload … │ free │ stack │ control: what the jump needs │ handover │
+//   region │ payload … │ free │ stack │ control: what the jump needs, core template │ core │
 //                                     └ in the digest, as the payload ┘
 //
-// In this order: check_region(), region_layout::place(), begin_record(), check_file(); the control area and
-// write_payload(); seal_image(). Up to check_file() nothing but layout and record is written.
+// In this order: check_region(), check_facts(), core_layout::place(), region_layout::place(), begin_record(), record_core(),
+// check_file(); the control area, build_core() and write_payload(); seal_image(). Up to check_file() nothing but layout and record is written.
 // Thread context, one at a time.
 
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/core_template.hpp>
 #include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/kexec/crash_region.hpp>
 #include <lastcpu/kexec/elf64.hpp>
+#include <lastcpu/kexec/kernel_facts.hpp>
 #include <lastcpu/kexec/load_error.hpp>
 
 #include <stdint.h>
@@ -35,15 +37,15 @@ struct crash_file {
 
 /// Offsets in the region; all but `end` are multiples of a page. What lies below `stack` is for the payload.
 struct region_layout {
-  uint64_t stack, control, handover, end;
+  uint64_t stack, control, core, end;
 
-  /// `control_bytes` is a multiple of a page. False when the region has no room for it and a page of payload.
-  [[nodiscard]] bool place(uint64_t region_bytes, uint64_t control_bytes, uint64_t handover_bytes) noexcept {
-    const uint64_t bytes = crash_stack_bytes + control_bytes + round_up(handover_bytes, page_bytes);
+  /// `control_bytes` and `core_bytes` are multiples of a page. False when the region has no room for it and a page of payload.
+  [[nodiscard]] bool place(uint64_t region_bytes, uint64_t control_bytes, uint64_t core_bytes) noexcept {
+    const uint64_t bytes = crash_stack_bytes + control_bytes + core_bytes;
     if (region_bytes < bytes + page_bytes) return false;
     stack = region_bytes - bytes;
     control = stack + crash_stack_bytes;
-    handover = control + control_bytes;
+    core = control + control_bytes;
     end = region_bytes;
     return true;
   }
@@ -62,8 +64,9 @@ inline void begin_record(const crash_region& region, const region_layout& layout
   r.region.mapped = region.mapped;
   r.region.bytes = region.bytes;
   r.control = layout.control;
-  r.control_bytes = layout.handover - layout.control;
-  r.handover = layout.handover;
+  r.control_bytes = layout.core - layout.control;
+  r.core = layout.core;
+  r.core_bytes = layout.end - layout.core;
 }
 
 namespace detail {

@@ -24,10 +24,13 @@ struct crash_image_record {
   uint64_t control_bytes;
   uint64_t free;  // offset: from here to the control area nothing is kept, the crash kernel may have it
   uint64_t free_bytes;
-  uint64_t trampoline;  // offset: where the jump begins
-  uint64_t handover;    // offset
-  uint64_t entry;       // physical
-  uint64_t map_bytes;   // physical memory from 0 on that the crash kernel finds mapped
+  uint64_t trampoline;     // offset: where the jump begins
+  uint64_t core;           // offset: the beginning of the core file (core_file.hpp), a crash writes it
+  uint64_t core_bytes;     // a multiple of a page
+  uint64_t handover;       // offset: in the core's first note
+  uint64_t core_template;  // offset, in the control area: what `core` is as far as the end of the handover's header
+  uint64_t entry;          // physical
+  uint64_t map_bytes;      // physical memory from 0 on that the crash kernel finds mapped
   uint64_t kernel_data;
   uint64_t ticks_per_second;
   uint32_t cpu_capacity;

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What the dying kernel leaves to the crash kernel: plain data in the reserved region, the same header on both sides.
-// `Registers` is what the port saves of a CPU.
+// What the dying kernel leaves to whoever looks at it afterwards: plain data in the reserved region, little-endian. It is
+// the descriptor of the first note of the core (core_file.hpp), so it is in every dump that a core is made of.
 //
-// The crash kernel is told its physical address by the jump. It asks `valid()` first and reads the CPUs by `cpu(i)`.
-// The dying side: begin_handover() and save_note(), by the CPU that owns the gate, nobody else; any context.
+// The dying kernel writes it by handover_writer.hpp. A crash kernel is told its physical address by the jump, and opens
+// it by handover_reader.hpp, which believes nothing.
 
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/cpu.hpp>
 #include <lastcpu/kexec/bytes.hpp>
-#include <lastcpu/kexec/crash_record.hpp>
+#include <lastcpu/kexec/digest.hpp>
+#include <lastcpu/kexec/kernel_facts.hpp>
+#include <lastcpu/kexec/ram_map.hpp>
 
+#include <stddef.h>
 #include <stdint.h>
 
 namespace lastcpu::kexec {
 
-inline constexpr uint64_t handover_magic = 0x3176'6f68'7570'636c;  // "lcpuhov1"
-inline constexpr uint32_t handover_version = 1;
+inline constexpr uint64_t handover_magic = 0x3276'6f68'7570'636c;  // "lcpuhov2"
+inline constexpr uint32_t handover_version = 2;
 inline constexpr uint32_t handover_text_bytes = 128;
 
 enum class handover_flag : uint32_t {
@@ -25,16 +28,22 @@ enum class handover_flag : uint32_t {
   registers_valid = 2,  // else they are zero
   cut_short = 4,        // it was stopped while it wrote one of its texts
   shortened = 8,        // a text did not fit
+  control_valid = 16,   // else the control words are zero
+  boot_cpu = 32,        // the one that the firmware started first
 };
 
-/// One CPU. The texts end with a zero; empty ones were never said.
-template <class Registers>
+inline constexpr uint32_t no_hardware_id = 0xffff'ffff;
+
+/// One CPU. `Registers` is what the port saves of it, `Control` what decides about its address space. The texts end with
+/// a zero; empty ones were never said.
+template <class Registers, class Control>
 struct handover_cpu {
   cpu_id cpu;  // no_cpu: a CPU that had no number
   stop_state state;
   uint32_t flags;
-  uint32_t reserved;
+  uint32_t hardware_id;  // APIC id, hart id; no_hardware_id: unknown
   Registers regs;
+  Control control;
   char message[handover_text_bytes];
   char nmi_message[handover_text_bytes];
   char nested_message[handover_text_bytes];
@@ -42,122 +51,79 @@ struct handover_cpu {
   [[nodiscard]] constexpr bool has(handover_flag f) const noexcept { return (flags & static_cast<uint32_t>(f)) != 0; }
 };
 
-template <class Registers>
-struct handover {
-  using cpu_entry = handover_cpu<Registers>;
+/// How far the core has been written to where it is to stay.
+enum class core_state : uint32_t { not_written, incomplete, complete };
 
+struct handover {
   uint64_t magic;
   uint32_t version;
+  uint32_t machine;  // ELF's e_machine
+  uint64_t bytes;    // of everything, the room for further CPUs included
+  uint32_t header_bytes;
   uint32_t cpu_entry_bytes;
-  uint64_t bytes;             // of everything, the room for further CPUs included
-  uint64_t panic_ticks;       // P::now() at the panic; 0: nobody called stamp_panic()
+  // Below: what is written after the seal, which takes it for zeros, and the seal itself.
+  uint64_t seal;              // XXH64 of all `bytes`, by the last step before the jump; 0: a fault cut that off
+  uint64_t core_valid_bytes;  // of a core that is incomplete
+  core_state core;
+  uint32_t core_problem;  // why it is incomplete: the writer's number, 0 for none
+  // The times are P::now().
+  uint64_t panic_ticks;       // when the owner of the gate began; 0: unknown
   uint64_t jump_ticks;        // the dying kernel's last look at the clock
   uint64_t ticks_per_second;  // 0: unknown
-  uint64_t page_tables;  // of the dead kernel on the CPU that jumped: the register that holds their root (x86: CR3)
+  uint64_t page_tables;       // of the CPU that jumped: the register that holds their root (x86: CR3)
+  uint32_t page_table_levels;
+  cpu_id crashing_cpu;
   uint64_t kernel_data;  // as given to the load
   uint64_t map_bytes;    // physical memory from 0 on is mapped one to one up to here
   uint64_t region_physical, region_bytes;
-  uint64_t free_physical, free_bytes;  // the part of the region that holds nothing
+  uint64_t free_physical, free_bytes;         // the part of the region that holds nothing
+  uint64_t core_physical, core_header_bytes;  // the beginning of the core file, this handover in it
+  // What the kernel has said of itself: kernel_facts.
+  uint64_t rsdp;
+  uint64_t slide;
+  uint64_t direct_map_virtual, direct_map_physical, direct_map_bytes;
+  uint32_t build_id_bytes;
+  uint32_t ram_count;
   uint32_t cpu_capacity;
   uint32_t cpu_count;  // entries that follow; the crashing CPU is the first
   uint32_t cpus_left_out;
   uint32_t reserved;
+  unsigned char build_id[kernel_facts::most_build_id_bytes];
+  ram_range ram[ram_map::capacity];
 
-  [[nodiscard]] bool valid() const noexcept {
-    return magic == handover_magic && version == handover_version && cpu_entry_bytes == sizeof(cpu_entry) &&
-           cpu_count <= cpu_capacity && bytes == sizeof(handover) + uint64_t{cpu_capacity} * sizeof(cpu_entry);
-  }
-  /// Null from cpu_count on.
-  [[nodiscard]] const cpu_entry* cpu(uint32_t i) const noexcept {
-    static_assert(sizeof(handover) % alignof(cpu_entry) == 0);
-    return i < cpu_count ? reinterpret_cast<const cpu_entry*>(this + 1) + i : nullptr;
+  /// Memory of the dead kernel's machine, as far as it was said.
+  [[nodiscard]] bool is_ram(uint64_t at, uint64_t n) const noexcept {
+    return any_contains(ram, ram_count < ram_map::capacity ? ram_count : ram_map::capacity, at, n);
   }
 };
+static_assert(sizeof(handover) == 1280 && offsetof(handover, seal) == 32 && offsetof(handover, panic_ticks) == 56 &&
+                  offsetof(handover, core_physical) == 144 && offsetof(handover, build_id) == 224,
+              "lastcpu: the layout of version 2");
 
-template <class Registers>
+/// The entry of CPU `i`, null from cpu_count on. `Entry` is the handover_cpu of the machine.
+template <class Entry>
+[[nodiscard]] inline const Entry* cpu_of(const handover& h, uint32_t i) noexcept {
+  static_assert(sizeof(handover) % alignof(Entry) == 0 && sizeof(Entry) % 8 == 0);
+  return i < h.cpu_count ? reinterpret_cast<const Entry*>(&h + 1) + i : nullptr;
+}
+
+template <class Entry>
 [[nodiscard]] constexpr uint64_t handover_bytes(uint32_t cpus) noexcept {
-  return sizeof(handover<Registers>) + uint64_t{cpus} * sizeof(handover_cpu<Registers>);
+  return sizeof(handover) + uint64_t{cpus} * sizeof(Entry);
 }
 
-/// Where the dying kernel writes it. `record` is intact.
-template <class Registers>
-[[nodiscard]] inline handover<Registers>* handover_of(const crash_image_record& record) noexcept {
-  return reinterpret_cast<handover<Registers>*>(record.region.mapped + record.handover);
-}
-
-/// Writes the header anew, with no CPU in it: whatever a stray write has done to it is gone. Keeps panic_ticks.
-template <class Registers>
-inline void begin_handover(const crash_image_record& record) noexcept {
-  handover<Registers>& h = *handover_of<Registers>(record);
-  h.magic = handover_magic;
-  h.version = handover_version;
-  h.cpu_entry_bytes = sizeof(handover_cpu<Registers>);
-  h.bytes = handover_bytes<Registers>(record.cpu_capacity);
-  h.jump_ticks = h.page_tables = 0;
-  h.ticks_per_second = record.ticks_per_second;
-  h.kernel_data = record.kernel_data;
-  h.map_bytes = record.map_bytes;
-  h.region_physical = record.region.physical;
-  h.region_bytes = record.region.bytes;
-  h.free_physical = record.region.physical + record.free;
-  h.free_bytes = record.free_bytes;
-  h.cpu_capacity = record.cpu_capacity;
-  h.cpu_count = h.cpus_left_out = h.reserved = 0;
-}
-
-/// When the panic began, for who measures. The last call counts.
-template <class Registers>
-inline void stamp_panic(const crash_image_record& record, uint64_t now) noexcept {
-  handover_of<Registers>(record)->panic_ticks = now;
-}
-
-namespace detail {
-
-// False when it had to be cut. volatile: no call of a string function may come out of it.
-inline bool copy_text(char* to, const char* from) noexcept {
-  auto* out = static_cast<volatile char*>(to);
-  uint32_t i = 0;
-  for (; i + 1 < handover_text_bytes && from[i] != '\0'; ++i) out[i] = from[i];
-  out[i] = '\0';
-  return from[i] == '\0';
-}
-
-[[nodiscard]] constexpr uint32_t flag_if(bool set, handover_flag f) noexcept {
-  return set ? static_cast<uint32_t>(f) : 0;
-}
-
-template <class Registers>
-inline void fill(handover_cpu<Registers>& out, const cpu_note<Registers>& note) noexcept {
-  zero_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out);
-  out.cpu = note.cpu;
-  out.state = note.state;
-  if (note.registers != nullptr)
-    copy_bytes(reinterpret_cast<unsigned char*>(&out.regs), reinterpret_cast<const unsigned char*>(note.registers),
-               sizeof out.regs);
-  bool whole = copy_text(out.message, note.message);
-  whole = copy_text(out.nmi_message, note.nmi_message) && whole;
-  whole = copy_text(out.nested_message, note.nested_message) && whole;
-  out.flags = flag_if(note.crashing, handover_flag::crashing) |
-              flag_if(note.registers != nullptr, handover_flag::registers_valid) |
-              flag_if(note.cut_short, handover_flag::cut_short) | flag_if(!whole, handover_flag::shortened);
-}
-
-}  // namespace detail
-
-/// Appends one CPU; the crashing one comes first and begins anew. False when there is no room: it is counted as left
-/// out. The room is what the record says, so a damaged handover is not believed.
-template <class Registers>
-inline bool save_note(const crash_image_record& record, const cpu_note<Registers>& note) noexcept {
-  if (note.crashing) begin_handover<Registers>(record);
-  handover<Registers>& h = *handover_of<Registers>(record);
-  const uint32_t at = h.cpu_count;
-  if (at >= record.cpu_capacity) {
-    ++h.cpus_left_out;
-    return false;
-  }
-  detail::fill(reinterpret_cast<handover_cpu<Registers>*>(&h + 1)[at], note);
-  __atomic_store_n(&h.cpu_count, at + 1, __ATOMIC_RELEASE);  // after the entry: a fault in between leaves it out
-  return true;
+/// What handover::seal is for a handover with its room, of `bytes` bytes. Never 0.
+[[nodiscard]] inline uint64_t handover_seal(const handover& h, uint64_t bytes) noexcept {
+  constexpr uint64_t first = offsetof(handover, seal);
+  constexpr uint64_t behind = offsetof(handover, panic_ticks);
+  const auto* const at = reinterpret_cast<const unsigned char*>(&h);
+  const uint64_t none[(behind - first) / 8] = {};
+  xxh64 sum;
+  sum.add(at, first);
+  sum.add(reinterpret_cast<const unsigned char*>(none), sizeof none);
+  sum.add(at + behind, bytes - behind);
+  const uint64_t value = sum.value();
+  return value != 0 ? value : 1;
 }
 
 }  // namespace lastcpu::kexec

@@ -18,6 +18,18 @@ enum class load_error : uint32_t {
   region_not_executable,
   bad_map_bytes,
   no_cpus,
+  // what the kernel says of itself
+  too_many_ram_ranges,
+  ram_range_wraps,
+  too_many_left_out,
+  left_out_wraps,
+  bad_direct_map,
+  bad_build_id,
+  too_many_image_segments,
+  image_misaligned,
+  image_wraps,
+  image_in_region,
+  image_left_out,
   // any file
   file_in_region,
   empty_file,
@@ -65,6 +77,29 @@ enum class load_error : uint32_t {
       return "map_bytes is not a multiple of 2 MiB from 2 MiB to 128 TiB";
     case load_error::no_cpus:
       return "cpu_capacity is 0: set it to the number of CPUs, and one more";
+    case load_error::too_many_ram_ranges:
+      return "kernel_facts::ram has more than 64 ranges: put those together that touch";
+    case load_error::ram_range_wraps:
+      return "a range of kernel_facts::ram ends above every physical address: the map is damaged";
+    case load_error::too_many_left_out:
+      return "kernel_facts::left_out has more than 64 ranges: put those together that touch";
+    case load_error::left_out_wraps:
+      return "a range of kernel_facts::left_out ends above every physical address: leave out less";
+    case load_error::bad_direct_map:
+      return "kernel_facts: the direct map wraps around, or its two addresses lie differently in their page";
+    case load_error::bad_build_id:
+      return "kernel_facts::build_id_bytes is more than 32: fill it in by find_build_id()";
+    case load_error::too_many_image_segments:
+      return "kernel_facts::image has more than 8 segments: give those together that lie behind one another";
+    case load_error::image_misaligned:
+      return "kernel_facts: a segment of the image lies differently in its virtual and its physical page: mend its "
+             "address";
+    case load_error::image_wraps:
+      return "kernel_facts: a segment of the image is empty or wraps around: mend its two ends";
+    case load_error::image_in_region:
+      return "kernel_facts: a segment of the image lies in the reserved region: reserve it elsewhere";
+    case load_error::image_left_out:
+      return "kernel_facts::left_out has memory of the image: leave out other memory, or give a smaller image";
     case load_error::file_in_region:
       return "the file lies in the reserved region: copy it elsewhere first";
     case load_error::empty_file:

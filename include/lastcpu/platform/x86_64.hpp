@@ -24,7 +24,7 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/kexec/crash_record.hpp>
-#include <lastcpu/kexec/handover.hpp>
+#include <lastcpu/kexec/handover_writer.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
@@ -115,7 +115,9 @@ struct x86_64 {
 
   using image = kexec::crash_image_record;
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return kexec::image_intact<Digest>(i); }
-  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { (void)kexec::save_note(i, note); }
+  static void save_note(const image& i, const cpu_note<registers>& note) noexcept {
+    (void)kexec::save_note<x86::core_registers>(i, note, {nullptr, kexec::no_hardware_id, false});
+  }
 
   /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A
   /// fault skips what comes behind it, so the likelier one faults, the later it comes: registers of devices may be

@@ -3,7 +3,7 @@
 // Puts a crash kernel into the reserved region, with all that the jump needs: nothing of the dying kernel is used
 // after the switch. The control area of kexec/crash_loader.hpp, where also stands what a file may be:
 //
-//   stack │ page tables │ IDT │ trampoline │ handover
+//   stack │ page tables │ IDT │ trampoline │ core template │ core
 //
 // Guarantee: all is checked before the first write; a refused file leaves the region and `out` as they were. That the region
 // can be executed is checked by doing it, last, with bytes that are put back.
@@ -15,11 +15,10 @@
 
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/crash_loader.hpp>
-#include <lastcpu/kexec/handover.hpp>
+#include <lastcpu/platform/x86_64/core_registers.hpp>
 #include <lastcpu/platform/x86_64/execution_probe.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 #include <lastcpu/platform/x86_64/page_tables.hpp>
-#include <lastcpu/platform/x86_64/registers.hpp>
 #include <lastcpu/platform/x86_64/trampoline.hpp>
 
 #include <stdint.h>
@@ -42,7 +41,8 @@ struct load_options {
   uint32_t cpu_capacity = 0;               // CPUs that the handover has room for; one more for those without a number
   uint64_t kernel_data = 0;                // handed over; its meaning is the kernel's
   uint64_t ticks_per_second = 0;           // of the TSC, handed over
-  bool flat = false;                       // the file is no ELF
+  const kexec::kernel_facts* kernel = nullptr;  // what a dump shall know of this kernel; read during the load
+  bool flat = false;                            // the file is no ELF
   paging levels = paging::as_this_cpu;
   execution region_execution = execution::tried;
 };
@@ -54,17 +54,24 @@ using kexec::crash_region;
 using kexec::load_error;
 using kexec::page_bytes;
 
-/// The region's layout with the parts of its control area.
-struct control_layout : kexec::region_layout {
-  uint64_t tables, idt, trampoline;
+[[nodiscard]] inline const kexec::kernel_facts& facts_of(const load_options& options) noexcept {
+  return options.kernel != nullptr ? *options.kernel : kexec::no_facts;
+}
 
-  [[nodiscard]] bool place(uint64_t region_bytes, const load_options& options, bool five_levels) noexcept {
+/// The region's layout with the parts of its control area and of the core.
+struct control_layout : kexec::region_layout {
+  uint64_t tables, idt, trampoline, core_template;
+  kexec::core_layout in_core;
+
+  [[nodiscard]] bool place(const crash_region& region, const load_options& options, bool five_levels) noexcept {
     const uint64_t tables_bytes = page_tables_needed(options.map_bytes, five_levels) * page_bytes;
-    const uint64_t for_handover = kexec::handover_bytes<registers>(options.cpu_capacity);
-    if (!region_layout::place(region_bytes, tables_bytes + 2 * page_bytes, for_handover)) return false;
+    in_core.place<core_registers>(facts_of(options), {region.physical, region.bytes}, options.cpu_capacity);
+    const uint64_t control_bytes = tables_bytes + 2 * page_bytes + kexec::core_template_bytes(in_core);
+    if (!region_layout::place(region.bytes, control_bytes, in_core.header_bytes)) return false;
     tables = control;
     idt = tables + tables_bytes;
     trampoline = idt + page_bytes;
+    core_template = trampoline + page_bytes;
     return true;
   }
 };
@@ -82,7 +89,8 @@ struct control_layout : kexec::region_layout {
           r.table_levels == 5};
 }
 
-inline void build_control_area(const crash_image_record& r, const control_layout& layout) noexcept {
+inline void build_control_area(const crash_image_record& r, const control_layout& layout,
+                               const kexec::kernel_facts& facts) noexcept {
   const uint64_t at = r.region.physical;
   unsigned char* const mapped = r.region.mapped;
   kexec::zero_bytes(mapped + layout.stack, layout.end - layout.stack);
@@ -92,8 +100,8 @@ inline void build_control_area(const crash_image_record& r, const control_layout
   build_idt(reinterpret_cast<interrupt_gate*>(mapped + layout.idt), code, at + layout.trampoline);
   build_trampoline(*reinterpret_cast<trampoline_page*>(mapped + layout.trampoline), code,
                    {map.alias_physical, map.alias_virtual, at + layout.tables, at + layout.tables, r.entry,
-                    at + layout.handover, at + layout.idt});
-  kexec::begin_handover<registers>(r);
+                    at + r.handover, at + layout.idt});
+  kexec::build_core<core_registers>(r, layout.in_core, facts);
 }
 
 // Everything that can be wrong; fills in the record but for digest and seal. Writes nothing else.
@@ -102,11 +110,13 @@ inline void build_control_area(const crash_image_record& r, const control_layout
                                      crash_image_record& r) noexcept {
   load_error wrong = kexec::check_region(region, options.cpu_capacity);
   if (wrong == load_error::none) wrong = check_map(region, options);
+  if (wrong == load_error::none) wrong = kexec::check_facts(facts_of(options), {region.physical, region.bytes});
   if (wrong != load_error::none) return wrong;
   const bool five_levels =
       options.levels == paging::five_levels || (options.levels == paging::as_this_cpu && (read_cr4() & cr4_la57) != 0);
-  if (!layout.place(region.bytes, options, five_levels)) return load_error::region_too_small;
+  if (!layout.place(region, options, five_levels)) return load_error::region_too_small;
   kexec::begin_record(region, layout, r);
+  kexec::record_core(layout.in_core, layout.core_template, r);
   r.map_bytes = options.map_bytes;
   r.kernel_data = options.kernel_data;
   r.ticks_per_second = options.ticks_per_second;
@@ -133,7 +143,7 @@ template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine>
   if (options.region_execution == execution::tried && !can_execute<ProbedMachine>(region.mapped + layout.trampoline))
     return load_error::region_not_executable;
   kexec::write_payload(given, r);
-  detail::build_control_area(r, layout);
+  detail::build_control_area(r, layout, detail::facts_of(options));
   kexec::seal_image<Digest>(r);
   kexec::copy_bytes(reinterpret_cast<unsigned char*>(&out), reinterpret_cast<const unsigned char*>(&r), sizeof out);
   return load_error::none;

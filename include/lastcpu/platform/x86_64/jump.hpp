@@ -12,10 +12,10 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/kexec/crash_record.hpp>
-#include <lastcpu/kexec/handover.hpp>
+#include <lastcpu/kexec/handover_writer.hpp>
+#include <lastcpu/platform/x86_64/core_registers.hpp>
 #include <lastcpu/platform/x86_64/instructions.hpp>
 #include <lastcpu/platform/x86_64/page_tables.hpp>
-#include <lastcpu/platform/x86_64/registers.hpp>
 
 #include <stdint.h>
 
@@ -41,9 +41,10 @@ inline void jump_to(const kexec::crash_image_record& record) noexcept {
   if (((Machine::cr4() & cr4_la57) != 0 ? 5 : 4) != record.table_levels) return;
   Machine::interrupts_off();
   Machine::breakpoints_off();  // before the first write: somebody may be looking for what writes into the region
-  kexec::handover<registers>* h = kexec::handover_of<registers>(record);
+  kexec::handover* h = kexec::handover_of(record);
   h->page_tables = Machine::cr3();
   h->jump_ticks = Machine::now();
+  kexec::seal_handover(record, kexec::handover_bytes<handover_cpu>(record.cpu_capacity));
   Machine::enter(record.region.mapped + record.trampoline);
 }
 

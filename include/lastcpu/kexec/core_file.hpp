@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The beginning of a core file, made where there is nothing but memory:
+//
+//   0             ELF header (ET_CORE)
+//   64            program headers: PT_NOTE; a PT_LOAD for each range of memory, in ascending order; one for each segment
+//                 of the kernel's image
+//   4 modulo 8    the notes (core_notes.hpp): the handover with room for all CPUs, then NT_PRSTATUS one by one
+//   header_bytes  memory, range by range
+//
+// A segment of the image whose memory is saved anyway points into that; one whose memory is not has its own bytes, behind
+// all ranges. So whoever writes the file goes through the PT_LOADs in their order and copies those that begin where the
+// ones before have ended (core_reader.hpp).
+// PT_NOTE's p_filesz ends behind the last note that is whole. Any context.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/core_notes.hpp>
+#include <lastcpu/kexec/core_ranges.hpp>
+#include <lastcpu/kexec/elf64.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::kexec {
+
+namespace detail {
+
+inline constexpr uint64_t note_segment = elf64_file::header_bytes;  // offset of its program header
+inline constexpr uint64_t note_segment_file_bytes = note_segment + 32;
+
+inline void write_segment(unsigned char* at, uint32_t type, const elf64_segment& s) noexcept {
+  write_word(at, type);
+  write_word(at + 4, s.flags);
+  write_word(at + 8, s.file_offset);
+  write_word(at + 16, s.virtual_address);
+  write_word(at + 24, s.physical_address);
+  write_word(at + 32, s.file_bytes);
+  write_word(at + 40, s.memory_bytes);
+  write_word(at + 48, s.alignment);
+}
+
+}  // namespace detail
+
+/// Where everything is in the file. Depends on the number of ranges and CPUs only.
+struct core_layout {
+  uint32_t segments;        // PT_NOTE included
+  uint64_t notes;           // offset of the first note
+  uint64_t handover;        // offset
+  uint64_t handover_bytes;  // the room for CPUs included
+  uint64_t header_bytes;    // a multiple of a page: where memory begins
+
+  [[nodiscard]] uint64_t behind_handover() const noexcept { return handover + handover_bytes; }
+
+  template <class Machine>
+  void place(const kernel_facts& facts, const ram_range& region, uint32_t cpu_capacity) noexcept {
+    segments = 1 + facts.image_count;
+    core_ranges(facts, region).for_each([this](const ram_range&) { ++segments; });
+    notes = elf64_file::header_bytes + segments * elf64_file::segment_bytes + 4;
+    handover = notes + note_header_bytes;
+    handover_bytes = kexec::handover_bytes<cpu_entry_of<Machine>>(cpu_capacity);
+    header_bytes = round_up(behind_handover() + cpu_capacity * prstatus_note_bytes<Machine>, page_bytes);
+  }
+};
+
+/// Writes ELF header, program headers and the header of the handover's note, at `to`, for a layout of the same facts.
+class core_builder {
+ public:
+  core_builder(unsigned char* to, const core_layout& layout, const kernel_facts& facts,
+               const ram_range& region) noexcept
+      : to_(to), layout_(layout), facts_(facts), ranges_(facts, region), end_(layout.header_bytes) {}
+
+  void build(elf64_machine machine) noexcept {
+    write_header(machine);
+    const uint64_t note_bytes = note_header_bytes + layout_.handover_bytes;
+    add(4, {0, 4, layout_.notes, 0, 0, note_bytes, 0, 4});
+    ranges_.for_each([this](const ram_range& r) {
+      constexpr uint32_t readable_and_writable = 6;
+      const uint64_t at = facts_.direct_map_virtual + (r.physical - facts_.direct_map_physical);
+      add(1, {0, readable_and_writable, end_, at, r.physical, r.bytes, r.bytes, page_bytes});
+      end_ += r.bytes;
+    });
+    for (uint32_t i = 0; i < facts_.image_count; ++i) add_image(facts_.image[i]);
+    detail::write_handover_note_header(to_ + layout_.notes, layout_.handover_bytes);
+  }
+
+  /// After build(): of the whole file.
+  [[nodiscard]] uint64_t file_bytes() const noexcept { return end_; }
+
+ private:
+  void write_header(elf64_machine machine) noexcept {
+    zero_bytes(to_, layout_.handover);
+    write_word(to_, elf64_file::magic);
+    to_[4] = 2;  // 64 bits
+    to_[5] = 1;  // little-endian
+    to_[6] = 1;
+    write_word(to_ + 16, uint16_t{4});  // ET_CORE
+    write_word(to_ + 18, static_cast<uint16_t>(machine));
+    write_word(to_ + 20, uint32_t{1});
+    write_word(to_ + 32, uint64_t{elf64_file::header_bytes});
+    write_word(to_ + 52, static_cast<uint16_t>(elf64_file::header_bytes));
+    write_word(to_ + 54, static_cast<uint16_t>(elf64_file::segment_bytes));
+    write_word(to_ + 56, static_cast<uint16_t>(layout_.segments));
+  }
+
+  void add(uint32_t type, const elf64_segment& s) noexcept {
+    detail::write_segment(to_ + elf64_file::header_bytes + added_ * elf64_file::segment_bytes, type, s);
+    ++added_;
+  }
+
+  void add_image(const image_segment& s) noexcept {
+    const uint64_t lead = s.physical & (page_bytes - 1);
+    const uint64_t physical = s.physical - lead;
+    const uint64_t bytes = round_up(lead + s.bytes, page_bytes);
+    uint64_t offset = saved_at(physical, bytes);
+    if (offset == 0) {
+      offset = end_;
+      end_ += bytes;
+    }
+    add(1, {0, s.flags, offset, s.virtual_address - lead, physical, bytes, bytes, page_bytes});
+  }
+
+  // File offset of memory that a range has all of; 0: none has.
+  [[nodiscard]] uint64_t saved_at(uint64_t physical, uint64_t bytes) const noexcept {
+    uint64_t before = layout_.header_bytes;
+    uint64_t found = 0;
+    ranges_.for_each([&](const ram_range& r) {
+      if (r.contains(physical, bytes)) found = before + (physical - r.physical);
+      before += r.bytes;
+    });
+    return found;
+  }
+
+  unsigned char* to_;
+  const core_layout& layout_;
+  const kernel_facts& facts_;
+  core_ranges ranges_;
+  uint64_t end_;
+  uint32_t added_ = 0;
+};
+
+}  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

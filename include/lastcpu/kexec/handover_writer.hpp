@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// The handover and the notes of the core, as a dying kernel writes them: begin_handover() and save_note(), by the CPU that
+// owns the gate, nobody else; any context. `record` is intact.
+// What can be said at the load is in a template in the control area, which the digest covers; a crash begins with a copy
+// of it, so whatever a stray write has done to the core is gone.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/cpu.hpp>
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/core_file.hpp>
+#include <lastcpu/kexec/crash_record.hpp>
+#include <lastcpu/kexec/handover.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::kexec {
+
+/// What a port knows of a CPU beyond its note.
+template <class Control>
+struct cpu_details {
+  const Control* control;  // null: unknown
+  uint32_t hardware_id;    // or no_hardware_id
+  bool boot_cpu;
+};
+
+/// Where the dying kernel writes it.
+[[nodiscard]] inline handover* handover_of(const crash_image_record& record) noexcept {
+  return reinterpret_cast<handover*>(record.region.mapped + record.handover);
+}
+
+/// The whole beginning of the core anew, with no CPU in it.
+inline void begin_handover(const crash_image_record& record) noexcept {
+  unsigned char* const region = record.region.mapped;
+  copy_bytes(region + record.core, region + record.core_template, record.handover - record.core + sizeof(handover));
+}
+
+/// The last of all: what a fault has cut off has no seal.
+inline void seal_handover(const crash_image_record& record, uint64_t bytes) noexcept {
+  handover& h = *handover_of(record);
+  h.seal = handover_seal(h, bytes);
+}
+
+namespace detail {
+
+// False when it had to be cut. volatile: no call of a string function may come out of it.
+inline bool copy_text(char* to, const char* from) noexcept {
+  auto* out = static_cast<volatile char*>(to);
+  uint32_t i = 0;
+  for (; i + 1 < handover_text_bytes && from[i] != '\0'; ++i) out[i] = from[i];
+  out[i] = '\0';
+  return from[i] == '\0';
+}
+
+[[nodiscard]] constexpr uint32_t flag_if(bool set, handover_flag f) noexcept {
+  return set ? static_cast<uint32_t>(f) : 0;
+}
+
+template <class T>
+inline void copy_or_zero(T& out, const T* from) noexcept {
+  auto* const to = reinterpret_cast<unsigned char*>(&out);
+  if (from != nullptr)
+    copy_bytes(to, reinterpret_cast<const unsigned char*>(from), sizeof out);
+  else
+    zero_bytes(to, sizeof out);
+}
+
+template <class Registers, class Control>
+inline void fill(handover_cpu<Registers, Control>& out, const cpu_note<Registers>& note,
+                 const cpu_details<Control>& more) noexcept {
+  zero_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out);
+  out.cpu = note.cpu;
+  out.state = note.state;
+  out.hardware_id = more.hardware_id;
+  copy_or_zero(out.regs, note.registers);
+  copy_or_zero(out.control, more.control);
+  bool whole = copy_text(out.message, note.message);
+  whole = copy_text(out.nmi_message, note.nmi_message) && whole;
+  whole = copy_text(out.nested_message, note.nested_message) && whole;
+  out.flags = flag_if(note.crashing, handover_flag::crashing) |
+              flag_if(note.registers != nullptr, handover_flag::registers_valid) |
+              flag_if(note.cut_short, handover_flag::cut_short) | flag_if(!whole, handover_flag::shortened) |
+              flag_if(more.control != nullptr, handover_flag::control_valid) |
+              flag_if(more.boot_cpu, handover_flag::boot_cpu);
+}
+
+// Behind the notes that are there; counted when it is whole. How many there are is not believed beyond the room.
+template <class Machine>
+inline void append_prstatus(const crash_image_record& record, uint32_t thread, const typename Machine::registers& regs,
+                            const typename Machine::control* control) noexcept {
+  constexpr uint64_t each = prstatus_note_bytes<Machine>;
+  unsigned char* const core = record.region.mapped + record.core;
+  const uint64_t first = note_header_bytes + handover_bytes<cpu_entry_of<Machine>>(record.cpu_capacity);
+  const auto end = read_word<uint64_t>(core + note_segment_file_bytes);
+  const uint64_t notes = record.handover - record.core - note_header_bytes;
+  if (end < first || end > first + (record.cpu_capacity - 1) * each) return;
+  write_prstatus<Machine>(core + notes + end, thread, regs, control);
+  __atomic_store_n(reinterpret_cast<uint64_t*>(core + note_segment_file_bytes), end + each, __ATOMIC_RELEASE);
+}
+
+}  // namespace detail
+
+/// Appends one CPU; the crashing one comes first and begins anew. False when there is no room: it is counted as left
+/// out. The room is what the record says, so a damaged handover is not believed.
+template <class Machine>
+inline bool save_note(const crash_image_record& record, const cpu_note<typename Machine::registers>& note,
+                      const cpu_details<typename Machine::control>& more) noexcept {
+  using entry = cpu_entry_of<Machine>;
+  handover& h = *handover_of(record);
+  if (note.crashing) {
+    begin_handover(record);
+    h.crashing_cpu = note.cpu;
+    h.panic_ticks = note.panic_ticks;
+  }
+  const uint32_t at = h.cpu_count;
+  if (at >= record.cpu_capacity) {
+    ++h.cpus_left_out;
+    return false;
+  }
+  detail::fill(reinterpret_cast<entry*>(&h + 1)[at], note, more);
+  __atomic_store_n(&h.cpu_count, at + 1, __ATOMIC_RELEASE);  // after the entry: a fault in between leaves it out
+  if (note.registers != nullptr)
+    detail::append_prstatus<Machine>(record, thread_of(note.cpu, at), *note.registers, more.control);
+  return true;
+}
+
+}  // namespace lastcpu::kexec
+
+#include <lastcpu/detail/end.hpp>

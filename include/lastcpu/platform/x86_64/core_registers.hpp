@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What a core holds of an x86-64 CPU: the `Machine` of kexec/core_notes.hpp.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/core_notes.hpp>
+#include <lastcpu/kexec/elf64.hpp>
+#include <lastcpu/platform/x86_64/registers.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::x86 {
+
+/// What decides about the address space of a CPU, as it was in the handler that stopped it: behind SWAPGS gs_base is the
+/// kernel's, and kernel_gs_base what the interrupted code had.
+struct control_state {
+  uint64_t cr0, cr2, cr3, cr4;
+  uint64_t fs_base, gs_base, kernel_gs_base;
+  uint64_t apic_base;  // MSR 0x1b; its bit 8: the boot CPU
+};
+
+/// The register block of NT_PRSTATUS: `registers`, then fs_base, gs_base, ds, es, fs, gs.
+struct core_registers {
+  using registers = x86::registers;
+  using control = control_state;
+  static constexpr kexec::elf64_machine machine = kexec::elf64_machine::x86_64;
+  static constexpr uint32_t prstatus_words = 27;
+
+  /// `to` is zeroed. The word of the error code is orig_rax there, and ~0 says that this is no system call.
+  static void fill_prstatus(unsigned char* to, const registers& regs, const control* state) noexcept {
+    kexec::copy_bytes(to, reinterpret_cast<const unsigned char*>(&regs), sizeof regs);
+    kexec::write_word(to + offsetof(registers, error_code), ~uint64_t{0});
+    if (state == nullptr) return;
+    kexec::write_word(to + sizeof regs, state->fs_base);
+    kexec::write_word(to + sizeof regs + 8, state->gs_base);
+  }
+};
+
+/// One CPU of an x86-64 handover.
+using handover_cpu = kexec::cpu_entry_of<core_registers>;
+
+}  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

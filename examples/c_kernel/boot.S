@@ -13,6 +13,8 @@
 #define CR0_PG_WP_NE_ET_MP_PE 0x80010033
 #define MULTIBOOT2 0xe85250d6
 
+        .cfi_sections .debug_frame      // not .eh_frame: debuggers alone need it
+
         .section .note.pvh, "a", @note
         .balign 4
         .long   4, 8, 18                // XEN_ELFNOTE_PHYS32_ENTRY
@@ -67,6 +69,8 @@ pvh_entry:
         ljmp    $CODE, $boot_cpu - KERNEL_BASE
 
         .code64
+        .cfi_startproc
+        .cfi_undefined rip              // a CPU's first frame: no backtrace goes on behind it
 boot_cpu:
         movabs  $1f, %rax
         jmp     *%rax
@@ -87,6 +91,7 @@ application_cpu:
         add     $stacks, %rsp
         xor     %ebp, %ebp
         call    cpu_main                // cpu_main(its number)
+        .cfi_endproc
 
         .code16
         .globl  trampoline, trampoline_end

@@ -9,8 +9,32 @@
 #define USER_CODE 0x23
 #define FLAGS_IF 0x202
 
+        .cfi_sections .debug_frame      // not .eh_frame: debuggers alone need it
+
 LASTCPU_X86_64_NMI_ENTRY(nmi_entry, on_nmi)
 LASTCPU_X86_64_NMI_ENTRY(machine_check_entry, on_machine_check)
+
+// For debuggers, as in x86_64_entry.h: what has been pushed, and where.
+        .macro  pushed bytes=8
+        .cfi_adjust_cfa_offset \bytes
+        .endm
+        .macro  push_kept register
+        push    %\register
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset \register, 0
+        .endm
+        .macro  pop_kept register
+        pop     %\register
+        .cfi_adjust_cfa_offset -8
+        .cfi_same_value \register
+        .endm
+        .macro  begin_trap bytes        // that the CPU, and what ran before, have pushed
+        .cfi_startproc simple
+        .cfi_signal_frame
+        .cfi_def_cfa rsp, \bytes
+        .cfi_offset rip, -40
+        .cfi_offset rsp, -16
+        .endm
 
         .text
         .globl  trap_entries, enter_user, syscall_entry, syscall_swapped, sysret_swapped, sysret_done
@@ -22,57 +46,68 @@ trap_entries:
         .rept   256
         .balign 16
         .if     (vector > 31) || !(1 << (vector & 31) & 0x60227d00)
+        begin_trap 40
         push    $0
+        pushed
+        .else
+        begin_trap 48
         .endif
         push    $vector
+        pushed
         jmp     trap_common
+        .cfi_endproc
         .set    vector, vector + 1
         .endr
 
+        begin_trap 56
 trap_common:                            // vector, error code, rip, cs, ...
         testb   $3, 24(%rsp)
         jz      1f
         swapgs
-1:      push    %rax
-        push    %rbx
-        push    %rcx
-        push    %rdx
-        push    %rsi
-        push    %rdi
-        push    %rbp
-        push    %r8
-        push    %r9
-        push    %r10
-        push    %r11
-        push    %r12
-        push    %r13
-        push    %r14
-        push    %r15
+1:      push_kept rax
+        push_kept rbx
+        push_kept rcx
+        push_kept rdx
+        push_kept rsi
+        push_kept rdi
+        push_kept rbp
+        push_kept r8
+        push_kept r9
+        push_kept r10
+        push_kept r11
+        push_kept r12
+        push_kept r13
+        push_kept r14
+        push_kept r15
         cld
         mov     %rsp, %rdi
         call    trap                    // trap(struct trap_frame *)
-        pop     %r15
-        pop     %r14
-        pop     %r13
-        pop     %r12
-        pop     %r11
-        pop     %r10
-        pop     %r9
-        pop     %r8
-        pop     %rbp
-        pop     %rdi
-        pop     %rsi
-        pop     %rdx
-        pop     %rcx
-        pop     %rbx
-        pop     %rax
+        pop_kept r15
+        pop_kept r14
+        pop_kept r13
+        pop_kept r12
+        pop_kept r11
+        pop_kept r10
+        pop_kept r9
+        pop_kept r8
+        pop_kept rbp
+        pop_kept rdi
+        pop_kept rsi
+        pop_kept rdx
+        pop_kept rcx
+        pop_kept rbx
+        pop_kept rax
         testb   $3, 24(%rsp)
         jz      2f
         swapgs
 2:      add     $16, %rsp
+        pushed  -16
         iretq
+        .cfi_endproc
 
 // An NMI may come before the first swapgs and behind the second: GS is the program's there, and CS the kernel's.
+        .cfi_startproc
+        .cfi_undefined rip              // the program's stack is not the kernel's: a backtrace ends here
 syscall_entry:
         swapgs
 syscall_swapped:
@@ -94,6 +129,7 @@ syscall_swapped:
 sysret_swapped:
         sysretq
 sysret_done:
+        .cfi_endproc
 
 // enter_user(at): for good.
 enter_user:

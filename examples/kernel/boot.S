@@ -20,6 +20,8 @@
 #define UNCACHED 0x18
 #define NO_EXECUTE 0x8000000000000000
 
+        .cfi_sections .debug_frame      // not .eh_frame: debuggers alone need it
+
         .section .note.pvh, "a", @note
         .align 4
         .long 4, 8, 18                  // name and value bytes; XEN_ELFNOTE_PHYS32_ENTRY
@@ -67,6 +69,8 @@ pvh_entry:
         ljmpl $CODE64, $(boot_cpu_64 - KERNEL_BASE)
 
         .code64
+        .cfi_startproc
+        .cfi_undefined rip              // a CPU's first frame: no backtrace goes on behind it
 boot_cpu_64:
         movl %ebx, %edi                 // kernel_main(physical address of what it says, its protocol in %esi)
         leaq boot_stack_end(%rip), %rsp // as a physical address, until the jump
@@ -101,6 +105,7 @@ enter_high_half:
 3:      cli
         hlt
         jmp 3b
+        .cfi_endproc
 
 // Runs at any page below 1 MiB: it names no address of its own.
         .code16

@@ -100,6 +100,8 @@ EITHER = frozenset({CRASH, RESTART})
 SCENARIOS = (
     Scenario("panic", "a_panic_starts_the_crash_kernel", crowd=True, least_cpus=1, more=somebody_by_irq),
     Scenario("oops", "an_oops_starts_the_crash_kernel", least_cpus=1, more=somebody_by_irq),
+    Scenario("panic_before_eoi", "a_panic_in_an_interrupt_before_its_end_starts_the_crash_kernel",
+             says=lambda boot, cpu: "in an interrupt" if cpu == cpu_of(1, boot) else None),
     Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True, crowd=True,
              says=its_role),
     Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True, crowd=True,

@@ -4,14 +4,16 @@
 The machine code alone says where each register of the interrupted code lies: its pushes and pops are followed here, and
 compared with the .cfi rows that readelf decodes. And the directives change no byte of the code.
 """
+import itertools
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = HERE.parents[1] / "include"
-SOURCE = """#include <lastcpu/platform/x86_64/entry.hpp>
+CPP = """#include <lastcpu/platform/x86_64/entry.hpp>
 LASTCPU_X86_ENTRY(plain_entry, on_entry);
 LASTCPU_X86_ENTRY_WITH_ERROR_CODE(error_entry, on_entry);
 LASTCPU_X86_NMI_ENTRY(nmi_entry, on_entry);
@@ -19,7 +21,34 @@ LASTCPU_X86_NMI_ENTRY(nmi_entry, on_entry);
 void on_entry(lastcpu::x86::registers* r) noexcept { r->rax = 0; }
 #endif
 """
-PUSHED_BY_THE_CPU = {"plain_entry": 40, "error_entry": 48, "nmi_entry": 40}
+C = """#include <lastcpu/c/x86_64_entry.h>
+LASTCPU_X86_64_NMI_ENTRY(nmi_entry, on_entry);
+void on_entry(struct lastcpu_x86_64_frame *r);
+#ifdef KERNEL
+void on_entry(struct lastcpu_x86_64_frame *r) { (void)r; }
+#endif
+"""
+ASSEMBLY = """#include <lastcpu/c/x86_64_entry.h>
+#ifdef KERNEL
+.cfi_sections .debug_frame
+#endif
+LASTCPU_X86_64_NMI_ENTRY(nmi_entry, on_entry)
+"""
+
+
+@dataclass(frozen=True)
+class Language:
+    """How its stubs are written, and how many bytes the CPU has pushed where each begins."""
+    suffix: str
+    source: str
+    flags: tuple
+    pushed: dict
+
+
+LANGUAGES = (Language(".cpp", CPP, ("-std=c++20", "-fno-exceptions"),
+                      {"plain_entry": 40, "error_entry": 48, "nmi_entry": 40}),
+             Language(".c", C, ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"), {"nmi_entry": 40}),
+             Language(".S", ASSEMBLY, (), {"nmi_entry": 40}))
 PRESERVED = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", *(f"r{n}" for n in range(8, 16)))
 
 
@@ -27,10 +56,12 @@ def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def compiled(compiler, directory, name, *flags):
-    source, output = directory / "stubs.cpp", directory / f"{compiler}_{name}.o"
-    source.write_text(SOURCE, encoding="utf-8")
-    run(compiler, "-std=c++20", "-O2", *flags, "-I", str(INCLUDE), "-c", str(source), "-o", str(output))
+def compiled(compiler, language, directory, name, *flags):
+    source = directory / f"stubs{language.suffix}"
+    output = directory / f"{compiler}{language.suffix}_{name}.o"
+    source.write_text(language.source, encoding="utf-8")
+    run(compiler, "-x", {".cpp": "c++", ".c": "c", ".S": "assembler-with-cpp"}[language.suffix], "-O2", *language.flags,
+        *flags, "-I", str(INCLUDE), "-c", str(source), "-o", str(output))
     return output
 
 
@@ -41,9 +72,9 @@ def instructions(output, stub):
     return [(int(at, 16), what, (operands or "").strip()) for at, what, operands in found]
 
 
-def followed(output, stub):
+def followed(output, stub, pushed):
     """{offset: (depth below the frame's top, {register: its place below the top})} before each instruction."""
-    depth, saved, out = PUSHED_BY_THE_CPU[stub], {}, {}
+    depth, saved, out = pushed, {}, {}
     for at, what, operands in instructions(output, stub):
         out[at] = depth, dict(saved)
         register = operands.removeprefix("%")
@@ -80,16 +111,15 @@ def told(output, functions):
     return out
 
 
-def differences(output):
-    functions = tuple(PUSHED_BY_THE_CPU)
-    tables = told(output, functions)
-    for stub in functions:
+def differences(output, pushed):
+    tables = told(output, tuple(pushed))
+    for stub in pushed:
         rows = tables.get(stub, [])
         if not rows:
             yield f"{stub}: nothing is told"
             continue
         record = None  # how deep the frame record lies that rbp points at
-        for at, (depth, saved) in followed(output, stub).items():
+        for at, (depth, saved) in followed(output, stub, pushed[stub]).items():
             _, base, offset, places = [r for r in rows if r[0] <= at][-1]
             if base == "rbp" and record is None:
                 record = depth
@@ -103,8 +133,8 @@ def differences(output):
             yield f"{stub}: the handler's frames are not told from rbp"
 
 
-def bytes_of(output):
-    return run("objdump", "-s", *(a for stub in PUSHED_BY_THE_CPU for a in ("-j", f".text.{stub}")), str(output)
+def bytes_of(output, stubs):
+    return run("objdump", "-s", *(a for stub in stubs for a in ("-j", f".text.{stub}")), str(output)
                ).split("\n", 3)[3]
 
 
@@ -123,16 +153,20 @@ def main():
         if problems:
             print(f"FAILED: {what}:", *problems[:5], sep="\n  ")
 
-    for compiler in sys.argv[2:]:
-        told_here = compiled(compiler, directory, "told")
-        silent = compiled(compiler, directory, "silent", "-U__GCC_HAVE_DWARF2_CFI_ASM")
-        check(f"{compiler}: each row", list(differences(told_here)))
-        check(f"{compiler}: the bytes of the code", [] if bytes_of(told_here) == bytes_of(silent) else ["differ"])
-        check(f"{compiler}: the frames are a signal's", [] if are_signal_frames(told_here) else ["they are not"])
-        kernel = compiled(compiler, directory, "debug", "-DKERNEL", "-g", "-ffreestanding", "-fno-exceptions",
+    for compiler, language in itertools.product(sys.argv[2:], LANGUAGES):
+        who = f"{compiler} {language.suffix}"
+        told_here = compiled(compiler, language, directory, "told", "-fasynchronous-unwind-tables")
+        silent = compiled(compiler, language, directory, "silent", "-U__GCC_HAVE_DWARF2_CFI_ASM")
+        check(f"{who}: each row", list(differences(told_here, language.pushed)))
+        same = bytes_of(told_here, language.pushed) == bytes_of(silent, language.pushed)
+        check(f"{who}: the bytes of the code", [] if same else ["differ"])
+        check(f"{who}: the frames are a signal's", [] if are_signal_frames(told_here) else ["they are not"])
+        kernel = compiled(compiler, language, directory, "debug", "-DKERNEL", "-g", "-ffreestanding",
                           "-fno-asynchronous-unwind-tables")
-        check(f"{compiler}: a kernel with -g and without .eh_frame keeps it so",
-              ["there is an .eh_frame"] if ".eh_frame" in run("readelf", "-SW", str(kernel)) else [])
+        sections = run("readelf", "-SW", str(kernel))
+        check(f"{who}: a kernel with -g and without .eh_frame keeps it so",
+              ["there is an .eh_frame"] if ".eh_frame" in sections else [])
+        check(f"{who}: a kernel with -g has the frames", [] if ".debug_frame" in sections else ["it has none"])
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if results and all(results) else 1
 

@@ -50,6 +50,8 @@ if [[ $HOSTTYPE == x86_64 ]]; then  # elsewhere no example kernel is built
     "program:xorriso         xorriso"
     "program:mformat         mtools"
     "file:/usr/bin/rustc     rustc"
+    "program:eu-readelf      elfutils"
+    "python:drgn             python3-drgn"
   )
 fi
 

@@ -127,6 +127,18 @@ def wrong_choices_are_refused(compiler, directory):
     return wrong if status == 0 else [*wrong, said]
 
 
+def an_instance_without_a_configuration_is_refused(compiler, directory):
+    """It would link with a kernel that has one, and save other registers."""
+    empty = directory / "empty"
+    empty.mkdir(exist_ok=True)
+    (empty / "lastcpu_config.h").write_text("", encoding="utf-8")
+    command = (PARTNERS[compiler], *INSTANCE, "-I", INCLUDE, "-fsyntax-only", HERE / "instance.cpp")
+    status, said = run(*command)
+    wrong = [] if status != 0 and "sees no lastcpu_config.h" in said else [f"{compiler}: no configuration:\n{said}"]
+    status, said = run(*command, "-I", empty)
+    return wrong if status == 0 else [*wrong, f"{compiler}: an empty configuration:\n{said}"]
+
+
 def cells(compilers, directory):
     for compiler in compilers:
         for flags in (C99, CXX20):
@@ -137,6 +149,7 @@ def cells(compilers, directory):
         yield lambda c=compiler: each_thread_is_heard_once(linked(c, (*C99, "-pthread"), "threads", ("threads",), directory))
         yield lambda c=compiler: documents_compile(c, directory)
         yield lambda c=compiler: wrong_choices_are_refused(c, directory)
+        yield lambda c=compiler: an_instance_without_a_configuration_is_refused(c, directory)
         yield lambda c=compiler: ends_well(linked(c, C99, "capture", ("capture",), directory))
         yield lambda c=compiler: ends_well(linked(c, C99, "threads", ("linux_names",), directory))
         yield lambda c=compiler: ends_well(linked(c, CXX20, "threads", ("linux_names",), directory))

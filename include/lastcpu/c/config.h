@@ -2,13 +2,16 @@
 #ifndef LASTCPU_C_CONFIG_H
 #define LASTCPU_C_CONFIG_H
 /* What the kernel chooses. It writes what it wants different into a file lastcpu_config.h on its include path, or names
- * another file: -DLASTCPU_CONFIG='"my_config.h"'. C and C++ must see the same. Switches are 0 or 1. */
+ * another file: -DLASTCPU_CONFIG='"my_config.h"'. C and C++ must see the same: the C++ file is an error without one, which
+ * may be empty. Switches are 0 or 1. */
 
 #if defined(LASTCPU_CONFIG)
 #include LASTCPU_CONFIG
+#define LASTCPU_CONFIGURED 1
 #elif defined(__has_include)
 #if __has_include("lastcpu_config.h")
 #include "lastcpu_config.h"
+#define LASTCPU_CONFIGURED 1
 #endif
 #endif
 
@@ -76,8 +79,8 @@ LASTCPU_REGISTERS;
 #define LASTCPU_BEFORE_STEP 0
 #endif
 
-/* How long to wait for those that were asked by interrupt, and by NMI, and for one that is taken away. Without a clock (lastcpu_kernel_now) rounds are
- * counted in place of time, LASTCPU_STOP_ROUNDS for each way of asking. */
+/* How long to wait for those that were asked by interrupt, and by NMI, and for one that is taken away. Without a clock
+ * (lastcpu_kernel_now) rounds are counted in place of time, LASTCPU_STOP_ROUNDS for each way of asking. */
 #ifndef LASTCPU_IRQ_BUDGET_US
 #define LASTCPU_IRQ_BUDGET_US 20000
 #endif

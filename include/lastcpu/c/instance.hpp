@@ -7,6 +7,10 @@
 
 #include <lastcpu/c/report.hpp>
 
+#ifndef LASTCPU_CONFIGURED
+#error "lastcpu: this C++ file sees no lastcpu_config.h: its folder must be on the include path here; it may be empty"
+#endif
+
 #include <lastcpu/detail/begin.hpp>
 
 #if LASTCPU_BAREBONES

@@ -21,8 +21,9 @@ uint32_t lastcpu_kernel_this_cpu(void);
 
 /* Asks one CPU to stop: LASTCPU_STOP_IRQ makes it call lastcpu_handle_stop_irq(), LASTCPU_STOP_NMI lastcpu_handle_nmi().
  * Called on the owner, once for each CPU and way. What was stored before must be visible to the handler: a write to an
- * x2APIC register needs a fence before it, as does a GICv3 SGI (dsb ishst). It does not wait for the answer. A way that
- * the machine lacks does nothing, and costs its budget: LASTCPU_NO_NMI. */
+ * x2APIC register needs a fence before it, as does a GICv3 SGI (dsb ishst) or another doorbell on Arm (dsb). It does not
+ * wait for the answer; for the sender's own register to be free (an xAPIC's ICR) it waits with a bound. A way that the
+ * machine lacks does nothing, and costs its budget: LASTCPU_NO_NMI. */
 void lastcpu_kernel_send_stop(uint32_t cpu, lastcpu_stop_how how);
 
 /* The end of a CPU that has stopped, and of the owner when nothing else is left. All is saved and said. It must not
@@ -98,8 +99,8 @@ struct lastcpu_note {
 };
 
 #if !LASTCPU_DEFAULT_REPORT
-/* Reports one CPU, in place of the default report: the one that crashed first, then each other one. On the owner, behind
- * the stop. It may fault once: the next CPU comes next. */
+/* Reports one CPU, in place of the default report: the one that crashed first, then each other one; with LASTCPU_BAREBONES
+ * in the order of their numbers. On the owner, behind the stop. It may fault once: the next CPU comes next. */
 void lastcpu_kernel_report(const struct lastcpu_note* note);
 #endif
 

@@ -112,6 +112,12 @@ template <class Entry>
   return sizeof(handover) + uint64_t{cpus} * sizeof(Entry);
 }
 
+/// 0 stands for no seal.
+[[nodiscard]] inline uint64_t nonzero_seal(const xxh64& sum) noexcept {
+  const uint64_t value = sum.value();
+  return value != 0 ? value : 1;
+}
+
 /// What handover::seal is for a handover with its room, of `bytes` bytes. Never 0.
 [[nodiscard]] inline uint64_t handover_seal(const handover& h, uint64_t bytes) noexcept {
   constexpr uint64_t first = offsetof(handover, seal);
@@ -122,8 +128,7 @@ template <class Entry>
   sum.add(at, first);
   sum.add(reinterpret_cast<const unsigned char*>(none), sizeof none);
   sum.add(at + behind, bytes - behind);
-  const uint64_t value = sum.value();
-  return value != 0 ? value : 1;
+  return nonzero_seal(sum);
 }
 
 }  // namespace lastcpu::kexec

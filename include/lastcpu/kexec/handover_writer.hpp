@@ -36,12 +36,13 @@ inline void begin_handover(const crash_image_record& record) noexcept {
   copy_bytes(region + record.core, region + record.core_template, record.handover - record.core + sizeof(handover));
 }
 
-/// The last of all: what a fault has cut off has no seal.
+/// The last of all: what a fault has cut off has no seal. `bytes`: handover::bytes.
 inline void seal_handover(const crash_image_record& record, uint64_t bytes) noexcept {
   handover& h = *handover_of(record);
   h.seal = h.core_valid_bytes = 0;
   h.core = core_state::not_written;
   h.core_problem = 0;
+  h.core_sum = core_sum(record.region.mapped + record.core, record.handover - record.core, bytes, record.core_bytes);
   xxh64 sum;
   sum.add(reinterpret_cast<const unsigned char*>(&h), bytes);
   h.seal = nonzero_seal(sum);

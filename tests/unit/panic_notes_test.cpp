@@ -26,6 +26,22 @@ TEST_F(panic_notes, tell_the_crashing_cpu_first_and_all_that_each_had_to_say) {
                                       {3, stop_state::silent, false, 0, "", "", "", false}}));
 }
 
+TEST_F(panic_notes, tell_when_the_owner_began_however_long_its_report_takes) {
+  load();
+  m.clock = 1000;
+  m.when("2 reports outer", [&] { m.clock = 5000; });
+  EXPECT_EQ(panic_on(2, "outer"), ending::jumped);
+  EXPECT_GE(panic_ticks, 1000u);
+  EXPECT_LT(panic_ticks, 5000u);
+}
+
+TEST_F(panic_notes, tell_when_an_oops_began_too) {
+  load();
+  m.clock = 1000;
+  EXPECT_EQ(m.as(2, [&] { (void)domain.crash_kexec(&crash, "why"); }), ending::jumped);
+  EXPECT_GE(panic_ticks, 1000u);
+}
+
 TEST_F(panic_notes, tell_what_a_cpu_without_a_number_had_to_say) {
   load();
   claim_on(0, hold::trial);

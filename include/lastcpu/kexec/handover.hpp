@@ -133,7 +133,8 @@ template <class Entry>
   constexpr uint64_t first = offsetof(handover, seal);
   constexpr uint64_t behind = offsetof(handover, panic_ticks);
   const auto* const at = reinterpret_cast<const unsigned char*>(&h);
-  const uint64_t none[(behind - first) / 8] = {};
+  uint64_t none[(behind - first) / 8];
+  for (uint64_t& word : none) static_cast<volatile uint64_t&>(word) = 0;  // as an initializer: a call of memset
   xxh64 sum;
   sum.add(at, first);
   sum.add(reinterpret_cast<const unsigned char*>(none), sizeof none);

@@ -46,6 +46,7 @@ void expect_right(const unsigned char* core, const core_layout& layout, const sa
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr uint64_t map_bytes = uint64_t{1} << 47;
+  static const lastcpu::test::guarded_bytes guarded;
   auto s = std::make_unique<said>();
   if (size > sizeof *s) return -1;
   if (size != 0) std::memcpy(s.get(), data, size);
@@ -57,10 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (wrong != load_error::none) return 0;
   core_layout layout;
   layout.place<machine>(s->facts, s->region, s->cpus);
-  LASTCPU_FUZZ_EXPECT(layout.header_bytes < 1 << 20);
-  const std::unique_ptr<unsigned char[]> core(new unsigned char[layout.header_bytes]);
-  core_builder builder(core.get(), layout, s->facts, s->region);
+  LASTCPU_FUZZ_EXPECT(layout.header_bytes <= guarded.room);
+  unsigned char* const core = guarded.start + guarded.room - layout.header_bytes;
+  core_builder builder(core, layout, s->facts, s->region);
   builder.build(machine::machine);
-  expect_right(core.get(), layout, *s, builder.file_bytes(), map_bytes);
+  expect_right(core, layout, *s, builder.file_bytes(), map_bytes);
   return 0;
 }

@@ -167,7 +167,7 @@ TEST_F(old_memory_test, copy_goes_over_pages_that_lie_apart) {
   const old_memory memory(h);
   h.ram[0].bytes = 6 * page;
   word(ram + 3 * page + (address >> 12 & 511) * 8 + 8) = (ram + 3 * page) | 3;  // the last table itself
-  std::vector<unsigned char> out(page + 100, 0xee);
+  std::vector<unsigned char> out(3 * page, 0xee);
   EXPECT_TRUE(memory.copy(address + 50, out.data(), page));
   EXPECT_EQ(std::memcmp(out.data(), reinterpret_cast<const char*>(data + 50), page - 50), 0);
   EXPECT_EQ(std::memcmp(out.data() + page - 50, reinterpret_cast<const char*>(ram + 3 * page), 50), 0);

@@ -20,7 +20,6 @@ using kexec::handover_flag;
 
 struct port : x86_64<port> {
   static constexpr cpu_id max_cpus = 4;
-  static constexpr uint8_t stop_vector = 0xf0;
   static inline cpu_id me = 0;
   static cpu_id this_cpu() noexcept { return me; }
   static bool is_online(cpu_id) noexcept { return true; }

@@ -99,9 +99,15 @@ class ladder {
     if (out == step_outcome::not_mine) [[unlikely]]
       park(me);
     if constexpr (detail::has_save_note<P>) {
-      if (panic_ticks_ == 0) panic_ticks_ = P::now();
+      if (!stamped_) stamp();
     }
     return out == step_outcome::begun;
+  }
+
+  // Tried once: a clock that faults costs one step.
+  void stamp() noexcept {
+    static_cast<volatile bool&>(stamped_) = true;
+    panic_ticks_ = P::now();
   }
 
   // Parks, or reads the gate for ever where P::park() has faulted again and again.
@@ -254,6 +260,7 @@ class ladder {
   typename P::template atomic<uint32_t> summed_up_{};  // lines of the summary that are begun
   // For the notifiers. A member, because it has a byte for each CPU and the stack may be an exception's, of 4 KiB.
   typename stop_cpus<P>::report_type report_{};
+  bool stamped_ = false;
   uint64_t panic_ticks_ = 0;  // when the first step began, for the crash kernel
   [[no_unique_address]] detail::step_hook<P, Policy> hooks_{};
 };

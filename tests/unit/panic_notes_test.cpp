@@ -2,6 +2,8 @@
 // What the crash kernel is told, and what a policy changes.
 #include "noting.hpp"
 
+#include <functional>
+
 namespace {
 
 using namespace lastcpu;
@@ -40,6 +42,27 @@ TEST_F(panic_notes, tell_when_an_oops_began_too) {
   m.clock = 1000;
   EXPECT_EQ(m.as(2, [&] { (void)domain.crash_kexec(&crash, "why"); }), ending::jumped);
   EXPECT_GE(panic_ticks, 1000u);
+}
+
+struct faulting_clock : noting {
+  static inline std::function<void()> fault;
+  static uint64_t now() noexcept {
+    if (fault) fault();
+    return noting::now();
+  }
+};
+struct panic_notes_with_a_clock_that_faults : panicking<faulting_clock> {
+  panic_notes_with_a_clock_that_faults() { notes.clear(); }
+  ~panic_notes_with_a_clock_that_faults() override { faulting_clock::fault = nullptr; }
+};
+
+TEST_F(panic_notes_with_a_clock_that_faults, are_handed_over_all_the_same) {
+  load();
+  faulting_clock::fault = [&] { domain.panic("the clock", nullptr); };
+  EXPECT_EQ(panic_on(2, "outer"), ending::jumped);
+  ASSERT_FALSE(notes.empty());
+  EXPECT_EQ(notes[0].message, "outer");
+  EXPECT_EQ(panic_ticks, 0u);
 }
 
 TEST_F(panic_notes, tell_what_a_cpu_without_a_number_had_to_say) {

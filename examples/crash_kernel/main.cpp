@@ -54,7 +54,8 @@ void print_backtrace(const cpu_left& c, const old_memory& memory) noexcept {
   if (!c.has(flag::registers_valid)) return;
   constexpr uint32_t most = 9;
   uint64_t at[most];
-  const uint32_t n = memory.backtrace(c.regs.rip, c.regs.rbp, at, most);
+  const old_memory own = c.has(flag::control_valid) ? memory.with_root(c.control.cr3) : memory;
+  const uint32_t n = own.backtrace(c.regs.rip, c.regs.rbp, at, most);
   line out;
   out << "crash: cpu " << c.cpu << "  ";
   for (uint32_t i = 0; i < n; ++i) out << " #" << i << " " << hex{at[i]};

@@ -98,14 +98,16 @@ class ladder {
     const step_outcome out = gate.begin_step(static_cast<uint32_t>(s), phase_needed_by(s), me);
     if (out == step_outcome::not_mine) [[unlikely]]
       park(me);
+    if constexpr (detail::has_save_note<P>) {
+      if (!stamped_) stamp();
+    }
     return out == step_outcome::begun;
   }
 
-  // When the first step of this crash began, for the crash kernel.
+  // Tried once: a clock that faults costs one step.
   void stamp() noexcept {
-    if constexpr (detail::has_save_note<P>) {
-      if (panic_ticks_ == 0) panic_ticks_ = P::now();
-    }
+    static_cast<volatile bool&>(stamped_) = true;
+    panic_ticks_ = P::now();
   }
 
   // Parks, or reads the gate for ever where P::park() has faulted again and again.
@@ -118,18 +120,13 @@ class ladder {
   void look_for_an_image(cpu_id me, const crash_record<registers>& why) noexcept {
     cpus.withdraw(me);
     cpus.save_registers(me, why.registers);
-    if (begin(step::report, me)) {
-      stamp();
+    if (begin(step::report, me))
       Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
-    }
     if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
   }
 
   void stop_the_others(cpu_id me, const registers* regs) noexcept {
-    if (begin(step::expect, me)) {
-      stamp();
-      cpus.expect_all(me);
-    }
+    if (begin(step::expect, me)) cpus.expect_all(me);
     (void)begin(step::commit, me);
     if (begin(step::registers, me)) cpus.save_registers(me, regs);
     for (uint32_t i = 0; i < rungs::count; ++i)
@@ -263,7 +260,8 @@ class ladder {
   typename P::template atomic<uint32_t> summed_up_{};  // lines of the summary that are begun
   // For the notifiers. A member, because it has a byte for each CPU and the stack may be an exception's, of 4 KiB.
   typename stop_cpus<P>::report_type report_{};
-  uint64_t panic_ticks_ = 0;
+  bool stamped_ = false;
+  uint64_t panic_ticks_ = 0;  // when the first step began, for the crash kernel
   [[no_unique_address]] detail::step_hook<P, Policy> hooks_{};
 };
 

@@ -58,7 +58,7 @@
 //   rounds_of_a_still_clock       how many waits in a row may end at the same now() (default 4,194,304)
 //   self_stop()                   replaces the hook panic_smp_self_stop() at compile time; see self_stop.hpp
 //   save_note(image, cpu_note)    puts what is known about one CPU where the crash kernel finds it; called for the
-//                                 crashing CPU first
+//                                 crashing CPU first. With it the owner looks at now() when it begins: panic_ticks
 //   trace(trace_event)            is told what happens. `cpu` is max_cpus for the CPU without a number that panics
 
 #include <lastcpu/detail/begin.hpp>

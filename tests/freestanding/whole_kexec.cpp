@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // All of lastcpu/kexec, as a loader of any 64-bit machine uses it.
+#include <lastcpu/kexec/core_reader.hpp>
 #include <lastcpu/kexec/crash_loader.hpp>
 #include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/kexec/old_memory.hpp>
@@ -37,7 +38,7 @@ const char* load(const kexec::crash_region& region, const unsigned char* data, u
   const kexec::crash_file file{data, bytes, false};
   const kexec::ram_range kept_out{region.physical, region.bytes};
   kexec::load_error wrong = kexec::check_region(region, 4);
-  if (wrong == kexec::load_error::none) wrong = kexec::check_facts(facts, kept_out);
+  if (wrong == kexec::load_error::none) wrong = kexec::check_contents(facts, kept_out, 1 << 30);
   kexec::core_layout core;
   core.place<some_machine>(facts, kept_out, 4);
   if (wrong != kexec::load_error::none ||
@@ -72,6 +73,8 @@ const char* open(const void* at, uint64_t bytes, uint64_t* counters) {
   const auto opened = kexec::open_handover<some_machine>(at, bytes);
   if (opened.handover != nullptr) {
     const kexec::old_memory<some_walk> memory(*opened.handover);
+    const kexec::core_reader core(static_cast<const unsigned char*>(at), bytes);
+    if (core.check(*opened.handover) == kexec::core_error::none) counters[0] = core.file_bytes();
     if (memory.copy(4096, counters, 32)) (void)memory.backtrace(1, 4096, counters, 4);
   }
   return kexec::to_string(opened.error);

@@ -6,18 +6,13 @@
 // between and behind them, noise everywhere else below the control area; and the image is intact. After a refusal
 // region and record are as they were. The file ends at a page that can't be read.
 
-#include "fuzz/crash_loader_fuzz.hpp"
-
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
 
-#include <sys/mman.h>
-
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <vector>
 
+#include "fuzz/target.hpp"
 #include "x86_64/reserved_memory.hpp"
 
 namespace {
@@ -25,30 +20,11 @@ namespace {
 using namespace lastcpu::kexec;
 using namespace lastcpu::x86;
 using lastcpu::test::bytes;
+using lastcpu::test::guarded_bytes;
 using lastcpu::test::reserved_memory;
 __extension__ using wide = unsigned __int128;
 
 constexpr uint64_t base = reserved_memory::physical;
-
-#define LASTCPU_FUZZ_EXPECT(condition) \
-  ((condition) ? void() : (std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), std::abort()))
-
-struct guarded_file {
-  static constexpr size_t room = 1 << 16;
-
-  guarded_file() {
-    void* got = mmap(nullptr, room + page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    LASTCPU_FUZZ_EXPECT(got != MAP_FAILED);
-    start = static_cast<unsigned char*>(got);
-    LASTCPU_FUZZ_EXPECT(mprotect(start + room, page_bytes, PROT_NONE) == 0);
-  }
-  const unsigned char* put(const uint8_t* data, size_t n) const {
-    if (n != 0) std::memcpy(start + room - n, data, n);
-    return start + room - n;
-  }
-
-  unsigned char* start;
-};
 
 struct span {
   uint64_t from, to;  // in the region
@@ -137,14 +113,14 @@ void expect_loaded(const reserved_memory& memory, const bytes& file, const plan&
 }
 
 void load_and_judge(const bytes& file, bool flat) {
-  static const guarded_file guarded;
+  static const guarded_bytes guarded;
   static reserved_memory memory;
   static const crash_image_record nothing{};
   crash_image_record record{};
   load_options options = reserved_memory::options();
   options.flat = flat;
   lastcpu::x86::detail::control_layout layout{};
-  LASTCPU_FUZZ_EXPECT(layout.place(reserved_memory::size, options, false));
+  LASTCPU_FUZZ_EXPECT(layout.place(memory.region(), options, false));
   const auto want = flat ? acceptable_flat(file, layout.stack) : acceptable_elf(file, layout.stack);
 
   const unsigned char* at = guarded.put(file.data(), file.size());
@@ -163,7 +139,7 @@ void load_and_judge(const bytes& file, bool flat) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size > guarded_file::room) return -1;
+  if (size > guarded_bytes::room) return -1;
   const bytes file(data, data + size);
   load_and_judge(file, false);
   load_and_judge(file, true);

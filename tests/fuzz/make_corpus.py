@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Writes the handmade part of the corpus: one tiny ELF file for each thing that the loader treats in its own way."""
+"""Writes the handmade part of each target's corpus: one small file for each thing that is treated in its own way."""
 import pathlib
 import struct
 
@@ -39,8 +39,8 @@ FILES = {
     "overlapping": elf(BASE, [CODE, segment(BASE + 4, b"data", flags=6)]),
     "touching": elf(BASE, [CODE, segment(BASE + 9, b"data", flags=6)]),
     "outside": elf(BASE - 1, [segment(BASE - 1, b"\xf4\xf4")]),
-    "control_area": elf(BASE, [segment(BASE, b"\xf4", 0x33001)]),
-    "to_the_control_area": elf(BASE, [segment(BASE, b"\xf4", 0x33000)]),
+    "control_area": elf(BASE, [segment(BASE, b"\xf4", 0x31001)]),
+    "to_the_control_area": elf(BASE, [segment(BASE, b"\xf4", 0x31000)]),
     "wrapping": elf(BASE, [CODE, segment(BASE + 64, b"", 2**64 - BASE - 32)]),
     "entry_in_data": elf(BASE + 0x100, [CODE, DATA]),
     "dynamic": elf(BASE, [CODE, segment(0, b"", kind=2)]),
@@ -50,7 +50,94 @@ FILES = {
     "flat": b"\xf4\xeb\xfd",
 }
 
-CORPUS.mkdir(exist_ok=True)
-for name, content in FILES.items():
-    (CORPUS / f"{name}.bin").write_bytes(content)
-print(f"{len(FILES)} files, {sum(map(len, FILES.values()))} bytes in {CORPUS}")
+
+REGION, MAP = 64 << 20, 128 << 20
+TEXT = 128
+
+
+def handover(cpus=1, seal=0, ram=((0, 0x9F000), (1 << 20, 127 << 20)), text=b"why", **changed):
+    """Version 2, with room for two CPUs."""
+    entry = struct.pack("<IIII", 0, 1, 3, 16) + bytes(168 + 64) + text.ljust(TEXT, b"\0") + bytes(2 * TEXT)
+    room = 1280 + 2 * len(entry)
+    field = {"magic": b"lcpuhov2", "version": 2, "machine": 62, "bytes": room, "header": 1280, "entry": len(entry),
+             "core": REGION + 0x1000, "core_bytes": 0x2000, "ram_count": len(ram), "capacity": 2} | changed
+    head = field["magic"] + struct.pack("<IIQII", field["version"], field["machine"], field["bytes"], field["header"],
+                                        field["entry"]) + struct.pack("<QQII", seal, 0, 0, 0)
+    head += struct.pack("<QQQQII", 1, 2, 3, 0x5000, 4, 0)
+    head += struct.pack("<QQQQQQQQ", 0, MAP, REGION, 1 << 20, REGION, 0, field["core"], field["core_bytes"])
+    head += struct.pack("<QQQQQ", 0xF0000, 0, 0xFFFF800000000000, 0, MAP)
+    head += struct.pack("<IIIIII", 20, field["ram_count"], field["capacity"], cpus, 0, 0) + bytes(32)
+    head += b"".join(struct.pack("<QQ", *r) for r in ram)
+    return head.ljust(1280, b"\0") + entry * cpus + bytes(len(entry) * (2 - cpus))
+
+
+def core(loads, notes_at=None, notes=20 + 1280, size=4096, **changed):
+    """The beginning of a core with one PT_LOAD for each (offset, physical, bytes)."""
+    field = {"type": 4, "machine": 62, "count": 1 + len(loads)} | changed
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", field["type"], field["machine"], 1, 0, 64, 0, 0,
+                                                     64, 56, field["count"], 0, 0, 0)
+    at = 64 + 56 * (1 + len(loads)) + 4 if notes_at is None else notes_at
+    head += struct.pack("<IIQQQQQQ", 4, 4, at, 0, 0, notes, 0, 4)
+    for offset, physical, length in loads:
+        head += struct.pack("<IIQQQQQQ", 1, 6, offset, 0xFFFF800000000000 + physical, physical, length, length, 4096)
+    return head.ljust(size, b"\0")
+
+
+def ranges(*of):
+    return struct.pack("<II", len(of), 0) + b"".join(struct.pack("<QQ", *r) for r in of).ljust(1024, b"\0")
+
+
+def facts(ram=(), left_out=(), image=(), direct=(0xFFFF800000000000, 0, 1 << 32), region=(REGION, 1 << 20)):
+    segments = b"".join(struct.pack("<QQQII", *s, 5, 0) for s in image).ljust(256, b"\0")
+    return (ranges(*ram) + ranges(*left_out) + struct.pack("<QQ", 0xF0000, 0) + struct.pack("<QQQ", *direct) +
+            struct.pack("<II", len(image), 0) + segments + bytes(32) + struct.pack("<QQ", *region) +
+            struct.pack("<II", 3, 0))
+
+
+def old_memory(root, address, levels, tables, hole=15, frames=b""):
+    """`tables` is a list of pages, each a dict of entries; `frames` is the page behind them."""
+    pages = b"".join(b"".join(struct.pack("<Q", page.get(i, 0)) for i in range(512)) for page in tables)
+    return struct.pack("<QQII", root, address, levels % 4, hole) + pages + frames.ljust(4096, b"\0")
+
+
+KERNEL = 0xFFFF800000000000
+IMAGE = (0xFFFFFFFF80200000, 2 << 20, 0x12345)
+AT = KERNEL + (1 << 30) + (2 << 21) + (3 << 12)
+TABLES = [{256: 0x0003, 1: 0x0003, 2: 0x0003, 3: 0x1003, 4: 0x0003}]  # one page as the table of every level
+FRAMES = struct.pack("<QQQQ", AT + 16, 7, 0, 9)
+HANDOVERS = {
+    "cut_off": handover(), "nobody": handover(cpus=0), "full": handover(cpus=2), "damaged": handover(seal=1),
+    "version_1": handover(version=1), "of_another_machine": handover(machine=243), "large": handover(capacity=2**31),
+    "endless": handover(text=b"a" * TEXT), "memory_that_wraps": handover(ram=((2**64 - 8, 16),)),
+    "core_outside": handover(core=REGION - 1), "many_ranges": handover(ram_count=65),
+}
+CORES = {
+    "notes_only": core([]), "memory": core([(4096, 0, 0x9F000), (0xA0000, 1 << 20, 1 << 20)]),
+    "image": core([(4096, 1 << 20, 1 << 20), (0x2000, 0x101000, 0x1000), (0x101000, 4 << 20, 4096)]),
+    "gap": core([(8192, 0, 4096)]), "above": core([(4096, MAP - 4096, 8192)]), "no_core": core([], type=2),
+    "notes_outside": core([], notes_at=2996), "short_notes": core([], notes=100), "many": core([], count=200),
+}
+FACTS = {
+    "nothing": facts(), "memory": facts(ram=((1 << 20, 255 << 20), (0, 0x9FC00)), image=(IMAGE,)),
+    "overlapping": facts(ram=((0, 1 << 20), (4096, 1 << 21), (1 << 19, 100)), left_out=((4097, 1), (1 << 20, 4096))),
+    "image_apart": facts(ram=((0, 4096),), image=(IMAGE, (0xFFFFFFFF80300800, (3 << 20) + 0x800, 1))),
+    "image_in_region": facts(image=((0xFFFFFFFF84000000, REGION, 1),)), "wrapping": facts(ram=((2**64 - 8, 16),)),
+    "small_map": facts(ram=((0, 1 << 30),), direct=(KERNEL, 1 << 20, 1 << 20)),
+}
+MEMORIES = {
+    "four_levels": old_memory(0, AT, 4, TABLES, frames=FRAMES), "into_tables": old_memory(0, AT + 4096, 4, TABLES),
+    "not_mapped": old_memory(0, AT + 8192, 4, TABLES), "not_aligned": old_memory(0, AT + 3, 4, TABLES),
+    "over_a_page": old_memory(0, AT + 4000, 4, TABLES, frames=FRAMES),
+    "five_levels": old_memory(0, AT, 5, [TABLES[0] | {511: 0x0003}], frames=FRAMES),
+    "large": old_memory(0, AT, 4, [TABLES[0] | {2: 0x0083}]), "huge": old_memory(0, AT, 4, [TABLES[0] | {1: 0x0083}]),
+    "into_a_hole": old_memory(0, AT, 4, TABLES, hole=1), "tables_in_a_hole": old_memory(0, AT, 4, TABLES, hole=0),
+    "circle": old_memory(0, AT, 4, TABLES, frames=struct.pack("<QQ", AT, 7)),
+}
+
+for target, files in (("crash_loader", FILES), ("handover", HANDOVERS), ("core", CORES), ("core_builder", FACTS),
+                      ("old_memory", MEMORIES)):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.bin").write_bytes(content)
+    print(f"{len(files)} files, {sum(map(len, files.values()))} bytes in {folder}")

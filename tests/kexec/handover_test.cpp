@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <lastcpu/kexec/crash_loader.hpp>
 #include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/kexec/handover_writer.hpp>
 
@@ -11,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "kexec/toy_machine.hpp"
+#include "kexec/toy_crash.hpp"
 
 namespace {
 
@@ -19,51 +18,13 @@ using namespace lastcpu::kexec;
 using lastcpu::cpu_note;
 using lastcpu::stop_state;
 
+using lastcpu::test::toy_crash;
 using lastcpu::test::toy_machine;
 using registers = toy_machine::registers;
 using control = toy_machine::control;
-using cpu_left = cpu_entry_of<toy_machine>;
+using cpu_left = toy_crash::cpu_left;
 
-/// An image in a region of noise, made by hand: the handover is the same on every machine.
-struct handover_of_a_crash : testing::Test {
-  static constexpr uint64_t physical = 64 << 20;
-  static constexpr uint64_t size = 32 << 10;
-
-  std::vector<uint64_t> words = std::vector<uint64_t>(size / 8, 0x5a5a'5a5a'5a5a'5a5a);
-  unsigned char* const memory = reinterpret_cast<unsigned char*>(words.data());
-  crash_image_record record{};
-  core_layout layout{};
-  registers regs{0x1234, 0x18};
-  control state{0x7000};
-
-  void SetUp() override {
-    layout.place<toy_machine>(no_facts, {physical, size}, 4);
-    begin_record({physical, memory, size}, {0x2000, 0x4000, 0x6000, size}, record);
-    record_core(layout, 0x5000, record);
-    record.payload_bytes = 100;
-    record.free = 0x1000;
-    record.free_bytes = 0x1000;
-    record.kernel_data = 77;
-    record.ticks_per_second = 88;
-    record.map_bytes = 128 << 20;
-    record.cpu_capacity = 4;
-    record.table_levels = 4;
-    build_core<toy_machine>(record, layout, no_facts);
-    seal_image<xxh64>(record);
-  }
-  bool save(lastcpu::cpu_id cpu, bool crashing, const char* text = "", const char* nmi = "", const char* nested = "") {
-    const auto how = crashing ? stop_state::running : stop_state::by_nmi;
-    return save({cpu, how, crashing, &regs, text, nmi, nested, false, 99});
-  }
-  bool save(const cpu_note<registers>& note) { return save_note<toy_machine>(record, note, {&state, 7, false}); }
-  handover& room() { return *handover_of(record); }
-  [[nodiscard]] const handover& left() const { return *reinterpret_cast<const handover*>(memory + record.handover); }
-  [[nodiscard]] const cpu_left* cpu(uint32_t i) const { return cpu_of<cpu_left>(left(), i); }
-  [[nodiscard]] std::string opened() const {
-    return to_string(open_handover<toy_machine>(&left(), left().bytes).error);
-  }
-  [[nodiscard]] bool valid() const { return open_handover<toy_machine>(&left(), ~uint64_t{0}).handover != nullptr; }
-};
+struct handover_of_a_crash : toy_crash {};
 
 TEST_F(handover_of_a_crash, cpus_are_found_in_the_order_they_were_saved) {
   EXPECT_TRUE(save(2, true, "boom", "nmi", "nested"));
@@ -216,7 +177,7 @@ TEST_F(handover_of_a_crash, without_a_seal_was_cut_off_and_can_be_used) {
 
 TEST_F(handover_of_a_crash, any_bit_that_is_flipped_after_the_seal_is_noticed) {
   EXPECT_TRUE(save(0, true, "why"));
-  seal_handover(record, left().bytes);
+  seal();
   EXPECT_EQ(opened(), to_string(handover_error::none));
   for (uint64_t i = 0; i < left().bytes; ++i) {
     const bool written_later = i >= offsetof(handover, core_valid_bytes) && i < offsetof(handover, panic_ticks);
@@ -228,7 +189,7 @@ TEST_F(handover_of_a_crash, any_bit_that_is_flipped_after_the_seal_is_noticed) {
 
 TEST_F(handover_of_a_crash, damaged_text_can_still_be_read) {
   EXPECT_TRUE(save(0, true, "why"));
-  seal_handover(record, left().bytes);
+  seal();
   const_cast<cpu_left&>(*cpu(0)).message[0] = 'W';
   EXPECT_EQ(opened(), to_string(handover_error::damaged));
   EXPECT_TRUE(valid());
@@ -267,7 +228,7 @@ TEST_F(handover_of_a_crash, begins_anew_with_everything_that_the_record_knows) {
   EXPECT_EQ(h.core_header_bytes, layout.header_bytes);
   EXPECT_EQ(h.cpu_capacity, 4u);
   EXPECT_EQ(h.cpu_count, 0u);
-  EXPECT_EQ(h.reserved, 0u);
+  EXPECT_EQ(h.core_sum, 0u);
 }
 
 sigjmp_buf fault_in_a_text;

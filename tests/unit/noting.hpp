@@ -22,10 +22,12 @@ inline std::ostream& operator<<(std::ostream& out, const note& n) {
              << (n.cut_short ? ", cut short" : "");
 }
 inline std::vector<note> notes;
+inline uint64_t panic_ticks = 0;  // of the last note
 
 struct noting : fake_platform {
   static void save_note(const image& i, const cpu_note<fake_registers>& n) noexcept {
     EXPECT_EQ(i.id, 7u);
+    panic_ticks = n.panic_ticks;
     notes.push_back({n.cpu, n.state, n.crashing, n.registers == nullptr ? 0 : n.registers->pc, n.message, n.nmi_message,
                      n.nested_message, n.cut_short});
     machine().say("notes", n.cpu);

@@ -2,6 +2,8 @@
 // What the crash kernel is told, and what a policy changes.
 #include "noting.hpp"
 
+#include <functional>
+
 namespace {
 
 using namespace lastcpu;
@@ -24,6 +26,43 @@ TEST_F(panic_notes, tell_the_crashing_cpu_first_and_all_that_each_had_to_say) {
                                       {0, stop_state::parked, false, in_nmi.pc, "", "lost in nmi", "", false},
                                       {1, stop_state::by_irq, false, crash.pc, "cut", "", "", true},
                                       {3, stop_state::silent, false, 0, "", "", "", false}}));
+}
+
+TEST_F(panic_notes, tell_when_the_owner_began_however_long_its_report_takes) {
+  load();
+  m.clock = 1000;
+  m.when("2 reports outer", [&] { m.clock = 5000; });
+  EXPECT_EQ(panic_on(2, "outer"), ending::jumped);
+  EXPECT_GE(panic_ticks, 1000u);
+  EXPECT_LT(panic_ticks, 5000u);
+}
+
+TEST_F(panic_notes, tell_when_an_oops_began_too) {
+  load();
+  m.clock = 1000;
+  EXPECT_EQ(m.as(2, [&] { (void)domain.crash_kexec(&crash, "why"); }), ending::jumped);
+  EXPECT_GE(panic_ticks, 1000u);
+}
+
+struct faulting_clock : noting {
+  static inline std::function<void()> fault;
+  static uint64_t now() noexcept {
+    if (fault) fault();
+    return noting::now();
+  }
+};
+struct panic_notes_with_a_clock_that_faults : panicking<faulting_clock> {
+  panic_notes_with_a_clock_that_faults() { notes.clear(); }
+  ~panic_notes_with_a_clock_that_faults() override { faulting_clock::fault = nullptr; }
+};
+
+TEST_F(panic_notes_with_a_clock_that_faults, are_handed_over_all_the_same) {
+  load();
+  faulting_clock::fault = [&] { domain.panic("the clock", nullptr); };
+  EXPECT_EQ(panic_on(2, "outer"), ending::jumped);
+  ASSERT_FALSE(notes.empty());
+  EXPECT_EQ(notes[0].message, "outer");
+  EXPECT_EQ(panic_ticks, 0u);
 }
 
 TEST_F(panic_notes, tell_what_a_cpu_without_a_number_had_to_say) {

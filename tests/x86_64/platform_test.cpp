@@ -83,10 +83,17 @@ TEST_F(platform_in_ring_0, send_stop_reaches_the_page) {
   EXPECT_EQ(kernel_state::apic_page[0x300 / 4], 0x4400u);
 }
 
+// What a CPU does first when it stops: the MSRs among its control words.
+lines behind_control(const lines& rest) {
+  lines all{"rdmsr c0000100", "rdmsr c0000101", "rdmsr c0000102", "rdmsr 1b"};
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
+}
+
 TEST_F(platform_in_ring_0, make_resettable_leaves_the_apic_able_to_send) {
   privileged::cr4 = 0x26f0;
   port::make_resettable();
-  EXPECT_EQ(privileged::take(), (lines{"rdmsr 17a", "vmxoff", "write_cr 4 6f0", "rdmsr c0000080"}));
+  EXPECT_EQ(privileged::take(), behind_control({"rdmsr 17a", "vmxoff", "write_cr 4 6f0", "rdmsr c0000080"}));
   kernel_state::apic_page[0x320 / 4] = 0xef;
   port::make_resettable();
   EXPECT_EQ(kernel_state::apic_page[0x320 / 4], 0xefu);
@@ -96,7 +103,7 @@ TEST_F(platform_in_ring_0, make_resettable_ends_a_machine_check) {
   privileged::cr4 = 0x6f0;
   privileged::other_msrs = 5;
   port::make_resettable();
-  EXPECT_EQ(privileged::take(), (lines{"rdmsr 17a", "wrmsr 17a 0", "rdmsr c0000080"}));
+  EXPECT_EQ(privileged::take(), behind_control({"rdmsr 17a", "wrmsr 17a 0", "rdmsr c0000080"}));
 }
 
 TEST_F(platform_in_ring_0, park_masks_its_own_sources_and_halts_again_whatever_ends_a_halt) {
@@ -140,7 +147,7 @@ TEST_F(platform_in_ring_0, vmxoff_that_faults_comes_when_the_shutdown_has_done_a
 TEST_F(platform_in_ring_0, vmxoff_that_faults_comes_when_a_stopping_cpu_has_ended_its_machine_check) {
   privileged::other_msrs = 5;
   const lines log = until_vmxoff_faults([] { port::make_resettable(); });
-  EXPECT_EQ(log, (lines{"rdmsr 17a", "wrmsr 17a 0", "vmxoff"}));
+  EXPECT_EQ(log, behind_control({"rdmsr 17a", "wrmsr 17a 0", "vmxoff"})) << "and kept its control words before that";
 }
 
 TEST_F(platform_in_ring_0, vmxoff_that_faults_is_the_last_way_to_restart) {
@@ -292,9 +299,13 @@ TEST(platform, wake_vector_is_of_the_highest_class_and_not_the_spurious_one) {
   EXPECT_FALSE(x86::detail::has_wake_vector<port_with_vector<0xff>>);
 }
 
-struct careful_port : x86_64<careful_port, kexec::sha256> {};
+struct careful_port : x86_64<careful_port, kexec::sha256>, kernel_state {
+  static constexpr cpu_id max_cpus = 8;
+  static cpu_id this_cpu() noexcept { return me; }
+  static uint32_t apic_id(cpu_id cpu) noexcept { return 0x10 + 2 * cpu; }
+};
 
-TEST(platform, image_is_checked_by_the_digest_that_the_port_names_and_gets_the_notes) {
+TEST_F(platform_in_ring_0, image_is_checked_by_the_digest_that_the_port_names_and_gets_the_notes) {
   test::reserved_memory memory;
   kexec::crash_image_record record{};
   x86::load_options options = test::reserved_memory::options();

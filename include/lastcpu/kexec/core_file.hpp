@@ -42,6 +42,17 @@ inline void write_segment(unsigned char* at, uint32_t type, const elf64_segment&
 
 }  // namespace detail
 
+/// What is wrong with the facts, before anything is made of them. `map_bytes`: what whoever writes the core can read.
+[[nodiscard]] inline load_error check_contents(const kernel_facts& facts, const ram_range& region,
+                                               uint64_t map_bytes) noexcept {
+  load_error wrong = check_facts(facts, region, map_bytes);
+  if (wrong != load_error::none) return wrong;
+  core_ranges(facts, region).for_each([&](const ram_range& r) {
+    if (r.end() > map_bytes) wrong = load_error::memory_above_map;
+  });
+  return wrong;
+}
+
 /// Where everything is in the file. Depends on the number of ranges and CPUs only.
 struct core_layout {
   uint32_t segments;        // PT_NOTE included

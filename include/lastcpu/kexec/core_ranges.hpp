@@ -2,7 +2,7 @@
 #pragma once
 // Which memory goes into a core: what the kernel says is memory and is in its direct map, without what it leaves out and
 // without the crash kernel's region; in whole pages, in ascending order, each byte once. Nothing is kept in between, so
-// that it can be asked where there is no memory to spare. Of facts that check_facts() has let pass; any context.
+// that it can be asked where there is no memory to spare. Of facts that check_contents() has let pass; any context.
 
 #include <lastcpu/detail/begin.hpp>
 

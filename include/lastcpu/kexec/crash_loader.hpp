@@ -6,7 +6,7 @@
 //   region │ payload … │ free │ stack │ control: what the jump needs, core template │ core │
 //                                     └ in the digest, as the payload ┘
 //
-// In this order: check_region(), check_facts(), core_layout::place(), region_layout::place(), begin_record(), record_core(),
+// In this order: check_region(), check_contents(), core_layout::place(), region_layout::place(), begin_record(), record_core(),
 // check_file(); the control area, build_core() and write_payload(); seal_image(). Up to check_file() nothing but layout and record is written.
 // Thread context, one at a time.
 

@@ -87,13 +87,13 @@ struct handover {
   uint32_t cpu_capacity;
   uint32_t cpu_count;  // entries that follow; the crashing CPU is the first
   uint32_t cpus_left_out;
-  uint32_t reserved;
+  uint32_t core_sum;  // of the rest of the core's beginning, with the seal: core_reader.hpp
   unsigned char build_id[kernel_facts::most_build_id_bytes];
   ram_range ram[ram_map::capacity];
 
   /// Memory of the dead kernel's machine, as far as it was said.
   [[nodiscard]] bool is_ram(uint64_t at, uint64_t n) const noexcept {
-    return any_contains(ram, ram_count < ram_map::capacity ? ram_count : ram_map::capacity, at, n);
+    return all_in(ram, ram_count < ram_map::capacity ? ram_count : ram_map::capacity, at, n);
   }
 };
 static_assert(sizeof(handover) == 1280 && offsetof(handover, seal) == 32 && offsetof(handover, panic_ticks) == 56 &&
@@ -112,18 +112,34 @@ template <class Entry>
   return sizeof(handover) + uint64_t{cpus} * sizeof(Entry);
 }
 
+/// 0 stands for no seal.
+[[nodiscard]] inline uint64_t nonzero_seal(const xxh64& sum) noexcept {
+  const uint64_t value = sum.value();
+  return value != 0 ? value : 1;
+}
+
+/// What handover::core_sum is for the beginning of a core of `bytes` bytes, whose handover is at `handover_at`.
+[[nodiscard]] inline uint32_t core_sum(const unsigned char* core, uint64_t handover_at, uint64_t handover_bytes,
+                                       uint64_t bytes) noexcept {
+  const uint64_t behind = handover_at + handover_bytes;
+  xxh64 sum;
+  sum.add(core, handover_at);
+  sum.add(core + behind, bytes - behind);
+  return static_cast<uint32_t>(sum.value());
+}
+
 /// What handover::seal is for a handover with its room, of `bytes` bytes. Never 0.
 [[nodiscard]] inline uint64_t handover_seal(const handover& h, uint64_t bytes) noexcept {
   constexpr uint64_t first = offsetof(handover, seal);
   constexpr uint64_t behind = offsetof(handover, panic_ticks);
   const auto* const at = reinterpret_cast<const unsigned char*>(&h);
-  const uint64_t none[(behind - first) / 8] = {};
+  uint64_t none[(behind - first) / 8];
+  for (uint64_t& word : none) static_cast<volatile uint64_t&>(word) = 0;  // as an initializer: a call of memset
   xxh64 sum;
   sum.add(at, first);
   sum.add(reinterpret_cast<const unsigned char*>(none), sizeof none);
   sum.add(at + behind, bytes - behind);
-  const uint64_t value = sum.value();
-  return value != 0 ? value : 1;
+  return nonzero_seal(sum);
 }
 
 }  // namespace lastcpu::kexec

@@ -36,10 +36,16 @@ inline void begin_handover(const crash_image_record& record) noexcept {
   copy_bytes(region + record.core, region + record.core_template, record.handover - record.core + sizeof(handover));
 }
 
-/// The last of all: what a fault has cut off has no seal.
+/// The last of all: what a fault has cut off has no seal. `bytes`: handover::bytes.
 inline void seal_handover(const crash_image_record& record, uint64_t bytes) noexcept {
   handover& h = *handover_of(record);
-  h.seal = handover_seal(h, bytes);
+  h.seal = h.core_valid_bytes = 0;
+  h.core = core_state::not_written;
+  h.core_problem = 0;
+  h.core_sum = core_sum(record.region.mapped + record.core, record.handover - record.core, bytes, record.core_bytes);
+  xxh64 sum;
+  sum.add(reinterpret_cast<const unsigned char*>(&h), bytes);
+  h.seal = nonzero_seal(sum);
 }
 
 namespace detail {
@@ -58,12 +64,9 @@ inline bool copy_text(char* to, const char* from) noexcept {
 }
 
 template <class T>
-inline void copy_or_zero(T& out, const T* from) noexcept {
-  auto* const to = reinterpret_cast<unsigned char*>(&out);
-  if (from != nullptr)
-    copy_bytes(to, reinterpret_cast<const unsigned char*>(from), sizeof out);
-  else
-    zero_bytes(to, sizeof out);
+inline void copy_if_any(T& out, const T* from) noexcept {
+  if (from == nullptr) return;
+  copy_bytes(reinterpret_cast<unsigned char*>(&out), reinterpret_cast<const unsigned char*>(from), sizeof out);
 }
 
 template <class Registers, class Control>
@@ -73,8 +76,8 @@ inline void fill(handover_cpu<Registers, Control>& out, const cpu_note<Registers
   out.cpu = note.cpu;
   out.state = note.state;
   out.hardware_id = more.hardware_id;
-  copy_or_zero(out.regs, note.registers);
-  copy_or_zero(out.control, more.control);
+  copy_if_any(out.regs, note.registers);
+  copy_if_any(out.control, more.control);
   bool whole = copy_text(out.message, note.message);
   whole = copy_text(out.nmi_message, note.nmi_message) && whole;
   whole = copy_text(out.nested_message, note.nested_message) && whole;

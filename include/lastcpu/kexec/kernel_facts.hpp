@@ -97,13 +97,14 @@ inline constexpr uint64_t physical_limit = uint64_t{1} << 56;
 }
 
 [[nodiscard]] inline load_error check_image_segment(const kernel_facts& facts, const image_segment& s,
-                                                    const ram_range& region) noexcept {
+                                                    const ram_range& region, uint64_t map_bytes) noexcept {
   constexpr uint64_t mask = page_bytes - 1;
   if (((s.virtual_address ^ s.physical) & mask) != 0) return load_error::image_misaligned;
   if (s.bytes == 0 || !is_physical(s.physical, s.bytes) || s.bytes - 1 > ~s.virtual_address)
     return load_error::image_wraps;
   const uint64_t first = s.physical & ~mask;
   const uint64_t bytes = round_up(s.physical + s.bytes, page_bytes) - first;
+  if (first + bytes > map_bytes) return load_error::memory_above_map;
   if (overlap(first, bytes, region.physical, region.bytes)) return load_error::image_in_region;
   for (uint32_t i = 0; i < facts.left_out.count; ++i)
     if (overlap(first, bytes, facts.left_out.ranges[i].physical, facts.left_out.ranges[i].bytes))
@@ -114,7 +115,8 @@ inline constexpr uint64_t physical_limit = uint64_t{1} << 56;
 }  // namespace detail
 
 /// What is wrong with the facts, before anything is made of them.
-[[nodiscard]] inline load_error check_facts(const kernel_facts& facts, const ram_range& region) noexcept {
+[[nodiscard]] inline load_error check_facts(const kernel_facts& facts, const ram_range& region,
+                                            uint64_t map_bytes) noexcept {
   load_error wrong = detail::check_ranges(facts.ram, load_error::too_many_ram_ranges, load_error::ram_range_wraps);
   if (wrong == load_error::none)
     wrong = detail::check_ranges(facts.left_out, load_error::too_many_left_out, load_error::left_out_wraps);
@@ -126,7 +128,7 @@ inline constexpr uint64_t physical_limit = uint64_t{1} << 56;
   if (facts.build_id_bytes > kernel_facts::most_build_id_bytes) return load_error::bad_build_id;
   if (facts.image_count > kernel_facts::most_segments) return load_error::too_many_image_segments;
   for (uint32_t i = 0; i < facts.image_count && wrong == load_error::none; ++i)
-    wrong = detail::check_image_segment(facts, facts.image[i], region);
+    wrong = detail::check_image_segment(facts, facts.image[i], region, map_bytes);
   return wrong;
 }
 

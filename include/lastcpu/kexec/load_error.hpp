@@ -30,6 +30,7 @@ enum class load_error : uint32_t {
   image_wraps,
   image_in_region,
   image_left_out,
+  memory_above_map,
   // any file
   file_in_region,
   empty_file,
@@ -100,6 +101,9 @@ enum class load_error : uint32_t {
       return "kernel_facts: a segment of the image lies in the reserved region: reserve it elsewhere";
     case load_error::image_left_out:
       return "kernel_facts::left_out has memory of the image: leave out other memory, or give a smaller image";
+    case load_error::memory_above_map:
+      return "kernel_facts: memory that a dump would have lies above map_bytes: raise map_bytes, or put it into "
+             "left_out";
     case load_error::file_in_region:
       return "the file lies in the reserved region: copy it elsewhere first";
     case load_error::empty_file:

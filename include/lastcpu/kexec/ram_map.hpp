@@ -19,11 +19,20 @@ struct ram_range {
   [[nodiscard]] constexpr uint64_t end() const noexcept { return physical + bytes; }
 };
 
-/// All of [at, at + n) is in one of the ranges.
-[[nodiscard]] constexpr bool any_contains(const ram_range* ranges, uint32_t count, uint64_t at, uint64_t n) noexcept {
-  for (uint32_t i = 0; i < count; ++i)
-    if (ranges[i].contains(at, n)) return true;
-  return false;
+/// All of [at, at + n) is in the ranges, of which some may touch; `n` is not 0.
+[[nodiscard]] constexpr bool all_in(const ram_range* ranges, uint32_t count, uint64_t at, uint64_t n) noexcept {
+  for (;;) {
+    uint64_t from_here = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint64_t skipped = at - ranges[i].physical;
+      if (at < ranges[i].physical || skipped >= ranges[i].bytes) continue;
+      if (ranges[i].bytes - skipped > from_here) from_here = ranges[i].bytes - skipped;
+    }
+    if (from_here == 0 || n <= from_here) return from_here != 0;
+    if (from_here > ~at) return false;  // behind the last address there is nothing
+    at += from_here;
+    n -= from_here;
+  }
 }
 
 struct ram_map {
@@ -40,10 +49,9 @@ struct ram_map {
       ++no_room;
     }
   }
-  /// The map may have been damaged: no more than its room is looked at.
-  [[nodiscard]] constexpr uint32_t known() const noexcept { return count < capacity ? count : capacity; }
+  /// All of [at, at + n) is memory. The map may have been damaged: no more than its room is looked at.
   [[nodiscard]] constexpr bool contains(uint64_t at, uint64_t n) const noexcept {
-    return any_contains(ranges, known(), at, n);
+    return all_in(ranges, count < capacity ? count : capacity, at, n);
   }
 };
 

@@ -24,9 +24,9 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/kexec/crash_record.hpp>
-#include <lastcpu/kexec/handover_writer.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/platform/x86_64/apic_id.hpp>
+#include <lastcpu/platform/x86_64/control.hpp>
 #include <lastcpu/platform/x86_64/doze.hpp>
 #include <lastcpu/platform/x86_64/frame.hpp>
 #include <lastcpu/platform/x86_64/handlers.hpp>
@@ -39,6 +39,7 @@
 #include <lastcpu/platform/x86_64/registers.hpp>
 #include <lastcpu/platform/x86_64/resettable.hpp>
 #include <lastcpu/platform/x86_64/restart.hpp>
+#include <lastcpu/platform/x86_64/save_note.hpp>
 #include <lastcpu/platform/x86_64/send_stop.hpp>
 #include <lastcpu/platform/x86_64/wait.hpp>
 
@@ -93,9 +94,11 @@ struct x86_64 {
 
   [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
 
-  /// Leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
+  /// Keeps the control words for the handover, leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
   /// the gate yet, and its own sources are park()'s business.
   static void make_resettable() noexcept {
+    const cpu_id me = Kernel::this_cpu();
+    if (me < Kernel::max_cpus) x86::capture_control(x86::kept_control<Kernel>::of_cpu[me]);
     x86::forget_machine_check();
     x86::leave_virtualisation<Kernel>();  // last: VMXOFF may fault
   }
@@ -115,9 +118,7 @@ struct x86_64 {
 
   using image = kexec::crash_image_record;
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return kexec::image_intact<Digest>(i); }
-  static void save_note(const image& i, const cpu_note<registers>& note) noexcept {
-    (void)kexec::save_note<x86::core_registers>(i, note, {nullptr, kexec::no_hardware_id, false});
-  }
+  static void save_note(const image& i, const cpu_note<registers>& note) noexcept { x86::save_note<Kernel>(i, note); }
 
   /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A
   /// fault skips what comes behind it, so the likelier one faults, the later it comes: registers of devices may be

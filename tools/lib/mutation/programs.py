@@ -121,7 +121,7 @@ def programs_by_folder(root):
                   if s != "wait_cost_test"],  # part of stop_cost_test
         "model": stems("model", "_model"),
         "stress": stems("stress", "_stress"),
-        "fuzz": ["fuzz_replay_test"],
+        "fuzz": [f"fuzz_replay_{of}" for of in ("core", "core_builder", "crash_loader", "handover", "old_memory")],
     }
 
 

@@ -7,19 +7,12 @@
 #include <lastcpu/kexec/bytes.hpp>
 #include <lastcpu/kexec/core_notes.hpp>
 #include <lastcpu/kexec/elf64.hpp>
+#include <lastcpu/platform/x86_64/control.hpp>
 #include <lastcpu/platform/x86_64/registers.hpp>
 
 #include <stdint.h>
 
 namespace lastcpu::x86 {
-
-/// What decides about the address space of a CPU, as it was in the handler that stopped it: behind SWAPGS gs_base is the
-/// kernel's, and kernel_gs_base what the interrupted code had.
-struct control_state {
-  uint64_t cr0, cr2, cr3, cr4;
-  uint64_t fs_base, gs_base, kernel_gs_base;
-  uint64_t apic_base;  // MSR 0x1b; its bit 8: the boot CPU
-};
 
 /// The register block of NT_PRSTATUS: `registers`, then fs_base, gs_base, ds, es, fs, gs.
 struct core_registers {

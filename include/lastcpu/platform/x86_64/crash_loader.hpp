@@ -110,7 +110,8 @@ inline void build_control_area(const crash_image_record& r, const control_layout
                                      crash_image_record& r) noexcept {
   load_error wrong = kexec::check_region(region, options.cpu_capacity);
   if (wrong == load_error::none) wrong = check_map(region, options);
-  if (wrong == load_error::none) wrong = kexec::check_facts(facts_of(options), {region.physical, region.bytes});
+  if (wrong == load_error::none)
+    wrong = kexec::check_contents(facts_of(options), {region.physical, region.bytes}, options.map_bytes);
   if (wrong != load_error::none) return wrong;
   const bool five_levels =
       options.levels == paging::five_levels || (options.levels == paging::as_this_cpu && (read_cr4() & cr4_la57) != 0);

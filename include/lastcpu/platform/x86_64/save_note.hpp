@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// A CPU's note in the handover, with what this machine knows of the CPU beyond it.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/cpu.hpp>
+#include <lastcpu/kexec/crash_record.hpp>
+#include <lastcpu/kexec/handover_writer.hpp>
+#include <lastcpu/platform/x86_64/apic_id.hpp>
+#include <lastcpu/platform/x86_64/control.hpp>
+#include <lastcpu/platform/x86_64/core_registers.hpp>
+
+#include <stdint.h>
+
+namespace lastcpu::x86 {
+
+/// By the owner of the gate, whose own control words are taken here; any context. Those of a CPU without registers count
+/// for nothing: it may be writing them.
+template <class Kernel>
+inline void save_note(const kexec::crash_image_record& record, const cpu_note<registers>& note) noexcept {
+  const bool numbered = note.cpu < Kernel::max_cpus;
+  control_state own;
+  const control_state* state = nullptr;
+  if (note.crashing) {
+    capture_control(own);
+    state = &own;
+  } else if (numbered && note.registers != nullptr && kept_control<Kernel>::of_cpu[note.cpu].valid()) {
+    state = &kept_control<Kernel>::of_cpu[note.cpu];
+  }
+  kexec::cpu_details<control_state> more;
+  more.control = state;
+  more.boot_cpu = state != nullptr && state->boot_cpu();
+  more.hardware_id = kexec::no_hardware_id;
+  if (numbered)
+    more.hardware_id = Kernel::apic_id(note.cpu);
+  else if (note.crashing)
+    more.hardware_id = initial_apic_id();
+  (void)kexec::save_note<core_registers>(record, note, more);
+}
+
+}  // namespace lastcpu::x86
+
+#include <lastcpu/detail/end.hpp>

@@ -85,7 +85,7 @@ class Made:
         words[RIP], words[RSP] = self.symbols["inner"] if rip is None else rip, stack
         return words
 
-    def memory(self, slide=0, variable=None, stack=None, without_stack=False):
+    def memory(self, slide=0, variable=None, stack=None, without_stack=False, holds=()):
         """[(virtual address, bytes)]"""
         data, out = self.kernel.read_bytes(), []
         for s in self.image:
@@ -93,6 +93,7 @@ class Made:
             at = self.symbols["machine"] - s.virtual
             if variable is not None and 0 <= at < s.bytes:
                 out[-1][1][at:at + 8] = variable
+        out += [(virtual, bytearray(data)) for virtual, data in holds]
         if not without_stack:
             calls = (self.symbols["outer"] + 5 + slide, self.symbols["enter_high_half"] + 5 + slide) if stack is None else stack
             out.append((STACK, bytearray(struct.pack(f"<{len(calls)}Q", *calls).ljust(256, b"\0"))))

@@ -4,6 +4,7 @@
 that. Ends with "N passed, N failed".
 
   qemu_test.py BUILD [--scenario NAME] [--cpus N] [--seed N] [--repeat N]
+  qemu_test.py FOLDER --example    the example kernel in it: all CPUs panic
 """
 import argparse
 import subprocess
@@ -84,8 +85,18 @@ def says_so_by_pvpanic(kernel, core):
     return problems + judge.judge(core, kernel.elf, judge.Expected(cpus, has_handover=False, drgn=False))
 
 
+def example_panics(kernel, core):
+    """Whoever is stopped before its turn sleeps, or is about to begin."""
+    ended = run_tool(core, command_of(Boot("", 4, image="none", words=("panic=all",)), kernel, core.with_suffix(".log")))
+    problems = [] if ended.returncode == 0 else [f"qemu-vmcore says: {ended.stderr}"]
+    cpus = {n: judge.Cpu(dumps.IDLE) for n in range(4)}
+    return problems + judge.judge(core, kernel.elf, judge.Expected(cpus, has_handover=False))
+
+
 def boots(options):
     """[(what it is, a function of kernel and core)]"""
+    if options.example:
+        return [("the example kernel panics on all CPUs", example_panics)]
     cover = dumps.COVER
     if options.scenario:
         cover = [(dumps.BY_NAME[options.scenario], options.cpus)] * options.repeat
@@ -103,13 +114,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", help="where it was built")
     parser.add_argument("--scenario", choices=dumps.BY_NAME)
+    parser.add_argument("--example", action="store_true")
     parser.add_argument("--cpus", type=int, default=4)
     parser.add_argument("--seed", type=int, default=dumps.SEED)
     parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()
     qemu.require_qemu()
-    kernel = Kernel.of_build(options.build)
-    folder = Path(options.build).resolve() / "tests/dump/qemu"
+    build = Path(options.build).resolve()
+    kernel = Kernel.of_files(build / "lastcpu_kernel.elf", build / "lastcpu_crash_kernel.elf") if options.example else \
+        Kernel.of_build(build)
+    folder = build / "tests/dump/qemu"
     folder.mkdir(parents=True, exist_ok=True)
     passed = failed = 0
     for i, (what, function) in enumerate(boots(options)):

@@ -17,7 +17,7 @@ import handover  # noqa: E402
 import vmcore  # noqa: E402
 from qemu_dump import CPU_NOTE_TYPE  # noqa: E402
 
-DOMAINS = ("machine", "lastcpu::c::(anonymous namespace)::machine")  # where the examples have it
+DOMAINS = ("machine", "'lastcpu::c::(anonymous namespace)::machine'")  # where the examples have it
 CONTEXTS = ("said", "said in NMI", "said nested")
 
 
@@ -96,6 +96,16 @@ def lines_of(found):
 
 
 def the_domain(expression):
+    """A crash_domain, whatever language the kernel's code is written in where gdb has stopped."""
+    language = gdb.parameter("language")
+    gdb.execute("set language c++", to_string=True)
+    try:
+        return find_domain(expression)
+    finally:
+        gdb.execute(f"set language {language}", to_string=True)
+
+
+def find_domain(expression):
     for name in (expression,) if expression else DOMAINS:
         try:
             value = gdb.parse_and_eval(name)

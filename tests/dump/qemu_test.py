@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 """The way without a line of code: the kernel dies without a crash kernel and restarts, and tools/qemu-vmcore makes a core of
-that. Ends with "N passed, N failed".
+that; and where a crash kernel has run, of what the dead kernel has saved. Ends with "N passed, N failed".
 
-  qemu_test.py BUILD [--scenario NAME] [--cpus N] [--seed N] [--repeat N]
+  qemu_test.py BUILD [--scenario NAME] [--cpus N] [--seed N] [--repeat N] [--image elf]
   qemu_test.py FOLDER --example    the example kernel in it: all CPUs panic
 """
 import argparse
@@ -39,14 +39,16 @@ def run_tool(core, command, *options):
                           text=True, timeout=180, check=False, stdin=subprocess.DEVNULL)
 
 
-def dies_without_a_line_of_code(dumped, boot, kernel, core):
+def dies(dumped, boot, kernel, core):
     """What is wrong, as sentences."""
     ended = run_tool(core, command_of(boot, kernel, core.with_suffix(".log")))
     if ended.returncode != 0:
         return [f"qemu-vmcore ends with {ended.returncode} and says: {ended.stderr}"]
     problems = [] if "the guest restarted after" in ended.stderr else [f"qemu-vmcore says: {ended.stderr}"]
-    # Nothing tells QEMU who has crashed; gdb-vmcore finds out.
-    expected = replace(dumps.expected(dumped, boot, stopped=True, silent_too=True), crashed=None, has_handover=False)
+    if boot.image == "none":  # nothing tells QEMU who has crashed; gdb-vmcore finds out
+        expected = replace(dumps.expected(dumped, boot, stopped=True, silent_too=True), crashed=None, has_handover=False)
+    else:
+        expected = dumps.expected(dumped, boot, silent_too=True)
     problems += judge.judge(core, kernel.elf, expected)
     return problems + list(what_lastcpu_tells(dumped, boot, kernel, core))
 
@@ -97,14 +99,14 @@ def boots(options):
     """[(what it is, a function of kernel and core)]"""
     if options.example:
         return [("the example kernel panics on all CPUs", example_panics)]
-    cover = dumps.COVER
+    cover = [(*row, "none") for row in dumps.COVER] + [(d, 4, "elf") for d in dumps.ALL] + [(dumps.BY_NAME["panic"], 1, "elf")]
     if options.scenario:
-        cover = [(dumps.BY_NAME[options.scenario], options.cpus)] * options.repeat
+        cover = [(dumps.BY_NAME[options.scenario], options.cpus, options.image)] * options.repeat
     out = []
-    for dumped, cpus in cover:
-        boot = Boot(dumped.scenario, cpus, seed=options.seed, image="none")
+    for dumped, cpus, image in cover:
+        boot = Boot(dumped.scenario, cpus, seed=options.seed, image=image)
         out.append((f"{dumped.sentence}: {boot}", lambda kernel, core, d=dumped, b=boot:
-                    dies_without_a_line_of_code(d, b, kernel, core)))
+                    dies(d, b, kernel, core)))
     if not options.scenario:
         out += [("a guest that hangs", hangs), ("a guest with pvpanic", says_so_by_pvpanic)]
     return out
@@ -116,6 +118,7 @@ def main():
     parser.add_argument("--scenario", choices=dumps.BY_NAME)
     parser.add_argument("--example", action="store_true")
     parser.add_argument("--cpus", type=int, default=4)
+    parser.add_argument("--image", choices=("none", "elf"), default="none")
     parser.add_argument("--seed", type=int, default=dumps.SEED)
     parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()

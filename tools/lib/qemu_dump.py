@@ -10,8 +10,8 @@ import struct
 from dataclasses import replace
 
 import handover
-from vmcore import (HEADER, NT_PRSTATUS, PAGE, PROGRAM_HEADER, PRSTATUS_BYTES, PT_NOTE, BadCore, Core, Note, header_of, pid_of,
-                    prstatus_of, registers_of, up)
+from vmcore import (HEADER, NT_PRSTATUS, PAGE, PROGRAM_HEADER, PRSTATUS_BYTES, PT_LOAD, PT_NOTE, BadCore, Core, Note, Segment,
+                    header_of, pid_of, prstatus_of, registers_of, up)
 
 CPU_NOTE_TYPE = 0x554d4551  # "QEMU"; of a "LASTCPU" note: QEMU's QEMUCPUState of one CPU, in the order of the CPUs
 X86_64 = 62
@@ -21,8 +21,8 @@ def convert(dump, to):
     """Writes the core `to`; returns what it has found, as sentences. BadCore: why the dump is refused."""
     with Core(dump) as core:
         check(core)
-        notes, said = notes_of(core)
-        write(core, notes, to)
+        notes, said, more = notes_of(core)
+        write(core, notes, more, to)
     return said
 
 
@@ -48,22 +48,56 @@ def check(core):
 
 
 def notes_of(core):
-    """(the notes of the new core, sentences)"""
+    """(the notes of the new core, sentences, segments that it needs beside QEMU's)"""
     of_qemu = [Note(handover.NOTE_NAME, CPU_NOTE_TYPE, 0, n.bytes) for n in core.notes if n.name == "QEMU"]
     statuses = core.prstatuses()
     found, raw = find_handover(core)
     if found is None:
-        return of_qemu + statuses, ["no handover: the registers are as QEMU has stopped the CPUs"]
+        return of_qemu + statuses, ["no handover: the registers are as QEMU has stopped the CPUs"], []
     ours = Note(handover.NOTE_NAME, handover.NOTE_TYPE, 0, raw)
     said = [f"the handover of {len(found.cpus)} CPUs is in it"]
     if not found.seal_is_right:
         said.append(found.seal_in_words() + "; the registers are as QEMU has stopped the CPUs")
-        return [ours, *of_qemu, *crashed_first(found, statuses)], said
+        return [ours, *of_qemu, *crashed_first(found, statuses)], said, []
     kept, silent = saved_registers(found, statuses)
     said.append("the registers are as the dead kernel has saved them")
     if silent:
         said.append(f"of {', '.join(silent)} there were none: as QEMU has stopped it")
-    return [ours, *of_qemu, *kept], said
+    return [ours, *of_qemu, *kept], said, segments_left(core, found)
+
+
+def segments_left(core, found):
+    """What the dead kernel has said of its memory, where QEMU does not find it at these addresses: the page tables of a
+    CPU that runs the crash kernel are the crash kernel's, and there may be no other CPU."""
+    count = struct.unpack("<H", core.read_physical(found.core_physical + 56, 2) or b"\0\0")[0]
+    rows = core.read_physical(found.core_physical + HEADER.size, count * PROGRAM_HEADER.size) or b""
+    out, pieces = [], extents(core)
+    for kind, flags, _, virtual, physical, bytes_, _, _ in PROGRAM_HEADER.iter_unpack(rows):
+        if kind != PT_LOAD or all(maps(core, virtual + at, physical + at) for at in (0, bytes_ - 1)):
+            continue
+        offset = next((e.offset + physical - e.physical for e in pieces
+                       if e.physical <= physical and physical + bytes_ <= e.physical + e.bytes), None)
+        if offset is not None:
+            out.append(Segment(virtual, physical, offset, bytes_, bytes_, flags))
+    return out
+
+
+def maps(core, virtual, physical):
+    return any(s.virtual <= virtual < s.virtual + s.bytes and virtual - s.virtual == physical - s.physical
+               for s in core.segments)
+
+
+def extents(core):
+    """The dump's memory by physical addresses, in pieces as long as possible."""
+    out = []
+    for s in sorted(core.segments, key=lambda s: s.physical):
+        last = out[-1] if out else None
+        if last and s.physical <= last.physical + last.bytes and s.physical - last.physical == s.offset - last.offset:
+            end = max(last.physical + last.bytes, s.physical + s.bytes)
+            out[-1] = replace(last, bytes=end - last.physical)
+        elif s.bytes:
+            out.append(s)
+    return out
 
 
 def qemu_index(cpu, count):
@@ -128,19 +162,20 @@ def handover_at(memory, at):
         return None
 
 
-def write(core, notes, to):
-    """The memory follows as it lies in the dump; only its offsets move."""
+def write(core, notes, more, to):
+    """The memory follows as it lies in the dump; only its offsets move. `more`: segments ahead of QEMU's."""
+    segments = more + core.segments
     first = min(s.offset for s in core.segments if s.bytes)
     end = max(s.offset + s.bytes for s in core.segments)
     note_bytes = b"".join(n.row() for n in notes)
-    count = 1 + len(core.segments)
+    count = 1 + len(segments)
     if count >= 0xffff:
         raise BadCore(f"{core.path} has {count} segments; a core's header counts 65534 at most")
     # The descriptor of the first note, behind 20 bytes, is aligned to 8.
     notes_at = up(HEADER.size + count * PROGRAM_HEADER.size - 4, 8) + 4
     moved = up(notes_at + len(note_bytes), PAGE) - first
     rows = [PROGRAM_HEADER.pack(PT_NOTE, 4, notes_at, 0, 0, len(note_bytes), len(note_bytes), 4)]
-    rows += [replace(s, offset=s.offset + moved).row() for s in core.segments]
+    rows += [replace(s, offset=s.offset + moved).row() for s in segments]
     with open(to, "wb") as out:
         out.write(header_of(core.machine, count) + b"".join(rows))
         out.seek(notes_at)

@@ -4,7 +4,8 @@
 that; and where a crash kernel has run, of what the dead kernel has saved. Ends with "N passed, N failed".
 
   qemu_test.py BUILD [--scenario NAME] [--cpus N] [--seed N] [--repeat N] [--image elf]
-  qemu_test.py FOLDER --example    the example kernel in it: all CPUs panic
+  qemu_test.py FOLDER --example     the example kernel in it: all CPUs panic
+  qemu_test.py FOLDER --c-interface    a kernel on the C interface: two CPUs panic
 """
 import argparse
 import subprocess
@@ -55,7 +56,8 @@ def dies(dumped, boot, kernel, core):
 
 def what_lastcpu_tells(dumped, boot, kernel, core):
     """From the kernel's memory: who crashed, and that everybody else was stopped."""
-    ended = subprocess.run([TOOLS / "gdb-vmcore", core, kernel.elf, "-nx", "-batch", "-ex", "lastcpu", "-ex", "info threads"],
+    ended = subprocess.run([TOOLS / "gdb-vmcore", core, kernel.elf, "-nx", "-batch", "-iex", "set source open off", "-ex",
+                            "lastcpu", "-ex", "info threads"],
                            capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     if ended.stderr:
         yield f"gdb-vmcore says: {ended.stderr}"
@@ -95,8 +97,21 @@ def example_panics(kernel, core):
     return problems + judge.judge(core, kernel.elf, judge.Expected(cpus, has_handover=False))
 
 
+def c_kernel_panics(kernel, core):
+    """The two others are stopped by irq, out of the kernel's own trap entry."""
+    boot = Boot("", 4, image="none", words=("panic=0,3",))
+    ended = run_tool(core, command_of(boot, kernel, core.with_suffix(".log")))
+    problems = [] if ended.returncode == 0 else [f"qemu-vmcore says: {ended.stderr}"]
+    dies, sleeps = judge.Cpu((r"\bpanic_at\b|panic::die", r"\bwork")), judge.Cpu((dumps.SIGNAL, r"\bwork"))
+    expected = judge.Expected({0: dies, 1: sleeps, 2: sleeps, 3: dies}, has_handover=False, variable="cpu_count",
+                              entry=r"\b(boot_cpu|application_cpu)\b")
+    return problems + judge.judge(core, kernel.elf, expected)
+
+
 def boots(options):
     """[(what it is, a function of kernel and core)]"""
+    if options.c_interface:
+        return [("a kernel on the C interface panics on two CPUs", c_kernel_panics)]
     if options.example:
         return [("the example kernel panics on all CPUs", example_panics)]
     cover = [(*row, "none") for row in dumps.COVER] + [(d, 4, "elf") for d in dumps.ALL] + [(dumps.BY_NAME["panic"], 1, "elf")]
@@ -112,11 +127,21 @@ def boots(options):
     return out
 
 
+def kernel_of(build, options):
+    if options.c_interface:
+        elf = build / "kernel.elf"
+        return Kernel(elf, elf, elf, qemu.executable_range(elf))
+    if options.example:
+        return Kernel.of_files(build / "lastcpu_kernel.elf", build / "lastcpu_crash_kernel.elf")
+    return Kernel.of_build(build)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", help="where it was built")
     parser.add_argument("--scenario", choices=dumps.BY_NAME)
     parser.add_argument("--example", action="store_true")
+    parser.add_argument("--c-interface", action="store_true")
     parser.add_argument("--cpus", type=int, default=4)
     parser.add_argument("--image", choices=("none", "elf"), default="none")
     parser.add_argument("--seed", type=int, default=dumps.SEED)
@@ -124,8 +149,7 @@ def main():
     options = parser.parse_args()
     qemu.require_qemu()
     build = Path(options.build).resolve()
-    kernel = Kernel.of_files(build / "lastcpu_kernel.elf", build / "lastcpu_crash_kernel.elf") if options.example else \
-        Kernel.of_build(build)
+    kernel = kernel_of(build, options)
     folder = build / "tests/dump/qemu"
     folder.mkdir(parents=True, exist_ok=True)
     passed = failed = 0

@@ -51,6 +51,21 @@ class GdbVmcore(unittest.TestCase):
                 self.assertEqual(2, ended.stdout.count("in enter_high_half ()"), ended.stdout)
                 self.assertIn("$1 = 42", ended.stdout)
 
+    def test_is_misled_by_no_copy_of_the_build_id(self):
+        data = self.made.kernel.read_bytes()
+        bytes_of = {s.virtual: data[s.offset:s.offset + s.bytes] for s in self.made.image}
+        text = next(at for at, held in bytes_of.items() if self.made.build_id in held)
+        part = [(text + 0x10_0000, bytes_of[text])]  # nearer than the kernel, but not all of it
+        core = self.made.core(handover=None, slide=0x10_0000_0000, holds=part, name="copy")
+        self.assertIn("$1 = 42", self.open(core, "-ex", "print machine").stdout)
+        whole = [(at + 0x4000_0000_0000, held) for at, held in bytes_of.items()]
+        core = self.made.core(handover=None, slide=0x200000, holds=whole, variable=bytes([43, *bytes(7)]), name="copy")
+        self.assertIn("$1 = 43", self.open(core, "-ex", "print machine").stdout)
+
+    def test_selects_the_cpu_that_crashed(self):
+        core = self.made.core(threads=(0, 1), handover=handover_bytes(build_id=self.made.build_id), name="second")
+        self.assertIn("[Current thread is 2 (LWP 2)]", self.open(core, "-ex", "thread").stdout)
+
     def test_opens_a_raw_disk(self):
         ended = self.open(self.good(behind=b"\xa5" * 100_000), "-ex", "thread apply all bt")
         self.assertEqual(("", 2), (ended.stderr, ended.stdout.count("in enter_high_half ()")))

@@ -14,6 +14,7 @@ import judge  # noqa: E402
 from judge import Cpu, Expected  # noqa: E402
 from made_up import RIP, Made, handover_bytes  # noqa: E402
 
+import handover  # noqa: E402
 import vmcore  # noqa: E402
 
 TOOL = Path(__file__).resolve().parents[2] / "tools/qemu-vmcore"
@@ -63,6 +64,15 @@ class QemuDump(unittest.TestCase):
         core, said = self.converted(self.with_handover())
         self.assertIn("the registers are as the dead kernel has saved them", said)
         self.assertEqual([], judge.judge(core, self.made.kernel, Expected(BOTH, crashed=1)))
+        with vmcore.Core(core) as opened:  # no debugger is to look for a system call there
+            self.assertEqual([2**64 - 1] * 2, [vmcore.registers_of(n.bytes)[15] for n in opened.prstatuses()])
+
+    def test_keeps_the_order_where_it_is_not_known_who_is_who(self):
+        unknown = {cpu: handover.NO_HARDWARE_ID for cpu in (0, 1)}
+        for ids, order in ((None, [2, 1]), (unknown, [1, 2])):
+            core, _ = self.converted(self.with_handover(sealed=False, hardware_ids=ids))
+            with vmcore.Core(core) as opened:
+                self.assertEqual(order, [vmcore.pid_of(n.bytes) for n in opened.prstatuses()])
 
     def test_keeps_qemus_registers_of_a_cpu_that_did_not_answer(self):
         saved = {1: self.made.registers()[:21]}

@@ -4,6 +4,7 @@
 that; and where a crash kernel has run, of what the dead kernel has saved. Ends with "N passed, N failed".
 
   qemu_test.py BUILD [--scenario NAME] [--cpus N] [--seed N] [--repeat N] [--image elf]
+  qemu_test.py BUILD --soak N      so many racing boots on 2 to 8 CPUs, every second one with a crash kernel
   qemu_test.py FOLDER --example     the example kernel in it: all CPUs panic
   qemu_test.py FOLDER --c-interface    a kernel on the C interface: two CPUs panic
 """
@@ -117,12 +118,16 @@ def boots(options):
     cover = [(*row, "none") for row in dumps.COVER] + [(d, 4, "elf") for d in dumps.ALL] + [(dumps.BY_NAME["panic"], 1, "elf")]
     if options.scenario:
         cover = [(dumps.BY_NAME[options.scenario], options.cpus, options.image)] * options.repeat
+    cover = [(*row, options.seed) for row in cover]
+    if options.soak:
+        images, racing = ("none", "none", "elf", "elf"), dumps.RACING
+        cover = [(racing[i % len(racing)], 2 + i % 7, images[i % 4], options.seed + i) for i in range(options.soak)]
     out = []
-    for dumped, cpus, image in cover:
-        boot = Boot(dumped.scenario, cpus, seed=options.seed, image=image)
+    for dumped, cpus, image, seed in cover:
+        boot = Boot(dumped.scenario, cpus, seed=seed, image=image)
         out.append((f"{dumped.sentence}: {boot}", lambda kernel, core, d=dumped, b=boot:
                     dies(d, b, kernel, core)))
-    if not options.scenario:
+    if not options.scenario and not options.soak:
         out += [("a guest that hangs", hangs), ("a guest with pvpanic", says_so_by_pvpanic)]
     return out
 
@@ -143,6 +148,7 @@ def main():
     parser.add_argument("--example", action="store_true")
     parser.add_argument("--c-interface", action="store_true")
     parser.add_argument("--cpus", type=int, default=4)
+    parser.add_argument("--soak", type=int, default=0)
     parser.add_argument("--image", choices=("none", "elf"), default="none")
     parser.add_argument("--seed", type=int, default=dumps.SEED)
     parser.add_argument("--repeat", type=int, default=1)

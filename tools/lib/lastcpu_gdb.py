@@ -144,7 +144,8 @@ class OpenCore:
 
     def control(self, cpu):
         """The control words of a CPU, by name; empty where nobody has kept them."""
-        if cpu.control:
+        runs_the_crash_kernel = self.found is not None and self.found.seal != 0 and cpu.has(handover.CRASHING)
+        if cpu.control or runs_the_crash_kernel:
             return cpu.control
         index = cpu.hardware_id if cpu.hardware_id < len(self.of_qemu) else cpu.number
         if index >= len(self.of_qemu) or len(self.of_qemu[index]) < 440:
@@ -218,8 +219,6 @@ lastcpu EXPRESSION   from this crash_domain in the kernel's memory, not from the
 def path_of_core():
     """What `core-file` was told."""
     for line in gdb.execute("info files", to_string=True).splitlines():
-        if "core dump" in line.lower() and "`" in line:
-            return line.split("`")[1].split("'")[0]
         if line.strip().startswith("`") and "file type elf64" in line:
             return line.split("`")[1].split("'")[0]
     raise Unknown("no core is open: core-file CORE")

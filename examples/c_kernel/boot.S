@@ -13,8 +13,6 @@
 #define CR0_PG_WP_NE_ET_MP_PE 0x80010033
 #define MULTIBOOT2 0xe85250d6
 
-        .cfi_sections .debug_frame      // not .eh_frame: debuggers alone need it
-
         .section .note.pvh, "a", @note
         .balign 4
         .long   4, 8, 18                // XEN_ELFNOTE_PHYS32_ENTRY

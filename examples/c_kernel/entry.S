@@ -9,8 +9,6 @@
 #define USER_CODE 0x23
 #define FLAGS_IF 0x202
 
-        .cfi_sections .debug_frame      // not .eh_frame: debuggers alone need it
-
 LASTCPU_X86_64_NMI_ENTRY(nmi_entry, on_nmi)
 LASTCPU_X86_64_NMI_ENTRY(machine_check_entry, on_machine_check)
 

@@ -20,8 +20,6 @@
 #define UNCACHED 0x18
 #define NO_EXECUTE 0x8000000000000000
 
-        .cfi_sections .debug_frame      // not .eh_frame: debuggers alone need it
-
         .section .note.pvh, "a", @note
         .align 4
         .long 4, 8, 18                  // name and value bytes; XEN_ELFNOTE_PHYS32_ENTRY

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-"""The example kernel and its crash kernel build with each compiler and link with each linker, and what comes out boots.
+"""The example kernel and its crash kernel build with each compiler and link with each linker, and what comes out boots,
+and gdb sees each CPU of it down to its entry.
 
 What a compiler makes is the same for each linker: each compiler compiles once, and each linker links that.
 """
@@ -48,7 +49,8 @@ def cells_of(compiler):
     for linker in LINKERS:
         steps.append(link_step(compiler, build, linker))
         boot = Step((sys.executable, str(HERE / "example.py"), f"{build}-{linker}"), seconds=90)
-        cells.append(Cell(f"{compiler} with {linker}", (*steps, boot)))
+        dump = Step((sys.executable, str(HERE.parent / "dump/qemu_test.py"), f"{build}-{linker}", "--example"), seconds=90)
+        cells.append(Cell(f"{compiler} with {linker}", (*steps, boot, dump)))
     return cells
 
 

@@ -50,6 +50,12 @@ def passes(boot, kernel, log):
     return not problems
 
 
+def is_seen_by_gdb(directory):
+    """Each of its CPUs, down to its entry: by QEMU's dump."""
+    return subprocess.run([sys.executable, ROOT / "tests/dump/qemu_test.py", directory, "--c-interface"], check=False,
+                          timeout=180).returncode == 0
+
+
 def boots_of(options, kernel, directory):
     if options.boots:
         return [TWO[i % 2] for i in range(options.boots)]
@@ -71,6 +77,8 @@ def main():
     kernel = build(options.kernel, options.cc, directory)
     numbered = list(enumerate(boots_of(options, kernel, directory)))
     results = list(qemu.at_once(lambda it: passes(it[1], kernel, directory / f"{it[0]}.log"), numbered))
+    if not options.boots:
+        results.append(is_seen_by_gdb(directory))
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if results and all(results) else 1
 

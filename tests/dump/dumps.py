@@ -33,7 +33,7 @@ ALL = (
     Dumped("same_tick", "two CPUs panic together", {0: playing("panic_as", "same_tick"), 1: playing("panic_as", "same_tick")}),
     Dumped("panic", "a panic on an application CPU", {0: playing("panic")}, crashed=0),
     Dumped("nmi_loser", "a panic in an NMI", {0: playing("nmi_loser"), 1: playing("nmi_loser")},
-           stopped={1: ("handle_nmi", SIGNAL)}),
+           stopped={1: ("handle_nmi|handle_stop", SIGNAL)}),  # it may be stopped before it comes to that
     Dumped("page_fault_in_reporter", "a fault in the reporter", {0: playing("page_fault_in_reporter")}, crashed=0,
            stopped={0: ("page_fault_oops", SIGNAL, "kernel_policy::report")}),
     Dumped("panic_before_eoi", "a panic in an interrupt before its end",
@@ -42,6 +42,7 @@ ALL = (
            silent=1, stopped={1: ("wedge", "handle_nmi", SIGNAL)}),
 )
 BY_NAME = {d.scenario: d for d in ALL}
+RACING = (BY_NAME["same_tick"], BY_NAME["nmi_loser"])
 COVER = [*((d, 4) for d in ALL), (ALL[0], 2), (ALL[0], 8)]  # (what, CPUs): not the product
 
 

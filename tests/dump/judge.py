@@ -19,7 +19,7 @@ import vmcore  # noqa: E402
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # the one that Debian's python3-drgn is for
 SECONDS = 120
-ENTRY = "enter_high_half"  # of each CPU of the example kernel
+ENTRY = r"\benter_high_half\b"  # of each CPU of the example kernel
 DRGN = """
 import sys, drgn
 core, kernel, slide, name = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -48,7 +48,7 @@ class Cpu:
 class Expected:
     cpus: dict              # {number: Cpu}: a thread for each of them, and no other
     crashed: int | None = None  # who has to be gdb's first thread, and the handover's; None: not known
-    entry: str = ENTRY      # with this the backtrace of each ends
+    entry: str = ENTRY      # a regular expression for the function with which the backtrace of each ends
     variable: str = "machine"  # a global variable of the kernel that drgn reads; not all of it is zero
     slide: int = 0          # run-time minus link-time address of the kernel
     has_handover: bool = True
@@ -166,7 +166,7 @@ def judge_gdb(core, kernel, expected):
 def judge_backtrace(number, names, stopped, expected):
     if stopped:
         yield f"CPU {number}: gdb says: {stopped}"
-    if not names or not re.search(rf"\b{re.escape(expected.entry)}\b", names[-1]):
+    if not names or not re.search(expected.entry, names[-1]):
         yield f"CPU {number}: its backtrace ends with {names[-1] if names else 'nothing'}, not with {expected.entry}"
     if "??" in names and number not in expected.nameless:
         yield f"CPU {number}: frame #{names.index('??')} has no name"
@@ -192,7 +192,7 @@ def judge_drgn(core, kernel, expected):
         yield f"drgn reads the variable {expected.variable} as zeros"
     stacks = {int(tid): stack for tid, stack in re.findall(r"^thread: (\d+)\n((?:#.*\n?)*)", out, re.MULTILINE)}
     for number in sorted(expected.cpus):
-        if expected.entry not in stacks.get(number + 1, "") and number not in expected.nameless:
+        if not re.search(expected.entry, stacks.get(number + 1, "")) and number not in expected.nameless:
             yield f"drgn does not get from CPU {number} down to {expected.entry}"
 
 

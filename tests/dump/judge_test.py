@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """The judge of cores finds nothing in a good one, and each defect in a bad one. The cores are made up here, of a program
 with three functions; judge_test.py [FOLDER] keeps them."""
+import struct
 import sys
 import tempfile
 import unittest
@@ -71,7 +72,7 @@ class TheJudge(unittest.TestCase):
         self.assert_finds("has no name", self.problems(rip=0x10))
 
     def test_finds_a_stack_that_is_not_in_the_core(self):
-        self.assert_finds("CPU 1", self.problems(without_stack=True))
+        self.assert_finds("CPU 1: gdb says: Backtrace stopped: Cannot access memory", self.problems(without_stack=True))
 
     def test_finds_a_truncated_file(self):
         self.assert_finds("is truncated", self.problems(cut=4000))
@@ -83,6 +84,10 @@ class TheJudge(unittest.TestCase):
 
     def test_finds_a_warning(self):
         self.assert_finds("gdb says: ", self.problems(prstatus_bytes=280))
+
+    def test_finds_a_warning_of_readelf(self):
+        sections_at = struct.pack("<Q", 64)  # and there are none
+        self.assert_finds("readelf says: readelf: Warning:", self.problems(patch=(40, sections_at)))
 
     def test_finds_a_handover_that_is_missing_or_damaged(self):
         self.assert_finds("it has no note LASTCPU", self.problems(handover=None))

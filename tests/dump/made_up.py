@@ -25,8 +25,9 @@ RIP, RSP = handover.REGISTERS.index("rip"), handover.REGISTERS.index("rsp")
 STACK, SLIDE_OF_PHYSICAL = 0x70_0000, 0x10_0000  # virtual; what a physical address has more
 
 
-def handover_bytes(crashed=1, cpus=(1, 0), sealed=True, core=(0, 0, 0), build_id=b"", slide=0, saved=None, **fields):
-    """The descriptor of our note. core: (valid bytes, state, problem). saved: {cpu: 21 registers}"""
+def handover_bytes(crashed=1, cpus=(1, 0), sealed=True, core=(0, 0, 0), build_id=b"", slide=0, saved=None,
+                   hardware_ids=None, **fields):
+    """The descriptor of our note. core: (valid bytes, state, problem). saved: {cpu: 21 registers}; hardware_ids: {cpu: its}"""
     values = dict.fromkeys((name for name, _ in handover.FIELDS), 0)
     capacity = len(cpus) + 1
     values |= {"magic": handover.MAGIC, "version": handover.VERSION, "machine": handover.MACHINE,
@@ -43,7 +44,7 @@ def handover_bytes(crashed=1, cpus=(1, 0), sealed=True, core=(0, 0, 0), build_id
         registers = (saved or {}).get(cpu)
         flags |= handover.REGISTERS_VALID if registers else 0
         state = handover.STATES.index("running" if cpu == crashed else "by nmi" if registers or saved is None else "silent")
-        struct.pack_into("<IIII", out, at, cpu, state, flags, cpu)
+        struct.pack_into("<IIII", out, at, cpu, state, flags, (hardware_ids or {}).get(cpu, cpu))
         struct.pack_into("<21Q", out, at + 16, *(registers or [0] * 21))
         struct.pack_into("<8Q", out, at + 184, 0x80000011, 0, 0x1000, 0x20, 0, 0, 0, 0xfee00000)
         message = f"message of {cpu}".encode()
@@ -85,7 +86,7 @@ class Made:
         words[RIP], words[RSP] = self.symbols["inner"] if rip is None else rip, stack
         return words
 
-    def memory(self, slide=0, variable=None, stack=None, without_stack=False):
+    def memory(self, slide=0, variable=None, stack=None, without_stack=False, holds=()):
         """[(virtual address, bytes)]"""
         data, out = self.kernel.read_bytes(), []
         for s in self.image:
@@ -93,15 +94,16 @@ class Made:
             at = self.symbols["machine"] - s.virtual
             if variable is not None and 0 <= at < s.bytes:
                 out[-1][1][at:at + 8] = variable
+        out += [(virtual, bytearray(data)) for virtual, data in holds]
         if not without_stack:
             calls = (self.symbols["outer"] + 5 + slide, self.symbols["enter_high_half"] + 5 + slide) if stack is None else stack
             out.append((STACK, bytearray(struct.pack(f"<{len(calls)}Q", *calls).ljust(256, b"\0"))))
         return out
 
     def core(self, threads=(1, 0), handover="good", extra=(), behind=b"", cut=0, cut_to=None, rip=None, slide=0,
-             prstatus_bytes=None, name="core", qemu=False, **memory):
+             prstatus_bytes=None, name="core", qemu=False, patch=(0, b""), **memory):
         """Writes a core and returns its path. `threads`: CPUs, by the order of their notes; `extra`: further notes;
-        `cut`: bytes that its end lacks; `qemu`: as dump-guest-memory would, with notes of its own."""
+        `cut`: bytes that its end lacks; `patch`: (offset, bytes) put over it; `qemu`: as dump-guest-memory would, with notes of its own."""
         notes = [] if handover is None else [Note("LASTCPU", 1, 0, handover_bytes() if handover == "good" else handover)]
         notes += [Note(n, kind, 0, data) for n, kind, data in extra]
         words = self.registers(rip)
@@ -109,7 +111,11 @@ class Made:
         for cpu in threads:
             notes.append(Note("CORE", NT_PRSTATUS, 0, prstatus_of(cpu + 1, words)[:prstatus_bytes]))
         notes += [Note("QEMU", 0, 0, struct.pack("<II", 1, 440) + bytes([cpu]) * 432) for cpu in threads] if qemu else []
-        return self.write(notes, self.memory(slide, **memory), behind, cut, cut_to, name)
+        path = self.write(notes, self.memory(slide, **memory), behind, cut, cut_to, name)
+        at, patched = patch
+        data = path.read_bytes()
+        path.write_bytes(data[:at] + patched + data[at + len(patched):])
+        return path
 
     def write(self, notes, memory, behind=b"", cut=0, cut_to=None, name="core"):
         count = 1 + len(memory)

@@ -26,7 +26,7 @@ FIELDS = (("magic", "8s"), ("version", "I"), ("machine", "I"), ("bytes", "Q"), (
           ("region_physical", "Q"), ("region_bytes", "Q"), ("free_physical", "Q"), ("free_bytes", "Q"),
           ("core_physical", "Q"), ("core_header_bytes", "Q"), ("rsdp", "Q"), ("slide", "Q"), ("direct_map_virtual", "Q"),
           ("direct_map_physical", "Q"), ("direct_map_bytes", "Q"), ("build_id_bytes", "I"), ("ram_count", "I"),
-          ("cpu_capacity", "I"), ("cpu_count", "I"), ("cpus_left_out", "I"), ("reserved", "I"))
+          ("cpu_capacity", "I"), ("cpu_count", "I"), ("cpus_left_out", "I"), ("core_sum", "I"))
 HEADER = struct.Struct("<" + "".join(f for _, f in FIELDS))
 assert HEADER.size == 224
 
@@ -118,6 +118,18 @@ def of_core(core):
         if note.name == NOTE_NAME and note.type == NOTE_TYPE:
             return Handover(note.bytes)
     return None
+
+
+def headers_in_words(core, found):
+    """Whether the beginning of an open core is what the dying kernel left, None where it is or where that is not known:
+    only who writes it to a disk copies it byte for byte and says so."""
+    note = next(n for n in core.notes if n.name == NOTE_NAME and n.type == NOTE_TYPE)
+    if found.core_state == 0 or found.core_sum == 0 or found.core_header_bytes > 1 << 26:
+        return None
+    beginning, behind = core.at(0, found.core_header_bytes, "its beginning"), note.at + found.bytes
+    if found.core_sum == xxh64(beginning[:note.at] + beginning[behind:]) & 0xffffffff:
+        return None
+    return "the core's headers are not what the dying kernel left: something has written to them"
 
 
 def thread_of(number, i):

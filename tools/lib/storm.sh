@@ -9,6 +9,7 @@ needed=(
   "program:python3         python3"
 )
 needed_for_boots=("program:qemu-system-x86_64 qemu-system-x86")
+needed_for_dumps=("program:gdb gdb")
 new_clang_wanted=no
 
 # The example kernel is built where it would run, though QEMU runs it.

@@ -27,8 +27,8 @@
  * before lastcpu_nmi_panic_begin(), point the gate's stack at a spare one.
  *
  * Debuggers unwind through a stub by its .cfi directives, at each instruction: where the compiler writes some itself, hence
- * with -g. They add no instruction. Assembly gets them in .eh_frame; `.cfi_sections .debug_frame` ahead of the first one in
- * the file moves them out of what is loaded. */
+ * with -g or -fasynchronous-unwind-tables. They add no instruction. clang says in .eh_frame alone that a frame is an
+ * interrupt's: `.eh_frame 0 (INFO) : { *(.eh_frame) }` in a linker script keeps that in the file, out of what is loaded. */
 
 /* version 14 takes the instructions apart */
 /* clang-format off */

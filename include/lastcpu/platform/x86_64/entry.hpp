@@ -12,8 +12,9 @@
 // AC too: what user code has set there would let the handler through SMAP.
 // - The frame-pointer chain of the handler goes on in the interrupted code, whose rip is the first return address.
 // - Debuggers unwind through a stub by its .cfi directives, at each instruction, with all registers: in .debug_frame where
-//   the kernel is compiled with -g, in .eh_frame where it has one. clang writes an .eh_frame for the stubs alone otherwise:
-//   keep it or discard it in the linker script.
+//   the kernel is compiled with -g, in .eh_frame where it has one. clang says in .eh_frame alone that a frame is an
+//   interrupt's: compile with -fasynchronous-unwind-tables, and let the linker script keep .eh_frame in the file and out of
+//   what is loaded: `.eh_frame 0 (INFO) : { *(.eh_frame) }`.
 // - GS is never touched: with swapgs or without, from user mode or from inside the kernel's own entry code. The handler
 //   of an NMI may use GS only if the kernel never lets user code set it.
 // - An NMI needs a stack of its own (IST), unused by anything else: it may come inside any other entry, before that has

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSL-1.0
+"""A guest in QEMU that is to die: waits for that, and has QEMU write its memory. Every wait has an end with a name."""
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+
+ANSWER_SECONDS = 30   # for QEMU to answer a command
+DUMP_SECONDS = 600    # to write the dump
+RESTARTED, PANICKED, SWITCHED_OFF, BY_HAND, DEADLINE = ("restarted", "said that it panicked", "switched itself off",
+                                                        "was stopped by hand", "deadline")
+REASONS = {"guest-reset": RESTARTED, "guest-shutdown": SWITCHED_OFF, "guest-panic": PANICKED}
+
+
+class Failed(Exception):
+    """Why there is no dump; a sentence."""
+
+
+class Guest:
+    """A running QEMU. It stays where the guest restarts, panics (pvpanic) or switches itself off."""
+
+    def __init__(self, command):
+        ours, theirs = socket.socketpair()
+        more = ["-no-reboot", "-no-shutdown", "-action", "panic=pause",
+                "-chardev", f"socket,id=vmcore,fd={theirs.fileno()}", "-mon", "chardev=vmcore,mode=control"]
+        try:
+            # It is ended in __exit__.  pylint: disable-next=consider-using-with
+            self.qemu = subprocess.Popen([*command, *more], pass_fds=(theirs.fileno(),))
+        except OSError as error:
+            raise Failed(f"{command[0]} can't be started: {error.strerror}") from None
+        finally:
+            theirs.close()
+        self.socket, self.unread, self.events = ours, b"", []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        if self.qemu.poll() is None:
+            self.qemu.kill()
+        self.qemu.wait()
+
+    def begin(self):
+        """Before anything else."""
+        self._read(time.monotonic() + ANSWER_SECONDS)  # its greeting
+        self.ask("qmp_capabilities")
+
+    def wait_for_its_end(self, seconds):
+        """How it ended: one of the words above."""
+        until = time.monotonic() + seconds
+        end = None
+        while True:
+            event = self.events.pop(0) if self.events else self._read(until)
+            if event is None:
+                self.ask("stop")
+                return DEADLINE
+            if event.get("event") == "GUEST_PANICKED":
+                end = PANICKED
+            elif event.get("event") == "SHUTDOWN":
+                end = end or REASONS.get(event["data"]["reason"], BY_HAND)
+            elif event.get("event") == "STOP" and end is not None:
+                return end
+
+    def dump(self, path):
+        self.ask("dump-guest-memory", DUMP_SECONDS, paging=True, protocol=f"file:{path}")
+
+    def quit(self):
+        self.ask("quit")
+        try:
+            self.qemu.wait(ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"QEMU does not end within {ANSWER_SECONDS} s") from None
+
+    def ask(self, command, seconds=ANSWER_SECONDS, **arguments):
+        self._send(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        until = time.monotonic() + seconds
+        while True:
+            answer = self._read(until)
+            if answer is None:
+                raise Failed(f"QEMU does not answer to {command} within {seconds} s")
+            if "error" in answer:
+                raise Failed(f"QEMU refuses {command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+            self.events.append(answer)
+
+    def _send(self, line):
+        try:
+            self.socket.sendall(line)
+        except OSError:
+            raise self._ended() from None
+
+    def _read(self, until):
+        """The next line from QEMU, None if none came in time."""
+        while b"\n" not in self.unread:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+                return None
+            try:
+                more = self.socket.recv(1 << 16)
+            except OSError:
+                more = b""
+            if not more:
+                raise self._ended()
+            self.unread += more
+        line, _, self.unread = self.unread.partition(b"\n")
+        return json.loads(line)
+
+    def _ended(self):
+        try:
+            status = self.qemu.wait(ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            return Failed("QEMU has closed its monitor")
+        return Failed(f"QEMU has ended with status {status}, before the guest died: there is nothing to dump (a kernel that ends "
+                      "QEMU itself, by isa-debug-exit, must restart the machine instead)")
+
+
+def dump(command, path, seconds):
+    """Runs the guest to its end and writes the dump. (how it ended, after how many seconds, seconds that the dump took)"""
+    if "-daemonize" in command:
+        raise Failed("-daemonize: QEMU must stay a child of this program; leave it out")
+    with Guest(command) as guest:
+        began = time.monotonic()
+        guest.begin()
+        end = guest.wait_for_its_end(seconds)
+        ended = time.monotonic()
+        guest.dump(os.path.abspath(path))
+        took = time.monotonic() - ended
+        guest.quit()
+    return end, ended - began, took

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A crash kernel: one CPU, 64-bit mode, memory mapped at its physical address, interrupts off. It says what it was told
-// and what it finds in the dead kernel's memory. Put a disk or a network behind it, and it is a dumper.
+// and what it finds in the dead kernel's memory, and writes a core to a disk, if it is asked to (disk_dump.hpp).
 
 #include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/kexec/old_memory.hpp>
@@ -11,6 +11,9 @@
 #include "../kernel/console.hpp"
 #include "../kernel/kernel_data.hpp"
 #include "../kernel/uart.hpp"
+#include "disk_dump.hpp"
+#include "faults.hpp"
+#include "leave.hpp"
 #include "timeline.hpp"
 
 namespace {
@@ -21,18 +24,6 @@ using console::line;
 using flag = kexec::handover_flag;
 using cpu_left = x86::handover_cpu;
 using old_memory = kexec::old_memory<x86::page_walk>;
-
-// For a QEMU with -device isa-debug-exit,iobase=0xf4,iosize=4: its exit status is twice the value plus one.
-enum class verdict : uint32_t { reported = 16, bad_handover = 18 };
-
-[[noreturn]] void finish(verdict v) noexcept {
-  x86::out32(0xf4, static_cast<uint32_t>(v));
-  x86::out8(0xcf9, 0x06);  // where there is no such device: restart
-  for (;;) {
-    x86::cli();
-    x86::halt();
-  }
-}
 
 void print_state(const cpu_left& c) noexcept {
   line out;
@@ -73,15 +64,30 @@ void linger(uint32_t milliseconds, uint64_t ticks_per_second) noexcept {
   while (x86::rdtsc() - begin < ticks_per_second / 1000 * milliseconds) x86::pause();
 }
 
+// As the dying kernel wants it. One that says nothing of it, being another than ../kernel/, has a dump wherever there is a
+// disk for it.
+bool dump_to_disk(kexec::handover& h, const kernel_data* data) noexcept {
+  disk_dump::task t{&h, "lastcpu-dump", 0, 0, 0};
+  if (data != nullptr) {
+    if (data->dump != dump_way::disk) return true;
+    t.serial = data->dump_disk;
+    t.request_us = uint64_t{data->dump_request_ms} * 1000;
+    t.all_us = uint64_t{data->dump_ms} * 1000;
+    t.faults_half_way = data->dump_faults;
+  }
+  return disk_dump::run(t);
+}
+
 }  // namespace
 
 extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const void* from) noexcept {
   const uint64_t now = x86::rdtsc();
+  faults::set_up();
   uart::set_up();
   uart::put("\r\n");  // the dead kernel may have been in the middle of a line
   const auto opened = kexec::open_handover<x86::core_registers>(from, ~reinterpret_cast<uint64_t>(from));
   if (opened.error != kexec::handover_error::none) line() << "crash: " << to_string(opened.error);
-  if (opened.handover == nullptr) finish(verdict::bad_handover);
+  if (opened.handover == nullptr) leave(verdict::bad_handover);
   const kexec::handover& h = *opened.handover;
   line() << "crash: started, panic to here " << microseconds(now - h.panic_ticks, h.ticks_per_second) << " us";
   const auto* data = reinterpret_cast<const kernel_data*>(h.kernel_data);
@@ -99,7 +105,8 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const void* from
   }
   if (h.cpus_left_out != 0) line() << "crash: " << h.cpus_left_out << " cpus had no room in the handover";
   if (data != nullptr && data->print_trace != 0) print_timeline(h, *data);
+  const bool dumped = dump_to_disk(const_cast<kexec::handover&>(h), data);
   if (data != nullptr) linger(data->linger_ms, h.ticks_per_second);
   line() << "crash: done, " << h.cpu_count << " cpus, " << silent << " silent";
-  finish(verdict::reported);
+  leave(dumped ? verdict::reported : verdict::dump_failed);
 }

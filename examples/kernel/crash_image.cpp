@@ -39,6 +39,18 @@ void describe_kernel(const boot_info& info) noexcept {
   (void)facts.find_build_id(build_id_begin, build_id_end);
 }
 
+// What the crash kernel is to do with the core, by the command line. What is too long is cut.
+void set_up_dump() noexcept {
+  if (command_line::is("dump", "disk")) data.dump = dump_way::disk;
+  data.dump_request_ms = static_cast<uint32_t>(command_line::number("dump_request_ms", 0));
+  data.dump_ms = static_cast<uint32_t>(command_line::number("dump_ms", 0));
+  data.dump_faults = static_cast<uint32_t>(command_line::number("dump_faults", 0));
+  text serial;
+  command_line::value("dump_disk", "lastcpu-dump", serial);
+  const char* from = serial.c_str();
+  for (uint32_t i = 0; i + 1 < sizeof data.dump_disk && *from != '\0'; ++i) data.dump_disk[i] = *from++;
+}
+
 void refuse(const char* reason) noexcept {
   console::line() << "kernel: image refused: " << reason;
 }
@@ -51,7 +63,13 @@ void crash_image::set_up(const boot_info& info) noexcept {
           cpus::max_cpus,
           static_cast<uint32_t>(command_line::number("trace", 0)),
           static_cast<uint32_t>(command_line::number("linger", 0)),
+          dump_way::none,
+          {},
+          0,
+          0,
+          0,
           0};
+  set_up_dump();
   describe_kernel(info);
   const auto region = memory::crash_region();
   if (facts.ram.contains(region.physical, region.bytes))

@@ -52,6 +52,7 @@ if [[ $HOSTTYPE == x86_64 ]]; then  # elsewhere no example kernel is built
     "file:/usr/bin/rustc     rustc"
     "program:eu-readelf      elfutils"
     "python:drgn             python3-drgn"
+    "python:xxhash           python3-xxhash"
   )
 fi
 

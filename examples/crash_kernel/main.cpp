@@ -11,6 +11,7 @@
 #include "../kernel/console.hpp"
 #include "../kernel/kernel_data.hpp"
 #include "../kernel/uart.hpp"
+#include "serial_dump.hpp"
 #include "timeline.hpp"
 
 namespace {
@@ -23,7 +24,7 @@ using cpu_left = x86::handover_cpu;
 using old_memory = kexec::old_memory<x86::page_walk>;
 
 // For a QEMU with -device isa-debug-exit,iobase=0xf4,iosize=4: its exit status is twice the value plus one.
-enum class verdict : uint32_t { reported = 16, bad_handover = 18 };
+enum class verdict : uint32_t { reported = 16, bad_handover = 18, dump_failed = 19 };
 
 [[noreturn]] void finish(verdict v) noexcept {
   x86::out32(0xf4, static_cast<uint32_t>(v));
@@ -99,7 +100,9 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const void* from
   }
   if (h.cpus_left_out != 0) line() << "crash: " << h.cpus_left_out << " cpus had no room in the handover";
   if (data != nullptr && data->print_trace != 0) print_timeline(h, *data);
+  const bool over_the_line = data == nullptr || data->dump == dump_way::serial;  // a kernel that is not the example's
+  const bool dumped = !over_the_line || serial_dump::run(h);
   if (data != nullptr) linger(data->linger_ms, h.ticks_per_second);
   line() << "crash: done, " << h.cpu_count << " cpus, " << silent << " silent";
-  finish(verdict::reported);
+  finish(dumped ? verdict::reported : verdict::dump_failed);
 }

@@ -8,7 +8,8 @@
 #include "crash_region.hpp"
 #include "panic.hpp"
 
-extern "C" const unsigned char kernel_begin[], kernel_end[], build_id_begin[], build_id_end[];  // kernel.ld
+extern "C" const unsigned char kernel_begin[], text_end[], rodata_end[], page_tables_end[], kernel_end[];
+extern "C" const unsigned char build_id_begin[], build_id_end[];  // kernel.ld
 
 namespace {
 
@@ -20,10 +21,30 @@ lastcpu::x86::load_options options() noexcept {
   lastcpu::x86::load_options out;
   out.cpu_capacity = cpus::count() + 4;  // one that panics before it has a number, and what three further ones said
   out.ticks_per_second = clock::ticks_per_second();
-  out.kernel_data = memory::physical(&data);
+  out.kernel_data = command_line::is("data", "none") ? 0 : memory::physical(&data);  // as a kernel that has none
   out.kernel = &facts;
   out.flat = command_line::is("image", "flat");
+  const auto region = memory::crash_region();
+  const uint64_t end = lastcpu::kexec::round_up(region.physical + region.bytes, memory::large_page);
+  if (out.map_bytes < end) out.map_bytes = end;
   return out;
+}
+
+// What a dump of this kernel shall know.
+void describe_kernel(const boot_info& info) noexcept {
+  constexpr uint32_t run = 5, read = 4, write = 6;
+  constexpr auto large = static_cast<uint32_t>(lastcpu::kexec::segment_flag::not_in_small_cores);
+  facts.ram = info.ram;
+  if (info.ram.count == 0)  // we run in it, and were told to
+    facts.ram.add(memory::kernel_physical, crash_region::lowest + crash_region::wish{}.bytes - memory::kernel_physical);
+  facts.rsdp = info.rsdp;
+  facts.direct_map_virtual = memory::direct_map_base;
+  facts.direct_map_bytes = memory::direct_map_bytes;
+  facts.add_image(kernel_begin, text_end, memory::physical(kernel_begin), run);
+  facts.add_image(text_end, rodata_end, memory::physical(text_end), read);
+  facts.add_image(rodata_end, page_tables_end, memory::physical(rodata_end), write | large);
+  facts.add_image(page_tables_end, kernel_end, memory::physical(page_tables_end), write);
+  (void)facts.find_build_id(build_id_begin, build_id_end);
 }
 
 // Null, or why there is no region.
@@ -32,19 +53,6 @@ const char* reserve(const boot_file& taken, uint64_t& at, crash_region::wish& wi
   command_line::value("crashkernel", "", value);
   const char* wrong = crash_region::read(value.c_str(), wish);
   return wrong != nullptr ? wrong : crash_region::find(wish, facts.ram, taken, at);
-}
-
-// What a dump of this kernel shall know.
-void describe_kernel(const boot_info& info) noexcept {
-  constexpr uint32_t all_that_may_be_done = 7;
-  facts.ram = info.ram;
-  if (info.ram.count == 0)  // we run in it, and were told to
-    facts.ram.add(memory::kernel_physical, crash_region::lowest + crash_region::wish{}.bytes - memory::kernel_physical);
-  facts.rsdp = info.rsdp;
-  facts.direct_map_virtual = memory::direct_map_base;
-  facts.direct_map_bytes = memory::direct_map_bytes;
-  facts.add_image(kernel_begin, kernel_end, memory::kernel_physical, all_that_may_be_done);
-  (void)facts.find_build_id(build_id_begin, build_id_end);
 }
 
 void refuse(const char* reason) noexcept {
@@ -59,7 +67,7 @@ void crash_image::set_up(const boot_info& info) noexcept {
           cpus::max_cpus,
           static_cast<uint32_t>(command_line::number("trace", 0)),
           static_cast<uint32_t>(command_line::number("linger", 0)),
-          0};
+          command_line::is("dump", "serial") ? dump_way::serial : dump_way::none};
   describe_kernel(info);
   uint64_t at = 0;
   crash_region::wish wish;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Which memory the crash kernel gets: as `crashkernel=` on the command line says, "96M" or, with a place, "96M@160M". A
+// Which memory the crash kernel gets: as `crashkernel=` on the command line says, "96M" or, with a place, "96M@157M". A
 // number is in MiB. Pure: a hosted test asks it.
 
 #include <lastcpu/kexec/ram_map.hpp>
@@ -13,9 +13,11 @@ namespace crash_region {
 
 inline constexpr uint64_t mib = uint64_t{1} << 20;
 inline constexpr uint64_t step = 2 * mib;  // what the direct map's pages are
-inline constexpr uint64_t lowest =
-    64 * mib;  // the kernel ends below, and a crash kernel that is linked to one place is here
-inline constexpr uint64_t end = 3072 * mib;  // the direct map has devices behind
+// The kernel ends below, and a crash kernel that is linked to one place is here.
+inline constexpr uint64_t lowest = 64 * mib;
+inline constexpr uint64_t end = 3072 * mib;       // the direct map has devices behind
+inline constexpr uint64_t high = 4096 * mib;      // and memory goes on here: only where a place is asked for
+inline constexpr uint64_t high_end = 128 * high;  // of the table of GiBs
 inline constexpr uint64_t most = 256 * mib;
 
 struct wish {
@@ -48,8 +50,7 @@ namespace detail {
   if (!right || *value != '\0') return "crashkernel= is no size such as 96M, nor one with a place such as 96M@160M";
   if (w.bytes % step != 0 || w.bytes == 0 || w.bytes > most)
     return "crashkernel= asks for a size that is not an even number of MiB from 2 to 256";
-  if (w.at % step != 0 || (w.at != 0 && w.at < lowest))
-    return "crashkernel= asks for a place that is not an even number of MiB from 64 on";
+  if (w.at != 0 && w.at < lowest) return "crashkernel= asks for a place that is not from 64 MiB on";
   out = w;
   return nullptr;
 }
@@ -59,11 +60,12 @@ namespace detail {
                                       uint64_t& at) noexcept {
   const auto fits = [&](uint64_t place) {
     const bool apart = place + w.bytes <= file.address || file.address + file.bytes <= place;
-    return place + w.bytes <= end && (apart || file.bytes == 0) && ram.contains(place, w.bytes);
+    const bool mapped = place + w.bytes <= end || (place >= high && place + w.bytes <= high_end);
+    return mapped && (apart || file.bytes == 0) && ram.contains(place, w.bytes);
   };
   if (w.at != 0 && !fits(w.at))
-    return "crashkernel= asks for a place that is not memory below 3 GiB, or holds the crash kernel's file: leave the "
-           "place out";
+    return "crashkernel= asks for a place that is not memory below 3 GiB or from 4 on, or holds the crash kernel's "
+           "file: leave the place out";
   for (at = w.at != 0 ? w.at : lowest; !fits(at); at += step)
     if (at >= end)
       return "the machine has no memory for the crash kernel's region: 128 MiB, or 64 and what crashkernel= asks for";

@@ -18,6 +18,8 @@ struct trace_ring {  // of one CPU
   trace_record records[capacity];
 };
 
+enum class dump_way : uint32_t { none, disk, serial };
+
 struct kernel_data {
   static constexpr uint64_t right_magic = 0x3161'7461'6453'434c;
   uint64_t magic;
@@ -25,5 +27,5 @@ struct kernel_data {
   uint32_t trace_ring_count;
   uint32_t print_trace;
   uint32_t linger_ms;  // the crash kernel waits so long before it is done
-  uint32_t reserved;
+  dump_way dump;       // how the crash kernel is to save a core
 };

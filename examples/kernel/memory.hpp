@@ -31,7 +31,7 @@ template <class T = unsigned char>
 /// has takes these pages out of it before it gives out the first.
 [[nodiscard]] lastcpu::kexec::crash_region crash_region() noexcept;
 
-/// Both are multiples of large_page; it is mapped executable. Boot CPU, before the others start.
+/// It is mapped executable, in pages of large_page. Boot CPU, before the others start.
 void set_crash_region(uint64_t physical, uint64_t bytes) noexcept;
 
 /// Maps the kernel page by page: code to run, constants to read, all else to write. Boot CPU, first of all.

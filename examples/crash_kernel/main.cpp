@@ -14,6 +14,7 @@
 #include "disk_dump.hpp"
 #include "faults.hpp"
 #include "leave.hpp"
+#include "serial_dump.hpp"
 #include "timeline.hpp"
 
 namespace {
@@ -66,16 +67,16 @@ void linger(uint32_t milliseconds, uint64_t ticks_per_second) noexcept {
 
 // As the dying kernel wants it. One that says nothing of it, being another than ../kernel/, has a dump wherever there is a
 // disk for it.
-bool dump_to_disk(kexec::handover& h, const kernel_data* data) noexcept {
-  disk_dump::task t{&h, "lastcpu-dump", 0, 0, 0};
-  if (data != nullptr) {
-    if (data->dump != dump_way::disk) return true;
-    t.serial = data->dump_disk;
-    t.request_us = uint64_t{data->dump_request_ms} * 1000;
-    t.all_us = uint64_t{data->dump_ms} * 1000;
-    t.faults_half_way = data->dump_faults;
-  }
-  return disk_dump::run(t);
+bool dump_to_disk(kexec::handover& h, const kernel_data& data) noexcept {
+  return disk_dump::run(
+      {&h, data.dump_disk, uint64_t{data.dump_request_ms} * 1000, uint64_t{data.dump_ms} * 1000, data.dump_faults});
+}
+
+// A kernel that is not the example's is asked nothing: to the disk that is there for it, else over the serial line.
+bool dump(kexec::handover& h, const kernel_data* data) noexcept {
+  if (data == nullptr) return disk_dump::run({&h, "lastcpu-dump", 0, 0, 0}) || serial_dump::run(h);
+  if (data->dump == dump_way::disk) return dump_to_disk(h, *data);
+  return data->dump != dump_way::serial || serial_dump::run(h);
 }
 
 }  // namespace
@@ -105,7 +106,7 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const void* from
   }
   if (h.cpus_left_out != 0) line() << "crash: " << h.cpus_left_out << " cpus had no room in the handover";
   if (data != nullptr && data->print_trace != 0) print_timeline(h, *data);
-  const bool dumped = dump_to_disk(const_cast<kexec::handover&>(h), data);
+  const bool dumped = dump(const_cast<kexec::handover&>(h), data);
   if (data != nullptr) linger(data->linger_ms, h.ticks_per_second);
   line() << "crash: done, " << h.cpu_count << " cpus, " << silent << " silent";
   leave(dumped ? verdict::reported : verdict::dump_failed);

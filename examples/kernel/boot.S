@@ -146,7 +146,7 @@ boot_gdt_pointer_high:
         .quad boot_gdt
 
         .section .data.page_tables, "aw", @progbits
-        .globl kernel_map, direct_map_pages
+        .globl kernel_map, direct_map, direct_map_pages
         .align 4096
 boot_pml4:
         .quad boot_map - KERNEL_BASE + PRESENT_WRITABLE

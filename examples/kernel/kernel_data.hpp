@@ -18,7 +18,7 @@ struct trace_ring {  // of one CPU
   trace_record records[capacity];
 };
 
-enum class dump_way : uint32_t { none, disk };
+enum class dump_way : uint32_t { none, disk, serial };
 
 struct kernel_data {
   static constexpr uint64_t right_magic = 0x3161'7461'6453'434c;

@@ -23,6 +23,7 @@ class Kernel:
     elf: Path
     crash_elf: Path
     crash_flat: Path
+    crash_pie: Path
     text: range
 
     @staticmethod
@@ -35,10 +36,14 @@ class Kernel:
 
     @staticmethod
     def of_files(elf, crash_elf):
-        for file in (elf, crash_elf, crash_elf.with_suffix(".bin")):
+        flat, pie = crash_elf.with_suffix(".bin"), crash_elf.with_stem(crash_elf.stem + "_pie")
+        for file in (elf, crash_elf, flat, pie):
             if not file.is_file():
                 sys.exit(f"{file} is missing; build it: cmake --build <build directory>")
-        return Kernel(elf, crash_elf, crash_elf.with_suffix(".bin"), executable_range(elf))
+        return Kernel(elf, crash_elf, flat, pie, executable_range(elf))
+
+    def crash_file(self, image):
+        return {"flat": self.crash_flat, "pie": self.crash_pie}.get(image, self.crash_elf)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Boot:
     seed: int = 1
     image: str = "elf"
     deterministic: bool = False
+    megabytes: int = 256
     words: tuple = ()  # more of the kernel's command line
     iso: Path | None = None  # a boot loader on a CD that has all of it
 
@@ -56,6 +62,8 @@ class Boot:
         out = f"{self.scenario or 'the example'} on {self.machine} with {self.cpus} CPU{'s' * (self.cpus != 1)}, seed {self.seed}"
         if self.image != "elf":
             out += f", image {self.image}"
+        if self.megabytes != 256:
+            out += f", {self.megabytes} MiB"
         if self.deterministic:
             out += ", deterministic"
         return ", ".join([out, *self.words])
@@ -107,10 +115,10 @@ def command_of(boot, kernel, log):
     accel = ["-accel", "tcg,thread=multi"]
     if boot.deterministic:
         accel = ["-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-rtc", "clock=vm"]
-    image = [] if boot.image == "none" else ["-initrd", kernel.crash_flat if boot.image == "flat" else kernel.crash_elf]
+    image = [] if boot.image == "none" else ["-initrd", kernel.crash_file(boot.image)]
     by = ["-cdrom", str(boot.iso)] if boot.iso else ["-kernel", str(kernel.elf), *map(str, image), "-append", words_of(boot)]
     return [QEMU, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-machine", boot.machine, *accel,
-            "-smp", str(boot.cpus), "-m", "256", "-serial", f"file:{log}",
+            "-smp", str(boot.cpus), "-m", str(boot.megabytes), "-serial", f"file:{log}",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *by]
 
 

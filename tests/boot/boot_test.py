@@ -48,6 +48,9 @@ def groups():
     out["pc"] = ("every_scenario_ends_well_on_pc", [boot_of(s, 4, "pc") for s in every])
     out["one_cpu"] = ("one_cpu_alone_ends_well", [boot_of(s, 1) for s in every if s.least_cpus == 1])
     out["flat"] = ("a_flat_image_is_started_too", [Boot(name, 4, image="flat") for name in ("panic", "same_tick")])
+    out["moved"] = ("a_position_independent_image_is_started_wherever_the_region_is",
+                    [Boot("panic", 2, image="pie"), Boot("same_tick", 4, image="pie", words=("crashkernel=16M@157M",)),
+                     Boot("oops", 2, image="pie", megabytes=3072, words=("crashkernel=32M@5007M",))])
     out["damaged"] = ("a_file_that_is_damaged_is_refused", [Boot("no_image", 2, image="damaged")])
     out["64_cpus"] = ("what_several_cpus_have_a_part_in_ends_well_on_64_cpus",
                       [boot_of(s, 64) for s in every if s.racing or s.crowd or s.least_cpus > 2])
@@ -114,7 +117,7 @@ def parse_options():
     parser.add_argument("--scenario", choices=scenarios.BY_NAME, help="only this one")
     parser.add_argument("--cpus", type=numbers, default=[2, 4, 8], help="how many, such as 2,4 or 2-16 (2,4,8)")
     parser.add_argument("--machine", default="q35", help="QEMU's (q35)")
-    parser.add_argument("--image", choices=("elf", "flat", "none", "damaged"),
+    parser.add_argument("--image", choices=("elf", "flat", "pie", "none", "damaged"),
                         help="which form of the crash kernel is handed over")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1, help="this many times")

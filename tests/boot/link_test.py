@@ -20,7 +20,7 @@ from matrix import Cell, Step, file_name  # noqa: E402
 
 TARGETS = ("lastcpu_example_kernel", "lastcpu_example_crash_kernel")
 PROGRAMS = ("kernel/lastcpu_kernel.elf", "crash_kernel/lastcpu_crash_kernel.elf",
-            "crash_kernel/lastcpu_crash_kernel.bin")
+            "crash_kernel/lastcpu_crash_kernel.bin", "crash_kernel/lastcpu_crash_kernel_pie.elf")
 LINKERS = ("bfd", "lld")
 
 

@@ -5,6 +5,8 @@
 #include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/kexec/old_memory.hpp>
 #include <lastcpu/kexec/sha256.hpp>
+#include <lastcpu/kexec/small_core.hpp>
+#include <lastcpu/kexec/srecord.hpp>
 
 namespace kexec = lastcpu::kexec;
 
@@ -17,6 +19,8 @@ struct some_machine {
   };
   static constexpr kexec::elf64_machine machine = kexec::elf64_machine::aarch64;
   static constexpr uint32_t prstatus_words = 34;
+  static uint64_t stack_pointer(const registers& regs) noexcept { return regs.general[31]; }
+  static uint64_t page_tables(const control& state) noexcept { return state.root; }
   static void fill_prstatus(unsigned char* to, const registers& regs, const control*) noexcept {
     kexec::copy_bytes(to, reinterpret_cast<const unsigned char*>(&regs), sizeof regs);
   }
@@ -30,6 +34,7 @@ struct some_walk {
 };
 constinit kexec::crash_image_record machine{};
 constinit kexec::kernel_facts facts{};
+constinit kexec::small_core<some_machine, some_walk> small{};
 
 extern "C" {
 
@@ -78,5 +83,14 @@ const char* open(const void* at, uint64_t bytes, uint64_t* counters) {
     if (memory.copy(4096, counters, 32)) (void)memory.backtrace(1, 4096, counters, 4);
   }
   return kexec::to_string(opened.error);
+}
+bool send(const kexec::handover& from, void (*put)(const char*)) {
+  kexec::srecord_writer out(put);
+  out.begin("core");
+  const auto add = [&](uint64_t place, const unsigned char* data, uint64_t n) {
+    return out.add(place, data, n) == kexec::srecord_problem::none;
+  };
+  return small.plan(from) == kexec::core_error::none && small.for_each_piece(add) &&
+         out.end(small.file_bytes()) == kexec::srecord_problem::none;
 }
 }

@@ -26,6 +26,15 @@ def elf(entry, segments, **changed):
     return head + headers + body
 
 
+def pie(relocations, more_tags=(), at=0x40, table=None, segments=(), **changed):
+    """ET_DYN, linked at 0x1000: code, then at `at` behind it what PT_DYNAMIC names, and the relocations."""
+    tags = [(7, 0x1000 + at + 16 * (4 + len(more_tags))), (8, 24 * len(relocations)), (9, 24), *more_tags, (0, 0)]
+    dynamic = b"".join(struct.pack("<QQ", *tag) for tag in (table or tags))
+    content = b"".join(struct.pack("<QQQ", *r) for r in relocations)
+    code = segment(0x1000, b"\xf4\xeb\xfd".ljust(at, b"\0") + dynamic + content, 0x400, flags=7)
+    return elf(0x1000, [code, segment(0x1000 + at, dynamic, kind=2, flags=6), *segments], type=3, **changed)
+
+
 CODE = segment(BASE, b"\xf4\xeb\xfd" * 3)
 DATA = segment(BASE + 0x100, b"data", 64, flags=6)
 FILES = {
@@ -47,6 +56,21 @@ FILES = {
     "interpreter": elf(BASE, [CODE, segment(0, b"/lib\0", kind=3)]),
     "shared_object": elf(BASE, [CODE], type=3),
     "headers_behind": elf(BASE, [CODE], headers=1000),
+    "pie": pie([(0x1010, 8, 0x1000), (0x1300, 8, 0x1010)]),
+    "pie_without_relocations": pie([]),
+    "pie_without_a_table": elf(0x1000, [segment(0x1000, b"\xf4\xeb\xfd")], type=3),
+    "pie_aligned": pie([(0x1018, 8, 0)], segments=[segment(0x4400, b"data", 64, flags=6, align=0x2000)]),
+    "pie_with_an_empty_relocation": pie([(0, 0, 0), (0x1018, 8, 1 << 63)]),
+    "pie_with_a_symbol": pie([(0x1018, 1 << 32 | 1, 0)]),
+    "pie_relocated_outside": pie([(0x13f9, 8, 0)]),
+    "pie_relocated_at_the_end": pie([(0x13f8, 8, 0)]),
+    "pie_with_a_library": pie([], [(1, 1)]),
+    "pie_with_packed_relocations": pie([], [(36, 0x1000), (35, 8), (37, 8)]),
+    "pie_with_a_short_table": pie([(0x1018, 8, 0)], table=[(7, 0x1090), (8, 25), (9, 24), (0, 0)]),
+    "pie_that_wraps": pie([], segments=[segment(2**64 - 0x1000, b"data", 64, flags=6)]),
+    "pie_that_wraps_into_the_region": pie([], segments=[segment(2**64 - 0x1000, b"data", 64, flags=6),
+                                                        segment(0x4400, b"data", 64, flags=6, align=0x2000)]),
+    "pie_too_large": pie([], segments=[segment(0x8000, b"", 0x40000, flags=6)]),
     "flat": b"\xf4\xeb\xfd",
 }
 

@@ -87,11 +87,19 @@ TEST(elf64, program_headers_have_one_size) {
 TEST(elf64, every_byte_that_names_the_kind_of_file_is_looked_at) {
   const bytes good = elf_of();
   for (const size_t at : {0u, 1u, 2u, 3u, 4u, 5u, 6u, 16u, 17u, 18u, 19u, 20u, 21u, 22u, 23u, 54u, 55u, 57u}) {
-    for (const unsigned bit : {0x01u, 0x80u}) {
+    for (const unsigned bit : {0x04u, 0x80u}) {
       bytes file = good;
       file[at] = static_cast<unsigned char>(file[at] ^ bit);
       EXPECT_NE(verdict_on(file), fine) << at;
     }
+  }
+}
+
+TEST(elf64, file_is_executable_or_position_independent_and_nothing_else) {
+  for (const uint16_t type : std::initializer_list<uint16_t>{0, 1, 2, 3, 4, 0x103}) {
+    bytes file = elf_of();
+    put<uint16_t>(file, elf_type, type);
+    EXPECT_EQ(verdict_on(file), type == 2 || type == 3 ? fine : text(load_error::wrong_type)) << type;
   }
 }
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cstring>
+#include <initializer_list>
+#include <utility>
 #include <vector>
 
 namespace lastcpu::test {
@@ -69,6 +71,43 @@ inline bytes make_elf(uint64_t entry, const std::vector<elf_segment>& segments) 
     put<uint64_t>(file, field(i, segment_alignment), s.alignment);
     file.insert(file.end(), s.content.begin(), s.content.end());
   }
+  return file;
+}
+
+struct elf_relocation {
+  uint64_t at;
+  uint64_t info;
+  uint64_t addend;
+};
+
+/// Of a position-independent file: what stands in PT_DYNAMIC but for the end, and the table that DT_RELA names.
+struct elf_dynamic {
+  std::vector<elf_relocation> relocations;
+  std::vector<std::pair<uint64_t, uint64_t>> more_tags = {};
+};
+constexpr uint64_t tag_rela = 7, tag_rela_bytes = 8, tag_rela_entry_bytes = 9;
+
+// Tags first, and the table right behind them.
+inline bytes dynamic_content(uint64_t address, const elf_dynamic& d) {
+  bytes content;
+  const auto put_words = [&content](std::initializer_list<uint64_t> words) {
+    for (const uint64_t word : words) put<uint64_t>(content, content.size(), word);
+  };
+  const size_t tags = 4 + d.more_tags.size();
+  put_words({tag_rela, address + tags * 16, tag_rela_bytes, d.relocations.size() * 24, tag_rela_entry_bytes, 24});
+  for (const auto& [tag, value] : d.more_tags) put_words({tag, value});
+  put_words({0, 0});
+  for (const elf_relocation& r : d.relocations) put_words({r.at, r.info, r.addend});
+  return content;
+}
+
+/// ET_DYN: the segments, then one at the virtual address `at` with the dynamic table, then the header that names it.
+inline bytes make_pie(uint64_t entry, std::vector<elf_segment> segments, uint64_t at, const elf_dynamic& d) {
+  const bytes content = dynamic_content(at, d);
+  segments.push_back({at, content, content.size(), 6, 1, 8});
+  segments.push_back({at, bytes((4 + d.more_tags.size()) * 16), 0, 6, 2, 8});
+  bytes file = make_elf(entry, segments);
+  put<uint16_t>(file, elf_type, 3);
   return file;
 }
 

@@ -71,6 +71,21 @@ TEST_F(crash_loader_room, region_may_end_where_the_map_ends) {
   EXPECT_EQ(load_flat(1), text(load_error::region_above_map));
 }
 
+// A machine with a hole below 4 GiB may have no other place.
+TEST_F(crash_loader_room, region_may_lie_above_four_gib_where_the_map_does) {
+  region.physical = (uint64_t{5} << 30) + (157 << 20) + page_bytes;
+  options.map_bytes = uint64_t{6} << 30;
+  const bytes file = make_pie(0x10, {{0, bytes(32), 32}}, 0x1000, {{{0x10, 8, 0x18}}});
+  ASSERT_EQ(load(file), fine);
+  EXPECT_EQ(record.entry, region.physical + 0x10);
+  EXPECT_EQ(read_word<uint64_t>(memory.first + 0x10), region.physical + 0x18);
+  const auto& page = *reinterpret_cast<const trampoline_page*>(memory.first + record.trampoline);
+  EXPECT_EQ(page.root, region.physical + record.control);
+  EXPECT_EQ(page.handover, region.physical + record.handover);
+  options.map_bytes = uint64_t{4} << 30;
+  EXPECT_EQ(load(file), text(load_error::region_above_map));
+}
+
 TEST_F(crash_loader_room, of_two_faults_of_a_region_the_alignment_is_named) {
   region.physical = options.map_bytes + 1;
   EXPECT_EQ(load_flat(1), text(load_error::region_misaligned));

@@ -32,6 +32,11 @@ bytes good_elf() {
                                   {base + 0x2000, counting(0x123, 7), 0x123, 5, 1, 4096}});
 }
 
+// Linked at 0, with the table in its second page.
+bytes pie(const elf_dynamic& d) {
+  return make_pie(0x10, {{0, counting(0x123, 7), 0x123, 5, 1, 4096}}, 0x1000, d);
+}
+
 struct crash_loader : testing::Test {
   reserved_memory memory;
   crash_image_record record{};
@@ -88,6 +93,17 @@ TEST_F(crash_loader, flat_image_goes_to_the_start_and_is_entered_there) {
   EXPECT_EQ(trampoline().entry, base);
   EXPECT_TRUE(image_intact(record));
   EXPECT_TRUE(memory.untouched_but({{0, 5000}, {record.free + record.free_bytes, reserved_memory::size}}));
+}
+
+TEST_F(crash_loader, position_independent_file_goes_to_the_start_and_names_itself_there) {
+  ASSERT_EQ(load(pie({{{0x1008, 8, 0x123}}})), load_error::none);
+  EXPECT_EQ(record.payload, 0u);
+  EXPECT_EQ(record.entry, base + 0x10);
+  EXPECT_EQ(trampoline().entry, base + 0x10);
+  EXPECT_EQ(read_word<uint64_t>(at(base + 0x1008)), base + 0x123);
+  EXPECT_TRUE(image_intact(record));
+  EXPECT_TRUE(
+      memory.untouched_but({{0, record.payload_bytes}, {record.free + record.free_bytes, reserved_memory::size}}));
 }
 
 TEST_F(crash_loader, payload_may_reach_to_the_control_area_and_no_further) {
@@ -348,7 +364,7 @@ const refusal refusals[] = {
     {load_error::wrong_version, "version_2", [](attempt& a) { put<uint32_t>(a.file, 20, 2); }},
     {load_error::wrong_machine, "aarch64", [](attempt& a) { put<uint16_t>(a.file, elf_machine, 183); }},
     {load_error::wrong_type, "relocatable", [](attempt& a) { put<uint16_t>(a.file, elf_type, 1); }},
-    {load_error::wrong_type, "position_independent", [](attempt& a) { put<uint16_t>(a.file, elf_type, 3); }},
+    {load_error::wrong_type, "core", [](attempt& a) { put<uint16_t>(a.file, elf_type, 4); }},
     {load_error::bad_program_headers, "headers_of_another_size",
      [](attempt& a) { put<uint16_t>(a.file, elf_segment_size, 57); }},
     {load_error::bad_program_headers, "no_headers", [](attempt& a) { put<uint16_t>(a.file, elf_segment_count, 0); }},
@@ -399,6 +415,32 @@ const refusal refusals[] = {
      [](attempt& a) { put<uint64_t>(a.file, field(1, segment_memory_bytes), 0x8000); }},
     {load_error::entry_outside, "entry_in_data", [](attempt& a) { put<uint64_t>(a.file, elf_entry, base + 0x5010); }},
     {load_error::entry_outside, "entry_nowhere", [](attempt& a) { put<uint64_t>(a.file, elf_entry, 0); }},
+    {load_error::no_dynamic, "moved_without_a_table", [](attempt& a) { put<uint16_t>(a.file, elf_type, 3); }},
+    {load_error::bad_dynamic, "table_of_another_size",
+     [](attempt& a) {
+       a.file = pie({{}, {{tag_rela_bytes, 24}, {tag_rela_entry_bytes, 16}}});
+     }},
+    {load_error::needs_library, "library",
+     [](attempt& a) {
+       a.file = pie({{}, {{1, 1}}});
+     }},
+    {load_error::other_relocations, "packed_relocations",
+     [](attempt& a) {
+       a.file = pie({{}, {{35, 8}}});
+     }},
+    {load_error::unknown_relocation, "relocation_by_a_symbol",
+     [](attempt& a) {
+       a.file = pie({{{0x1000, (uint64_t{1} << 32) | 1, 0}}});
+     }},
+    {load_error::relocation_outside, "relocation_of_the_page_behind",
+     [](attempt& a) {
+       a.file = pie({{{0x3000, 8, 0}}});
+     }},
+    {load_error::payload_too_large, "huge_when_moved",
+     [](attempt& a) {
+       a.file = pie({});
+       put<uint64_t>(a.file, field(0, segment_memory_bytes), a.region.bytes - page_bytes);
+     }},
 };
 
 struct refused_image : testing::TestWithParam<refusal> {};
@@ -428,7 +470,7 @@ TEST_P(refused_image, is_named_and_leaves_the_loaded_one_as_it_is) {
 INSTANTIATE_TEST_SUITE_P(crash_loader, refused_image, testing::ValuesIn(refusals),
                          [](const testing::TestParamInfo<refusal>& r) { return std::string(r.param.name); });
 
-constexpr auto last_error = load_error::entry_outside;
+constexpr auto last_error = load_error::relocation_outside;
 
 TEST(load_error, every_one_is_provoked_above) {
   for (uint32_t e = 1; e <= static_cast<uint32_t>(last_error); ++e) {

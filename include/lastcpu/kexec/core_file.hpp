@@ -40,6 +40,22 @@ inline void write_segment(unsigned char* at, uint32_t type, const elf64_segment&
   write_word(at + 48, s.alignment);
 }
 
+// With room for as many program headers, and all of it zero but for what is said here.
+inline void write_core_header(unsigned char* to, elf64_machine machine, uint32_t segments) noexcept {
+  zero_bytes(to, elf64_file::header_bytes + segments * elf64_file::segment_bytes);
+  write_word(to, elf64_file::magic);
+  to[4] = 2;  // 64 bits
+  to[5] = 1;  // little-endian
+  to[6] = 1;
+  write_word(to + 16, uint16_t{4});  // ET_CORE
+  write_word(to + 18, static_cast<uint16_t>(machine));
+  write_word(to + 20, uint32_t{1});
+  write_word(to + 32, uint64_t{elf64_file::header_bytes});
+  write_word(to + 52, static_cast<uint16_t>(elf64_file::header_bytes));
+  write_word(to + 54, static_cast<uint16_t>(elf64_file::segment_bytes));
+  write_word(to + 56, static_cast<uint16_t>(segments));
+}
+
 }  // namespace detail
 
 /// What is wrong with the facts, before anything is made of them. `map_bytes`: what whoever writes the core can read.
@@ -82,7 +98,8 @@ class core_builder {
       : to_(to), layout_(layout), facts_(facts), ranges_(facts, region), end_(layout.header_bytes) {}
 
   void build(elf64_machine machine) noexcept {
-    write_header(machine);
+    zero_bytes(to_, layout_.handover);
+    detail::write_core_header(to_, machine, layout_.segments);
     const uint64_t note_bytes = note_header_bytes + layout_.handover_bytes;
     add(4, {0, 4, layout_.notes, 0, 0, note_bytes, 0, 4});
     ranges_.for_each([this](const ram_range& r) {
@@ -99,21 +116,6 @@ class core_builder {
   [[nodiscard]] uint64_t file_bytes() const noexcept { return end_; }
 
  private:
-  void write_header(elf64_machine machine) noexcept {
-    zero_bytes(to_, layout_.handover);
-    write_word(to_, elf64_file::magic);
-    to_[4] = 2;  // 64 bits
-    to_[5] = 1;  // little-endian
-    to_[6] = 1;
-    write_word(to_ + 16, uint16_t{4});  // ET_CORE
-    write_word(to_ + 18, static_cast<uint16_t>(machine));
-    write_word(to_ + 20, uint32_t{1});
-    write_word(to_ + 32, uint64_t{elf64_file::header_bytes});
-    write_word(to_ + 52, static_cast<uint16_t>(elf64_file::header_bytes));
-    write_word(to_ + 54, static_cast<uint16_t>(elf64_file::segment_bytes));
-    write_word(to_ + 56, static_cast<uint16_t>(layout_.segments));
-  }
-
   void add(uint32_t type, const elf64_segment& s) noexcept {
     detail::write_segment(to_ + elf64_file::header_bytes + added_ * elf64_file::segment_bytes, type, s);
     ++added_;

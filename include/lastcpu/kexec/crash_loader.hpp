@@ -17,6 +17,7 @@
 #include <lastcpu/kexec/crash_record.hpp>
 #include <lastcpu/kexec/crash_region.hpp>
 #include <lastcpu/kexec/elf64.hpp>
+#include <lastcpu/kexec/elf64_relocations.hpp>
 #include <lastcpu/kexec/kernel_facts.hpp>
 #include <lastcpu/kexec/load_error.hpp>
 
@@ -26,8 +27,9 @@ namespace lastcpu::kexec {
 
 inline constexpr uint64_t crash_stack_bytes = 16384;
 
-/// A static ELF64 executable, whose segments go to their physical addresses and whose entry is physical; or, `flat`, an
-/// image that goes to the region's start and is entered at its first byte.
+/// A static ELF64 executable, whose segments go to their physical addresses and whose entry is physical; or a static
+/// position-independent one (-static-pie) with no relocations but RELATIVE ones, which goes to the region's start as its
+/// alignment allows; or, `flat`, an image that goes to the region's start and is entered at its first byte.
 /// It lies outside the region, also where it is mapped twice, and nobody writes to it meanwhile.
 struct crash_file {
   const unsigned char* data;
@@ -88,9 +90,10 @@ inline void find_payload(const elf64_file& elf, crash_image_record& r) noexcept 
 
 [[nodiscard]] inline load_error check_elf(const crash_file& file, elf64_machine machine, const region_layout& layout,
                                           crash_image_record& r) noexcept {
-  const elf64_file elf(file.data, file.bytes);
+  elf64_file elf(file.data, file.bytes);
   const uint64_t at = r.region.physical;
-  const load_error wrong = elf.check(machine, {at, at + layout.stack, at + layout.end});
+  load_error wrong = elf.check(machine, {at, at + layout.stack, at + layout.end});
+  if (wrong == load_error::none) wrong = elf64_relocations(elf).check();
   if (wrong == load_error::none) find_payload(elf, r);
   return wrong;
 }
@@ -106,12 +109,14 @@ inline void find_payload(const elf64_file& elf, crash_image_record& r) noexcept 
 }
 
 inline void copy_segments(const crash_file& file, const crash_region& region) noexcept {
-  const elf64_file elf(file.data, file.bytes);
+  elf64_file elf(file.data, file.bytes);
+  (void)elf.place(region.physical);
   for (uint32_t i = 0; i < elf.segment_count(); ++i) {
     const elf64_segment s = elf.segment(i);
     if (s.is_loaded())
       copy_bytes(region.mapped + (s.physical_address - region.physical), file.data + s.file_offset, s.file_bytes);
   }
+  elf64_relocations(elf).apply(region);
 }
 
 }  // namespace detail

@@ -2,10 +2,15 @@
 #pragma once
 // A static ELF executable of 64 bits, looked at but not believed: elf64_file::check() says that every segment and the entry
 // are where they may be, and only then is anything of it used. Writes nothing; reads inside the file only.
+//
+// Two kinds: ET_EXEC, whose segments go to their physical addresses; and ET_DYN, position-independent, as -static-pie
+// links it: all of it moves by one distance from its virtual addresses to the lowest place in bounds that its alignment
+// allows, a page at least. Its relocations: elf64_relocations.hpp.
 
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/crash_region.hpp>
 #include <lastcpu/kexec/load_error.hpp>
 
 #include <stdint.h>
@@ -20,7 +25,7 @@ struct elf64_segment {
   uint32_t flags;
   uint64_t file_offset;
   uint64_t virtual_address;
-  uint64_t physical_address;
+  uint64_t physical_address;  // where it goes
   uint64_t file_bytes;
   uint64_t memory_bytes;
   uint64_t alignment;
@@ -45,38 +50,82 @@ class elf64_file {
 
   elf64_file(const unsigned char* file, uint64_t bytes) noexcept : file_(file), bytes_(bytes) {}
 
-  [[nodiscard]] load_error check(elf64_machine machine, const elf64_bounds& bounds) const noexcept;
+  /// Places it, too, at bounds.first.
+  [[nodiscard]] load_error check(elf64_machine machine, const elf64_bounds& bounds) noexcept;
 
   // After check() has found nothing:
-  [[nodiscard]] uint64_t entry() const noexcept { return read_word<uint64_t>(file_ + 24); }
+
+  /// What check() has done already, for a second look at the same file. Returns its lowest address if it moves, `first`
+  /// if not.
+  uint64_t place(uint64_t first) noexcept;
+  [[nodiscard]] bool is_position_independent() const noexcept { return read_word<uint16_t>(file_ + 16) == type_dyn; }
+  [[nodiscard]] elf64_machine machine() const noexcept { return elf64_machine{read_word<uint16_t>(file_ + 18)}; }
+  /// Added to each of its virtual addresses, modulo 2^64; 0 for ET_EXEC.
+  [[nodiscard]] uint64_t distance() const noexcept { return distance_; }
+  [[nodiscard]] uint64_t entry() const noexcept { return read_word<uint64_t>(file_ + 24) + distance_; }
   [[nodiscard]] uint32_t segment_count() const noexcept { return read_word<uint16_t>(file_ + 56); }
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept;
+  /// What one segment brings from the file to the virtual addresses [address, address + n); null where none does.
+  [[nodiscard]] const unsigned char* content(uint64_t address, uint64_t n) const noexcept;
+  /// They are in one segment, of the file or zero.
+  [[nodiscard]] bool has_memory(uint64_t address, uint64_t n) const noexcept;
 
  private:
+  static constexpr uint16_t type_exec = 2;
+  static constexpr uint16_t type_dyn = 3;
+
   [[nodiscard]] load_error check_header(elf64_machine machine) const noexcept;
   [[nodiscard]] load_error check_segment(const elf64_segment& s, const elf64_bounds& bounds) const noexcept;
+  [[nodiscard]] static constexpr bool is_within(uint64_t offset, uint64_t n, uint64_t bytes) noexcept {
+    return offset <= bytes && n <= bytes - offset;
+  }
   [[nodiscard]] bool overlaps_an_earlier(uint32_t i) const noexcept;
   [[nodiscard]] bool has_entry_in_code() const noexcept;
   [[nodiscard]] uint64_t segments_offset() const noexcept { return read_word<uint64_t>(file_ + 32); }
 
   const unsigned char* file_;
   uint64_t bytes_;
+  uint64_t distance_ = 0;
 };
 
 inline elf64_segment elf64_file::segment(uint32_t i) const noexcept {
   const unsigned char* at = file_ + segments_offset() + i * segment_bytes;
-  return {read_word<uint32_t>(at),      read_word<uint32_t>(at + 4),  read_word<uint64_t>(at + 8),
-          read_word<uint64_t>(at + 16), read_word<uint64_t>(at + 24), read_word<uint64_t>(at + 32),
-          read_word<uint64_t>(at + 40), read_word<uint64_t>(at + 48)};
+  const auto virtual_address = read_word<uint64_t>(at + 16);
+  const uint64_t physical = is_position_independent() ? virtual_address + distance_ : read_word<uint64_t>(at + 24);
+  return {read_word<uint32_t>(at),
+          read_word<uint32_t>(at + 4),
+          read_word<uint64_t>(at + 8),
+          virtual_address,
+          physical,
+          read_word<uint64_t>(at + 32),
+          read_word<uint64_t>(at + 40),
+          read_word<uint64_t>(at + 48)};
 }
 
-inline load_error elf64_file::check(elf64_machine machine, const elf64_bounds& bounds) const noexcept {
+// The distance is a multiple of each alignment, so that what the linker has aligned stays so.
+inline uint64_t elf64_file::place(uint64_t first) noexcept {
+  if (!is_position_independent()) return first;
+  uint64_t lowest = ~uint64_t{0};
+  uint64_t unit = page_bytes;
+  for (uint32_t i = 0; i < segment_count(); ++i) {
+    const elf64_segment s = segment(i);
+    if (!s.is_loaded()) continue;
+    if (s.virtual_address < lowest) lowest = s.virtual_address;
+    if (s.alignment > unit) unit = s.alignment;
+  }
+  distance_ = round_up(first - lowest, unit);
+  return lowest + distance_;
+}
+
+inline load_error elf64_file::check(elf64_machine machine, const elf64_bounds& bounds) noexcept {
   const load_error header = check_header(machine);
   if (header != load_error::none) return header;
+  const elf64_bounds room{place(bounds.first), bounds.control, bounds.end};  // below its lowest, a segment has wrapped
+  if (room.first < bounds.first) return load_error::payload_too_large;
   bool loads = false;
   for (uint32_t i = 0; i < segment_count(); ++i) {
     const elf64_segment s = segment(i);
-    const load_error wrong = check_segment(s, bounds);
+    const load_error wrong = check_segment(s, room);
     if (wrong != load_error::none) return wrong;
     if (!s.is_loaded()) continue;
     if (overlaps_an_earlier(i)) return load_error::segments_overlap;
@@ -92,8 +141,9 @@ inline load_error elf64_file::check_header(elf64_machine machine) const noexcept
   if (file_[4] != 2) return load_error::wrong_class;
   if (file_[5] != 1) return load_error::wrong_byte_order;
   if (file_[6] != 1 || read_word<uint32_t>(file_ + 20) != 1) return load_error::wrong_version;
-  if (elf64_machine{read_word<uint16_t>(file_ + 18)} != machine) return load_error::wrong_machine;
-  if (read_word<uint16_t>(file_ + 16) != 2) return load_error::wrong_type;
+  if (this->machine() != machine) return load_error::wrong_machine;
+  const auto type = read_word<uint16_t>(file_ + 16);
+  if (type != type_exec && type != type_dyn) return load_error::wrong_type;
   if (read_word<uint16_t>(file_ + 54) != segment_bytes) return load_error::bad_program_headers;
   if (segment_count() == 0 || segment_count() > most_segments) return load_error::bad_program_headers;
   const uint64_t at = segments_offset();
@@ -104,7 +154,7 @@ inline load_error elf64_file::check_header(elf64_machine machine) const noexcept
 inline load_error elf64_file::check_segment(const elf64_segment& s, const elf64_bounds& bounds) const noexcept {
   constexpr uint32_t dynamic = 2;
   constexpr uint32_t interpreter = 3;
-  if (s.type == dynamic) return load_error::dynamic;
+  if (s.type == dynamic && !is_position_independent()) return load_error::dynamic;
   if (s.type == interpreter) return load_error::interpreter;
   if (s.type != 1) return load_error::none;
   if (s.file_bytes > s.memory_bytes) return load_error::segment_too_short;
@@ -115,10 +165,29 @@ inline load_error elf64_file::check_segment(const elf64_segment& s, const elf64_
   if (((s.virtual_address ^ s.physical_address) & mask) != 0) return load_error::segment_misaligned;
   if (s.memory_bytes > ~s.physical_address) return load_error::segment_wraps;
   const uint64_t end = s.physical_address + s.memory_bytes;
+  if (is_position_independent() && (s.physical_address < bounds.first || end > bounds.control))
+    return load_error::payload_too_large;
   if (s.physical_address < bounds.first || end > bounds.end) return load_error::segment_outside_region;
   if (end > bounds.control) return load_error::segment_in_control_area;
   if (s.file_offset > bytes_ || s.file_bytes > bytes_ - s.file_offset) return load_error::segment_truncated;
   return load_error::none;
+}
+
+inline const unsigned char* elf64_file::content(uint64_t address, uint64_t n) const noexcept {
+  for (uint32_t i = 0; i < segment_count(); ++i) {
+    const elf64_segment s = segment(i);
+    if (s.is_loaded() && is_within(address - s.virtual_address, n, s.file_bytes))
+      return file_ + s.file_offset + (address - s.virtual_address);
+  }
+  return nullptr;
+}
+
+inline bool elf64_file::has_memory(uint64_t address, uint64_t n) const noexcept {
+  for (uint32_t i = 0; i < segment_count(); ++i) {
+    const elf64_segment s = segment(i);
+    if (s.is_loaded() && is_within(address - s.virtual_address, n, s.memory_bytes)) return true;
+  }
+  return false;
 }
 
 // Those before `i` have been checked: their ends don't wrap.

@@ -16,7 +16,12 @@
 namespace lastcpu::kexec {
 
 /// What may be done with a segment, as ELF's p_flags say it.
-enum class segment_flag : uint32_t { execute = 1, write = 2, read = 4 };
+enum class segment_flag : uint32_t {
+  execute = 1,
+  write = 2,
+  read = 4,
+  not_in_small_cores = 0x10'0000,  // tables and buffers that no debugger needs, in the image: small_core.hpp
+};
 
 /// A part of the kernel's image: where it runs, and where in memory that is.
 struct image_segment {

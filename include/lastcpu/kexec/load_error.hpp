@@ -57,6 +57,13 @@ enum class load_error : uint32_t {
   segment_in_control_area,
   segments_overlap,
   entry_outside,
+  // a position-independent ELF file
+  no_dynamic,
+  bad_dynamic,
+  needs_library,
+  other_relocations,
+  unknown_relocation,
+  relocation_outside,
 };
 
 /// What is wrong, and what helps. Never null.
@@ -125,15 +132,16 @@ enum class load_error : uint32_t {
     case load_error::wrong_machine:
       return "an ELF file for another machine: build for the one that it is to run on";
     case load_error::wrong_type:
-      return "not a static executable (ET_EXEC): link with -static -no-pie";
+      return "neither a static executable (ET_EXEC) nor a position-independent one (ET_DYN): link with -static or "
+             "-static-pie";
     case load_error::bad_program_headers:
       return "program headers of an unknown size, or none, or more than 128: link with one segment for each use";
     case load_error::truncated_program_headers:
       return "the program headers end behind the file: is it whole?";
     case load_error::dynamic:
-      return "the file wants a dynamic linker's work (PT_DYNAMIC): link with -static -no-pie";
+      return "the file wants a dynamic linker's work (PT_DYNAMIC in ET_EXEC): link with -static -no-pie or -static-pie";
     case load_error::interpreter:
-      return "the file names an interpreter (PT_INTERP): link with -static -no-pie";
+      return "the file names an interpreter (PT_INTERP): link with -static -no-pie or -static-pie";
     case load_error::no_segments:
       return "the file has nothing to load: no PT_LOAD with bytes";
     case load_error::segment_truncated:
@@ -152,6 +160,24 @@ enum class load_error : uint32_t {
       return "two segments overlap in physical memory: mend the linker script";
     case load_error::entry_outside:
       return "the entry is not in an executable segment's file bytes: it must be a physical address";
+    case load_error::no_dynamic:
+      return "a position-independent file without PT_DYNAMIC: where are its relocations? Keep .dynamic, in a segment "
+             "of its "
+             "own kind, too";
+    case load_error::bad_dynamic:
+      return "the table of relocations (PT_DYNAMIC, DT_RELA) is not in the file's segments or has entries of an "
+             "unknown size";
+    case load_error::needs_library:
+      return "the file needs a shared library (DT_NEEDED): link with -static-pie";
+    case load_error::other_relocations:
+      return "relocations that are not in DT_RELA (RELR, REL, or those of a PLT): link without -z pack-relative-relocs "
+             "and "
+             "--pack-dyn-relocs, and hide all symbols";
+    case load_error::unknown_relocation:
+      return "a relocation that is not RELATIVE: an undefined symbol? Link with -static-pie -z defs and hide all "
+             "symbols";
+    case load_error::relocation_outside:
+      return "a relocation reaches out of the file's segments: the table is damaged";
   }
   return "unknown error: the value is damaged";
 }

@@ -59,7 +59,7 @@ FITTING = {
     "deadline": ("narrow_test", "still_clock_test"), "copy_plain": ("stop_cpus_test", "crash_image_test"),
     "bytes": ("kexec_digest_test", "kexec_elf64_test", "x86_64_crash_loader_test"),
     "crash_region": ("x86_64_crash_loader_test",), "load_error": ("x86_64_crash_loader_test",),
-    "elf64": ("x86_64_crash_loader_test",), "trampoline": ("x86_64_jump_test", "jump"),
+    "elf64": ("kexec_elf64_relocations_test", "x86_64_crash_loader_test"), "trampoline": ("x86_64_jump_test", "jump"),
     "crash_record": ("x86_64_jump_test", "x86_64_crash_loader_test"), "x86_64": ("x86_64_platform_test",),
     "instructions": ("release/x86_64_instructions_test", "x86_64_platform_test", "x86_64_resettable_test"),
     "hardware": ("x86_64_platform_test",), "kernel_check": ("x86_64_platform_test", "fail"),

@@ -21,6 +21,9 @@ struct core_registers {
   static constexpr kexec::elf64_machine machine = kexec::elf64_machine::x86_64;
   static constexpr uint32_t prstatus_words = 27;
 
+  [[nodiscard]] static uint64_t stack_pointer(const registers& regs) noexcept { return regs.rsp; }
+  [[nodiscard]] static uint64_t page_tables(const control& state) noexcept { return state.cr3; }
+
   /// `to` is zeroed. The word of the error code is orig_rax there, and ~0 says that this is no system call.
   static void fill_prstatus(unsigned char* to, const registers& regs, const control* state) noexcept {
     kexec::copy_bytes(to, reinterpret_cast<const unsigned char*>(&regs), sizeof regs);

@@ -5,6 +5,7 @@
 
 #include "command_line.hpp"
 #include "console.hpp"
+#include "crash_region.hpp"
 #include "panic.hpp"
 
 extern "C" const unsigned char kernel_begin[], kernel_end[], build_id_begin[], build_id_end[];  // kernel.ld
@@ -25,13 +26,20 @@ lastcpu::x86::load_options options() noexcept {
   return out;
 }
 
+// Null, or why there is no region.
+const char* reserve(const boot_file& taken, uint64_t& at, crash_region::wish& wish) noexcept {
+  text value;
+  command_line::value("crashkernel", "", value);
+  const char* wrong = crash_region::read(value.c_str(), wish);
+  return wrong != nullptr ? wrong : crash_region::find(wish, facts.ram, taken, at);
+}
+
 // What a dump of this kernel shall know.
 void describe_kernel(const boot_info& info) noexcept {
   constexpr uint32_t all_that_may_be_done = 7;
   facts.ram = info.ram;
   if (info.ram.count == 0)  // we run in it, and were told to
-    facts.ram.add(memory::kernel_physical,
-                  memory::crash_region_physical + memory::crash_region_bytes - memory::kernel_physical);
+    facts.ram.add(memory::kernel_physical, crash_region::lowest + crash_region::wish{}.bytes - memory::kernel_physical);
   facts.rsdp = info.rsdp;
   facts.direct_map_virtual = memory::direct_map_base;
   facts.direct_map_bytes = memory::direct_map_bytes;
@@ -53,11 +61,12 @@ void crash_image::set_up(const boot_info& info) noexcept {
           static_cast<uint32_t>(command_line::number("linger", 0)),
           0};
   describe_kernel(info);
-  const auto region = memory::crash_region();
-  if (facts.ram.contains(region.physical, region.bytes))
-    file = info.file;
+  uint64_t at = 0;
+  crash_region::wish wish;
+  if (const char* wrong = reserve(info.file, at, wish); wrong != nullptr)
+    console::line() << "kernel: no region: " << wrong;
   else
-    console::line() << "kernel: the crash kernel's region is not memory; the machine needs 128 MiB";
+    memory::set_crash_region(at, wish.bytes), file = info.file;
 }
 
 const boot_file& crash_image::get_file() noexcept {

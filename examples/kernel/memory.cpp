@@ -3,6 +3,8 @@
 
 #include <lastcpu/platform/x86_64/instructions.hpp>
 
+#include "crash_region.hpp"
+
 extern "C" {
 extern uint64_t kernel_map[], direct_map_pages[];             // boot.S
 extern unsigned char text_end[], rodata_end[], kernel_end[];  // kernel.ld
@@ -15,8 +17,9 @@ constexpr uint64_t present = 1, writable = 2, large = 0x80;
 constexpr uint64_t no_execute = uint64_t{1} << 63;
 constexpr uint64_t page = lastcpu::kexec::page_bytes;
 
+constinit lastcpu::kexec::crash_region region = {};
 alignas(page) constinit uint64_t directory[512] = {};
-alignas(page) constinit uint64_t tables[memory::crash_region_physical / memory::large_page - 1][512] = {};
+alignas(page) constinit uint64_t tables[crash_region::lowest / memory::large_page - 1][512] = {};
 
 uint64_t& entry_of(uint64_t physical) noexcept {
   return tables[physical / memory::large_page - 1][physical / page % 512];
@@ -43,9 +46,18 @@ void memory::set_up() noexcept {
     directory[at / large_page] = physical(tables[at / large_page - 1]) | present | writable;
   kernel_map[510] = physical(directory) | present | writable;
   hide_in_direct_map(kernel_physical, end);
-  for (uint64_t at = crash_region_physical; at < crash_region_physical + crash_region_bytes; at += large_page)
-    direct_map_pages[at / large_page] = at | present | writable | large;
   make_guard(boot_stack_guard);
+  lastcpu::x86::write_cr3(lastcpu::x86::read_cr3());
+}
+
+lastcpu::kexec::crash_region memory::crash_region() noexcept {
+  return region;
+}
+
+void memory::set_crash_region(uint64_t physical, uint64_t bytes) noexcept {
+  region = {physical, at_physical(physical), bytes};
+  for (uint64_t at = physical; at < physical + bytes; at += large_page)
+    direct_map_pages[at / large_page] = at | present | writable | large;
   lastcpu::x86::write_cr3(lastcpu::x86::read_cr3());
 }
 

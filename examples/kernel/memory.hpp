@@ -27,13 +27,12 @@ template <class T = unsigned char>
   return reinterpret_cast<uint64_t>(kernel_object) - kernel_base;
 }
 
-/// Memory that nobody but the crash loader touches. This kernel has no page allocator; one that has takes these pages
-/// out of it before it gives out the first.
-inline constexpr uint64_t crash_region_physical = uint64_t{64} << 20;
-inline constexpr uint64_t crash_region_bytes = uint64_t{16} << 20;
-[[nodiscard]] inline lastcpu::kexec::crash_region crash_region() noexcept {
-  return {crash_region_physical, at_physical(crash_region_physical), crash_region_bytes};
-}
+/// Memory that nobody but the crash loader touches; of 0 bytes until it is set. This kernel has no page allocator; one that
+/// has takes these pages out of it before it gives out the first.
+[[nodiscard]] lastcpu::kexec::crash_region crash_region() noexcept;
+
+/// Both are multiples of large_page; it is mapped executable. Boot CPU, before the others start.
+void set_crash_region(uint64_t physical, uint64_t bytes) noexcept;
 
 /// Maps the kernel page by page: code to run, constants to read, all else to write. Boot CPU, first of all.
 void set_up() noexcept;

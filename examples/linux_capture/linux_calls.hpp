@@ -39,14 +39,15 @@ struct word {
 
 /// What the kernel returns: from -4095 to -1 an error.
 inline int64_t make(number n, word a = 0, word b = 0, word c = 0, word d = 0, word e = 0, word f = 0) noexcept {
-  register int64_t r10 asm("r10") = d.value;
-  register int64_t r8 asm("r8") = e.value;
-  register int64_t r9 asm("r9") = f.value;
   int64_t out = static_cast<int64_t>(n);
-  asm volatile("syscall"
+  asm volatile(R"(
+      mov %[d], %%r10
+      mov %[e], %%r8
+      mov %[f], %%r9
+      syscall)"
                : "+a"(out)
-               : "D"(a.value), "S"(b.value), "d"(c.value), "r"(r10), "r"(r8), "r"(r9)
-               : "rcx", "r11", "memory");
+               : "D"(a.value), "S"(b.value), "d"(c.value), [d] "r"(d.value), [e] "r"(e.value), [f] "r"(f.value)
+               : "rcx", "r8", "r9", "r10", "r11", "memory");
   return out;
 }
 

@@ -137,13 +137,24 @@ def begun(disk, wanted_problem):
               f"{found.core_valid_bytes} bytes; state 1 and problem {wanted_problem} were expected"
 
 
+def low_memory(disk):
+    """Nothing of what Linux has written below 640 KiB to start CPUs, had it any, is in the core."""
+    untouched = range(0x10000, 0x9F000)  # neither the example kernel nor its firmware leaves something there
+    with vmcore.Core(disk) as core:
+        found = core.read_physical(untouched.start, len(untouched))
+        if found is None:
+            yield "the core lacks low memory"
+        elif any(found):
+            yield "the core has Linux's own low memory, not the dead kernel's"
+
+
 def covered(dumped, cpus, kernel, image, folder):
     boot = Boot(dumped.scenario, cpus, seed=dumps.SEED)
     name = f"{dumped.scenario}-{cpus}"
     ended, disk, problems = run(boot, kernel, image, folder, name, "empty")
     problems += must_say(ended, SUCCESS)
     if not problems:
-        problems = judge.judge(disk, kernel.elf, dumps.expected(dumped, boot))
+        problems = [*judge.judge(disk, kernel.elf, dumps.expected(dumped, boot)), *low_memory(disk)]
     return boot, ended, problems, folder / f"{name}.log"
 
 

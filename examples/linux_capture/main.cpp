@@ -98,10 +98,14 @@ bool find_boot_cpu(const kexec::handover& h, uint32_t& id) noexcept {
   return false;
 }
 
-void write_command_line(const plan& p) noexcept {
+text our_words(const plan& p) noexcept {
   text words;
   words << "elfcorehdr=" << hex{address_of(p.made->elf_header)} << " nokaslr nr_cpus=1 reset_devices irqpoll panic=-1 ";
   if (uint32_t id = 0; find_boot_cpu(*p.from, id)) words << "disable_cpu_apicid=" << id << " ";
+  return words;
+}
+
+void write_command_line(const plan& p, const text& words) noexcept {
   const uint64_t room = sizeof p.made->command_line < p.kernel.command_line_bytes() ? sizeof p.made->command_line
                                                                                     : p.kernel.command_line_bytes();
   uint64_t used = 0;
@@ -168,11 +172,12 @@ extern "C" [[noreturn, gnu::section(".entry")]] void shim_main(const kexec::hand
   const plan p = make_plan(*opened.handover);
   kexec::zero_bytes(reinterpret_cast<unsigned char*>(p.made), sizeof(for_linux));
   kexec::copy_bytes(p.made->low_memory, at_physical<const unsigned char>(0), low_bytes);
-  const uint64_t header_bytes = p.core.write(p.made->elf_header, {low_bytes, address_of(p.made->low_memory)});
-  write_command_line(p);
+  (void)p.core.write(p.made->elf_header, {low_bytes, address_of(p.made->low_memory)});
+  const text words = our_words(p);
+  write_command_line(p, words);
   write_boot_params(p);
   kexec::copy_bytes(at_physical<unsigned char>(p.kernel_at), p.kernel.file() + p.kernel.code(),
                     p.files->kernel_bytes - p.kernel.code());
-  line() << "linux: starts at " << hex{p.kernel_at} << ", a core header of " << header_bytes << " bytes";
+  line() << "linux: starts at " << hex{p.kernel_at} << " with " << words.c_str();
   enter(p);
 }

@@ -41,7 +41,7 @@ class elf_core_header {
     uint32_t written = 0;
     for (uint32_t i = 0; i < count(); ++i) {
       const bool is_memory = word<uint32_t>(header_bytes + i * segment_bytes) == load;
-      const uint64_t all = field(i, file_bytes);
+      const uint64_t all = field(i, file_bytes) + (is_memory ? 0 : end_of_notes(i));
       const uint64_t first = is_memory ? field(i, at_physical) : physical_ + field(i, offset);
       const uint64_t below = is_memory && first < low.bytes ? smaller(all, low.bytes - first) : 0;
       if (below != 0) put(to, written++, i, {0, below, low.copy + first});
@@ -71,6 +71,16 @@ class elf_core_header {
     return word<uint64_t>(header_bytes + i * segment_bytes + which);
   }
   [[nodiscard]] static uint64_t smaller(uint64_t a, uint64_t b) noexcept { return a < b ? a : b; }
+
+  /// Linux reads notes up to an empty one, also behind the last.
+  [[nodiscard]] uint64_t end_of_notes(uint32_t i) const noexcept {
+    constexpr uint64_t empty_note = 12;
+    const uint64_t end = field(i, offset) + field(i, file_bytes);
+    if (end > bytes_ || bytes_ - end < empty_note) return 0;
+    for (uint64_t at = end; at < end + empty_note; ++at)
+      if (core_[at] != 0) return 0;
+    return empty_note;
+  }
 
   void put(unsigned char* to, uint32_t number, uint32_t i, const part& p) const noexcept {
     using lastcpu::kexec::write_word;

@@ -136,6 +136,7 @@ void write_boot_params(const plan& p) noexcept {
   out.set_initrd(address_of(image_begin) + p.files->initrd, p.files->initrd_bytes);
   out.set_command_line(address_of(p.made->command_line));
   out.set_rsdp(h.rsdp);
+  if (h.rsdp == 0) line() << "linux: the handover has no RSDP: Linux looks for one where a BIOS would have it";
   const uint64_t ram_end = address_of(p.made);
   (void)out.add_memory(0, low_bytes, linux_boot::memory::ram);
   (void)out.add_memory(h.region_physical, ram_end - h.region_physical, linux_boot::memory::ram);

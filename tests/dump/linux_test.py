@@ -5,6 +5,7 @@ says that it can't. Ends with "N passed, N failed".
 
   linux_test.py --build build/gcc-release --group cover       what ctest runs; --groups lists them
   linux_test.py --build build/gcc-release --group unhappy
+  linux_test.py --build build/gcc-release --repeat 200        racing panics on 2 to 8 CPUs
 """
 import argparse
 import dataclasses
@@ -148,9 +149,8 @@ def low_memory(disk):
             yield "the core has Linux's own low memory, not the dead kernel's"
 
 
-def covered(dumped, cpus, kernel, image, folder):
-    boot = Boot(dumped.scenario, cpus, seed=dumps.SEED)
-    name = f"{dumped.scenario}-{cpus}"
+def covered(dumped, boot, kernel, image, folder):
+    name = f"{dumped.scenario}-{boot.cpus}-{boot.seed}"
     ended, disk, problems = run(boot, kernel, image, folder, name, "empty")
     problems += must_say(ended, SUCCESS)
     if dumped.crashed is not None and dumps.scenarios.cpu_of(dumped.crashed, boot) != 0:
@@ -163,8 +163,19 @@ def covered(dumped, cpus, kernel, image, folder):
 def run_cover(kernel, build, folder, only):
     image = pack(build, "", folder / "capture.img")
     for dumped, cpus in dumps.COVER:
-        if only in (None, dumped.scenario):
-            yield f"{dumped.sentence}, {cpus} CPUs", covered(dumped, cpus, kernel, image, folder)
+        if only not in (None, dumped.scenario):
+            continue
+        boot = Boot(dumped.scenario, cpus, seed=dumps.SEED)
+        if cpus == 2:  # another machine, and another place
+            boot = dataclasses.replace(boot, machine="pc", words=("crashkernel=96M@128M",))
+        yield f"{dumped.sentence}, {cpus} CPUs", covered(dumped, boot, kernel, image, folder)
+
+
+def run_racing(kernel, build, folder, count):
+    image = pack(build, "", folder / "capture.img")
+    for i in range(count):
+        boot = Boot("same_tick", 2 + i % 7, seed=1 + i)
+        yield str(boot), covered(dumps.BY_NAME["same_tick"], boot, kernel, image, folder)
 
 
 def run_unhappy(kernel, build, folder, only):
@@ -189,6 +200,7 @@ def parse_options():
     parser.add_argument("--groups", action="store_true", help="list the groups, each with its sentence")
     parser.add_argument("--group", choices=GROUPS, help="all of its boots")
     parser.add_argument("--only", help="this scenario, or this unhappy end")
+    parser.add_argument("--repeat", type=int, help="so many racing panics, in place of a group")
     parser.add_argument("--keep", action="store_true", help="keep the cores")
     return parser, parser.parse_args()
 
@@ -198,19 +210,20 @@ def main():
     if o.groups:
         print(*(f"{name} {sentence}" for name, sentence in GROUPS.items()), sep="\n")
         return 0
-    if o.group is None:
-        parser.error("--group: say which; --groups lists them")
+    if (o.group is None) == (o.repeat is None):
+        parser.error("say either --group or --repeat; --groups lists the groups")
     qemu.require_qemu()
     kernel = qemu.Kernel.of_build(o.build)
-    folder = o.build.resolve() / "tests/dump/linux" / o.group
+    folder = o.build.resolve() / "tests/dump/linux" / (o.group or "racing")
     folder.mkdir(parents=True, exist_ok=True)
     passed = failed = 0
     began = time.monotonic()
-    boots = run_cover if o.group == "cover" else run_unhappy
-    for name, (boot, ended, problems, log) in boots(kernel, o.build, folder, o.only):
+    boots = {"cover": run_cover, "unhappy": run_unhappy}.get(o.group, run_racing)
+    for name, (boot, ended, problems, log) in boots(kernel, o.build, folder, o.repeat or o.only):
         if problems:
             failed += 1
-            repeat = f"{sys.argv[0]} --build {o.build} --group {o.group} --keep"
+            what = f"--group {o.group}" if o.group else f"--repeat {o.repeat}"
+            repeat = f"python3 {sys.argv[0]} --build {o.build} {what} --keep"
             print(qemu.explain(boot, ended, [f"{name}:", *problems], log, repeat), flush=True)
         else:
             passed += 1

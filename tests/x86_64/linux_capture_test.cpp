@@ -66,7 +66,7 @@ TEST(linux_capture, header_has_physical_addresses_in_place_of_offsets) {
   EXPECT_EQ(read_word<uint16_t>(&out[56]), 3);
   EXPECT_EQ(out.size(), 64u + 3 * 56);
   EXPECT_EQ(segment_of(out, 0).offset, core_at + 0x404) << "the notes are in the core area";
-  EXPECT_EQ(segment_of(out, 0).bytes, 1300u);
+  EXPECT_EQ(segment_of(out, 0).bytes, 1300u + 12);
   EXPECT_EQ(segment_of(out, 1).offset, 0x10'0000u);
   EXPECT_EQ(segment_of(out, 1).virtual_address, map_virtual + 0x10'0000);
   EXPECT_EQ(segment_of(out, 2).offset, 0x20'0000u);
@@ -94,6 +94,16 @@ TEST(linux_capture, segment_that_is_partly_low_becomes_two) {
   EXPECT_EQ(second.physical, low);
   EXPECT_EQ(second.virtual_address, map_virtual + low);
   EXPECT_EQ(first.bytes + second.bytes, 0x100'0000u);
+}
+
+TEST(linux_capture, notes_end_with_an_empty_one_where_there_is_room) {
+  bytes core = core_with({});
+  EXPECT_EQ(segment_of(written(core), 0).bytes, 1300u + 12);
+  core[0x404 + 1300 + 11] = 1;
+  EXPECT_EQ(segment_of(written(core), 0).bytes, 1300u);
+  core = core_with({});
+  write_word(&core[64 + 32], uint64_t{4096 - 0x404 - 11});
+  EXPECT_EQ(segment_of(written(core), 0).bytes, 4096u - 0x404 - 11);
 }
 
 TEST(linux_capture, header_fits_its_room_when_every_segment_is_parted) {

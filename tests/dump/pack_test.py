@@ -128,6 +128,17 @@ class Pack(unittest.TestCase):
         self.program("apt-get", "exit 1")
         self.assertEqual(self.pack(kernel=None).returncode, 0)
 
+    def test_lists_that_are_too_old_are_updated_by_root(self):
+        self.play_debian()
+        new = self.folder / "updated"
+        self.program("apt-get", f'[ "$1" = update ] && exec touch {new}\n[ -e {new} ] || exit 100\n'
+                                f"echo > {NAME}_1_amd64.deb")
+        ended = self.pack(kernel=None)
+        if os.geteuid() == 0:
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+        else:
+            self.assertIn("apt-get update", ended.stderr)
+
     def test_missing_network_and_missing_debian_are_said(self):
         self.assertIn("apt-cache is missing", self.refused(kernel=None))
         self.program("apt-cache", "exit 0")

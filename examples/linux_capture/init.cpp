@@ -136,31 +136,35 @@ const char* open(const char* name, disk& out) noexcept {
   return nullptr;
 }
 
-/// The first one that may be written to.
+/// The first one that may be written to, of those that are there now. Otherwise `why_not` says it of the last one.
+bool find_now(const char* asked, disk& out, text& why_not) noexcept {
+  constexpr uint32_t most = 8;
+  for (uint32_t n = 0; n < (asked != nullptr ? 1 : most); ++n) {
+    text name;
+    if (asked != nullptr)
+      name << asked;
+    else
+      name << "/dev/nvme" << n << "n1";
+    const char* const wrong = open(name.c_str(), out);
+    if (wrong == nullptr) return true;
+    if (out.file < 0) continue;
+    (void)make(number::close, out.file);
+    why_not = text() << name.c_str() << " " << wrong;
+  }
+  return false;
+}
+
+/// Waits for one.
 void find_disk(disk& out) noexcept {
   const uint64_t end = calls::now() + milliseconds("capture_wait", 10);
   const char* const asked = word("capture_disk");
-  const char* why = "";
-  text last;
-  do {
-    for (uint32_t n = 0; n < 8; ++n) {
-      text name;
-      if (asked != nullptr)
-        name << asked;
-      else
-        name << "/dev/nvme" << n << "n1";
-      const char* wrong = open(name.c_str(), out);
-      if (wrong == nullptr) return;
-      if (out.file < 0) continue;
-      why = wrong;
-      last = name;
-      (void)make(number::close, out.file);
-    }
+  text why_not;
+  for (; !find_now(asked, out, why_not); calls::sleep(20)) {
     step(0);
-    calls::sleep(20);
-  } while (*why == '\0' && calls::now() < end);
-  if (*why != '\0') fail(last.c_str(), (text() << " " << why).c_str());
-  fail("no disk: ", asked != nullptr ? asked : "no /dev/nvme?n1 has appeared");
+    if (calls::now() < end) continue;
+    if (*why_not.c_str() != '\0') fail(why_not.c_str());
+    fail("no disk: ", asked != nullptr ? asked : "no /dev/nvme?n1 has appeared");
+  }
 }
 
 /// The core as Linux has put it together, and its copy on the disk.
@@ -173,37 +177,38 @@ class copy {
   }
 
   void run() noexcept {
-    const uint64_t begin = calls::now();
     line() << "capture: " << bytes_ / mib << " MiB to " << to_.name.c_str();
-    uint64_t said = begin;
-    for (uint64_t at = 0; at < fits_;) {
-      const uint64_t n = read_piece(fits_ - at < piece ? fits_ - at : piece);
-      if (at == 0) find_mark(n);
-      write(buffer, kexec::round_up(n, block), at);
-      at += n;
-      step(at);
-      if (calls::now() - said < 1000) continue;
-      said = calls::now();
-      mark(kexec::core_state::incomplete, at, problem::none);
-      line() << "capture: " << at / mib << " of " << bytes_ / mib << " MiB";
-    }
+    begin_ = said_ = calls::now();
+    while (done_ < fits_) copy_piece();
     if (fits_ < bytes_) {
       mark(kexec::core_state::incomplete, fits_, problem::too_small);
       fail("disk too small: only the beginning has been written; it can be opened");
     }
     sync();
     mark(kexec::core_state::complete, bytes_, problem::none);
-    line() << "capture: complete, " << bytes_ << " bytes in " << calls::now() - begin << " ms";
+    line() << "capture: complete, " << bytes_ << " bytes in " << calls::now() - begin_ << " ms";
   }
 
  private:
+  void copy_piece() noexcept {
+    const uint64_t n = read_piece(fits_ - done_ < piece ? fits_ - done_ : piece);
+    if (done_ == 0) find_mark(n);
+    write(buffer, kexec::round_up(n, block), done_);
+    done_ += n;
+    step(done_);
+    if (calls::now() - said_ < 1000) return;
+    said_ = calls::now();
+    mark(kexec::core_state::incomplete, done_, problem::none);
+    line() << "capture: " << done_ / mib << " of " << bytes_ / mib << " MiB";
+  }
+
   uint64_t read_piece(uint64_t wanted) noexcept {
     kexec::zero_bytes(buffer + wanted, kexec::round_up(wanted, block) - wanted);
     uint64_t n = 0;
     while (n < wanted) {
       const int64_t got = make(number::read, core_, buffer + n, wanted - n);
       if (got <= 0) {
-        mark(kexec::core_state::incomplete, seen->bytes, problem::io_error);
+        mark(kexec::core_state::incomplete, done_, problem::io_error);
         fail("read error in /proc/vmcore");
       }
       n += static_cast<uint64_t>(got);
@@ -215,7 +220,7 @@ class copy {
     if (make(number::pwrite, to_.file, from, n, at) == static_cast<int64_t>(n)) return;
     if (!failed_) {
       failed_ = true;
-      mark(kexec::core_state::incomplete, seen->bytes, problem::io_error);
+      mark(kexec::core_state::incomplete, done_, problem::io_error);
     }
     fail("write error on ", to_.name.c_str());
   }
@@ -257,7 +262,9 @@ class copy {
   int64_t core_;
   const disk& to_;
   uint64_t bytes_ = 0;
-  uint64_t fits_ = 0;
+  uint64_t fits_ = 0;  // of them on the disk
+  uint64_t done_ = 0;
+  uint64_t begin_ = 0, said_ = 0;  // when
   uint64_t mark_at_ = 0;
   bool failed_ = false;
 };

@@ -48,7 +48,7 @@ class Unhappy:
     name: str
     disk: str                # how it is prepared: see prepare()
     says: str                # a line, as a regular expression
-    pack: str = ""           # words for Linux
+    pack: str | None = ""    # words for Linux; None: nothing is packed, the shim is alone
     kernel: tuple = ("crashkernel=96M",)
     begun: bool = False      # the disk has the beginning of the core
     problem: int = 0         # handover.core_problem of it
@@ -57,10 +57,12 @@ class Unhappy:
 UNHAPPY = (
     Unhappy("a region of 94 MiB", "empty", r"^linux: not started: its region has less than the 96 MiB",
             kernel=("crashkernel=94M",)),
+    Unhappy("a shim without a Linux", "empty", r"^linux: not started: no kernel is packed behind the shim", pack=None),
     Unhappy("no disk", "none", r"^capture: FAILED: no disk: no /dev/nvme\?n1", pack="capture_wait=1"),
     Unhappy("another disk than the one asked for", "empty", r"^capture: FAILED: no disk: /dev/nvme7n1$",
             pack="capture_wait=1 capture_disk=/dev/nvme7n1"),
-    Unhappy("a disk with something on it", "used", r"^capture: FAILED: /dev/nvme0n1 has something on it that is no core"),
+    Unhappy("a disk with something on it", "used", r"^capture: FAILED: /dev/nvme0n1 has something on it that is no core",
+            pack="capture_wait=1"),
     Unhappy("a disk that is too small", "small", r"^capture: FAILED: disk too small", begun=True, problem=TOO_SMALL),
     Unhappy("an I/O error", "broken", r"^capture: FAILED: write error on /dev/nvme0n1", begun=True, problem=IO_ERROR),
     Unhappy("a Linux that panics", "empty", r"Kernel panic - not syncing", pack="rdinit=/none root=none"),
@@ -183,7 +185,8 @@ def run_unhappy(kernel, build, folder, only):
         if only not in (None, u.name):
             continue
         name = re.sub(r"\W", "_", u.name)
-        image = pack(build, u.pack, folder / "capture.img")
+        shim = build.resolve() / "examples/linux_capture/lastcpu_linux_shim.bin"
+        image = shim if u.pack is None else pack(build, u.pack, folder / "capture.img")
         boot = Boot("panic", 2, seed=dumps.SEED, words=u.kernel)
         ended, disk, problems = run(boot, kernel, image, folder, name, u.disk)
         problems += must_say(ended, u.says)

@@ -57,6 +57,8 @@ class Unhappy:
 UNHAPPY = (
     Unhappy("a region of 94 MiB", "empty", r"^linux: not started: its region has less than the 96 MiB",
             kernel=("crashkernel=94M",)),
+    Unhappy("a size that can't be reserved", "empty", r"^kernel: no region: crashkernel= asks for a size", kernel=("crashkernel=97M",)),
+    Unhappy("more than there is", "empty", r"^kernel: no region: the machine has no memory", kernel=("crashkernel=256M",)),
     Unhappy("a shim without a Linux", "empty", r"^linux: not started: no kernel is packed behind the shim", pack=None),
     Unhappy("no disk", "none", r"^capture: FAILED: no disk: no /dev/nvme\?n1", pack="capture_wait=1"),
     Unhappy("another disk than the one asked for", "empty", r"^capture: FAILED: no disk: /dev/nvme7n1$",

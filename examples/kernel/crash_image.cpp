@@ -30,6 +30,14 @@ lastcpu::x86::load_options options() noexcept {
   return out;
 }
 
+// Null, or why there is no region.
+const char* reserve(const boot_file& taken, uint64_t& at, crash_region::wish& wish) noexcept {
+  text value;
+  command_line::value("crashkernel", "", value);
+  const char* wrong = crash_region::read(value.c_str(), wish);
+  return wrong != nullptr ? wrong : crash_region::find(wish, facts.ram, taken, at);
+}
+
 // What a dump of this kernel shall know.
 void describe_kernel(const boot_info& info) noexcept {
   constexpr uint32_t run = 5, read = 4, write = 6;

@@ -18,7 +18,8 @@ import compilers  # noqa: E402
 import matrix  # noqa: E402
 from matrix import Cell, Step, file_name  # noqa: E402
 
-TARGETS = ("lastcpu_example_kernel", "lastcpu_example_crash_kernel")
+TARGETS = ("lastcpu_example_kernel", "lastcpu_example_crash_kernel", "lastcpu_example_linux_shim",
+           "lastcpu_example_capture_init")
 PROGRAMS = ("kernel/lastcpu_kernel.elf", "crash_kernel/lastcpu_crash_kernel.elf",
             "crash_kernel/lastcpu_crash_kernel.bin", "crash_kernel/lastcpu_crash_kernel_pie.elf")
 LINKERS = ("bfd", "lld")

@@ -22,7 +22,8 @@ def hosted_examples() -> list:
 
 
 def kernel_sources() -> list:
-    return sorted(path for folder in ("kernel", "crash_kernel") for path in (ROOT / "examples" / folder).rglob("*.cpp"))
+    folders = ("kernel", "crash_kernel", "linux_capture")
+    return sorted(path for folder in folders for path in (ROOT / "examples" / folder).rglob("*.cpp"))
 
 
 def c_instance() -> Path:

@@ -11,11 +11,13 @@ target_compile_features(lastcpu_gtest_precompiled PRIVATE cxx_std_20)
 target_link_libraries(lastcpu_gtest_precompiled PRIVATE GTest::gtest)
 target_precompile_headers(lastcpu_gtest_precompiled PRIVATE <gtest/gtest.h>)
 
-# lastcpu_add_test(NAME <name> LABEL <label> SOURCES <file>... [LIBS <library>...] [TIMEOUT <seconds>] [SERIAL])
+# lastcpu_add_test(NAME <name> LABEL <label> SOURCES <file>... [LIBS <library>...] [TIMEOUT <seconds>] [SERIAL]
+#                  [PRECOMPILED <target>])
 # A GoogleTest program; ctest sees each of its TESTs by name. TIMEOUT is per TEST and 60 s by default.
-# SERIAL keeps a timing-sensitive test from sharing the machine with another one.
+# SERIAL keeps a timing-sensitive test from sharing the machine with another one. PRECOMPILED is for a program with compile
+# options of its own: the target that has compiled GoogleTest's header with the same ones.
 function(lastcpu_add_test)
-  cmake_parse_arguments(PARSE_ARGV 0 test "SERIAL" "NAME;LABEL;TIMEOUT" "SOURCES;LIBS")
+  cmake_parse_arguments(PARSE_ARGV 0 test "SERIAL" "NAME;LABEL;TIMEOUT;PRECOMPILED" "SOURCES;LIBS")
   if(test_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "lastcpu_add_test does not know: ${test_UNPARSED_ARGUMENTS}")
   endif()
@@ -27,6 +29,9 @@ function(lastcpu_add_test)
   if(NOT test_TIMEOUT)
     set(test_TIMEOUT 60)
   endif()
+  if(NOT test_PRECOMPILED)
+    set(test_PRECOMPILED lastcpu_gtest_precompiled)
+  endif()
   if(NOT test_SERIAL)
     set(test_SERIAL FALSE)
   endif()
@@ -35,7 +40,7 @@ function(lastcpu_add_test)
   lastcpu_strict_warnings(${test_NAME})
   target_link_libraries(${test_NAME} PRIVATE
     lastcpu::lastcpu GTest::gtest GTest::gtest_main Threads::Threads ${test_LIBS})
-  target_precompile_headers(${test_NAME} REUSE_FROM lastcpu_gtest_precompiled)
+  target_precompile_headers(${test_NAME} REUSE_FROM ${test_PRECOMPILED})
 
   gtest_discover_tests(${test_NAME}
     DISCOVERY_MODE PRE_TEST

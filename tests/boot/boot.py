@@ -15,6 +15,7 @@ QEMU = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 TAIL_LINES = 25
 AT_ONCE = 2  # QEMUs
+LOOK_S = 0.1  # between two looks at a machine that may hang
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,10 @@ def command_of(boot, kernel, log):
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *by]
 
 
-def run(boot, kernel, log, options=(), meanwhile=None):
+def run(boot, kernel, log, options=(), meanwhile=None, given_up=None):
     """One boot from power-on to the end of QEMU. The serial line goes to the file `log`; meanwhile() runs beside it and
-    has an end of its own."""
+    has an end of its own. given_up(process id) is asked now and then whether the machine hangs: then the deadline has
+    passed."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     command = [*command_of(boot, kernel, log), *options]
@@ -133,7 +135,7 @@ def run(boot, kernel, log, options=(), meanwhile=None):
         threading.Thread(target=meanwhile, daemon=True).start()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
         try:
-            said, _ = qemu.communicate(timeout=boot.deadline())
+            said, _ = communicate(qemu, boot.deadline(), given_up)
             status = qemu.returncode
         except subprocess.TimeoutExpired:
             qemu.kill()
@@ -144,6 +146,18 @@ def run(boot, kernel, log, options=(), meanwhile=None):
             raise
     return Ended(log.read_bytes().decode("latin-1"), status, time.monotonic() - began, shlex.join(command),
                  said.decode("latin-1").strip())
+
+
+def communicate(qemu, deadline, given_up):
+    if given_up is None:
+        return qemu.communicate(timeout=deadline)
+    until = time.monotonic() + deadline
+    while True:
+        try:
+            return qemu.communicate(timeout=LOOK_S)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= until or given_up(qemu.pid):
+                raise
 
 
 def tail(log):

@@ -23,7 +23,7 @@ import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-REPEATS = 5  # of the racing ones
+REPEATS = 3  # of the racing ones; tools/soak boots them by the thousand
 SMALL, SMALL_AT_ONCE = 8, 3  # CPUs, boots: many of them do nothing but wait for a CPU that is silent
 MOST_HANGS = 2  # each costs a whole deadline; behind that many the other boots of a group are given up
 ALONE = {"deterministic": deterministic, "example": example, "first_frame": first_frame, "grub": grub,
@@ -45,7 +45,8 @@ def groups():
     """{name: (sentence, boots)}: each is one ctest test."""
     every = scenarios.SCENARIOS
     out = {s.name: (s.sentence, q35(s)) for s in every}
-    out["pc"] = ("every_scenario_ends_well_on_pc", [boot_of(s, 4, "pc") for s in every])
+    # Where CPUs race, nothing but the CPUs and their APICs has a part in it, which are the same there.
+    out["pc"] = ("every_scenario_without_a_race_ends_well_on_pc", [boot_of(s, 4, "pc") for s in every if not s.racing])
     out["one_cpu"] = ("one_cpu_alone_ends_well", [boot_of(s, 1) for s in every if s.least_cpus == 1])
     out["flat"] = ("a_flat_image_is_started_too", [Boot(name, 4, image="flat") for name in ("panic", "same_tick")])
     out["moved"] = ("a_position_independent_image_is_started_wherever_the_region_is",
@@ -141,7 +142,7 @@ def main():
     parser, o = parse_options()
     if o.groups:
         for name, (sentence, boots) in groups().items():
-            print(name, sentence, 1 if boots and is_small(boots) else qemu.AT_ONCE)
+            print(name, sentence, 1 if is_small(boots) else qemu.AT_ONCE)  # one after another where `boots` is empty
         return 0
     began = time.monotonic()
     boots = wanted_boots(parser, o)

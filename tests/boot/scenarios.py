@@ -104,7 +104,7 @@ SCENARIOS = (
              says=lambda boot, cpu: "in an interrupt" if cpu == cpu_of(1, boot) else None),
     Scenario("panic_vs_panic", "when_all_cpus_panic_one_starts_the_crash_kernel", racing=True, crowd=True,
              says=its_role),
-    Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True, crowd=True,
+    Scenario("same_tick", "two_panics_at_the_same_tick_start_one_crash_kernel", racing=True,
              says=its_role),
     Scenario("oops_vs_panic", "an_oops_and_a_panic_start_one_crash_kernel", racing=True,
              says=its_role_or_fault),

@@ -5,6 +5,7 @@ A kernel in C (kernel.c, scenarios.c) is compiled as C99 and as C++20, linked wi
 prints what expected/CONFIGURATION.expected says. Threads that panic at once print each text once. Every function of
 lastcpu.h is called by a scenario.
 """
+import functools
 import re
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def run(*command, timeout=60):
     return done.returncode, done.stdout + done.stderr
 
 
+@functools.cache
 def compiled(compiler, flags, config, source, directory):
     language = "cpp" if "c++" in flags or "++" in compiler else "c"
     output = directory / f"{source}_{config}_{compiler}_{language}.o".replace("+", "x")

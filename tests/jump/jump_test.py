@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: BSL-1.0
 """jump_test.py DIRECTORY TEST: boots the kernels that CMake has built in DIRECTORY, for one of the TESTS below."""
 import os
-import re
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+
+from remote import Remote  # noqa: E402
 
 RIGHT = 2 * 0x2a + 1  # verdict::right; the others stand in common.hpp
 NOT_EXECUTABLE = 2 * 13 + 1  # verdict::not_executable
@@ -73,15 +76,17 @@ def boot_with_nmi(directory, trampoline, steps, visit):
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             wait_for(socket, qemu)
-            commands = ["set pagination off", "set architecture i386:x86-64", f"target remote {socket}",
-                        f"hbreak *{trampoline:#x}", *["continue"] * visit, *([f"stepi {steps}"] if steps else []),
-                        "printf \"at %#lx\\n\", $pc", "delete", "monitor nmi", "continue"]
-            gdb = subprocess.run(("gdb", "-batch", "-nx", *(word for c in commands for word in ("-ex", c))),
-                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE, check=False)
-            at = re.search(r"^at (0x[0-9a-f]+)$", gdb.stdout, re.MULTILINE)
-            if at is None:
-                sys.exit(f"gdb did not get to instruction {steps}:\n{gdb.stdout}{gdb.stderr}")
-            return qemu.wait(timeout=DEADLINE), int(at.group(1), 16)
+            with Remote(socket) as machine:
+                for _ in range(visit):
+                    machine.run_to(trampoline)
+                for _ in range(steps):
+                    machine.step()
+                at = machine.program_counter()
+                machine.make_pending("nmi")
+                machine.run()
+                return qemu.wait(timeout=DEADLINE), at
+        except (EOFError, OSError, ValueError) as wrong:
+            sys.exit(f"it did not get to instruction {steps}: {wrong}")
         finally:
             qemu.kill()
             qemu.wait()

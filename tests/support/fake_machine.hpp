@@ -8,8 +8,6 @@
 #include <lastcpu/cpu.hpp>
 
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +18,10 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+extern template class std::vector<std::string>;
+extern template class std::vector<lastcpu::cpu_id>;
+extern template class std::function<void()>;
 
 namespace lastcpu::test {
 
@@ -39,19 +41,10 @@ class fake_machine {
  public:
   static constexpr cpu_id cpus = 4;
 
-  fake_machine() : shadowed_(std::exchange(running_, this)) {
-    online.fill(true);
-    irqs_on.fill(true);
-  }
+  fake_machine();
   fake_machine(const fake_machine&) = delete;
   fake_machine& operator=(const fake_machine&) = delete;
-  ~fake_machine() {
-    over_ = true;
-    for (fiber& f : fibers_)
-      if (f.end == ending::waiting) (void)switch_to(f);
-    for (fiber& f : fibers_) f.thread.join();
-    running_ = shadowed_;
-  }
+  ~fake_machine();
   [[nodiscard]] static fake_machine& running() { return *running_; }
 
   // --- What a test may set. `cpu` is the one that runs.
@@ -84,114 +77,45 @@ class fake_machine {
   std::vector<const void*> woken;
   std::vector<word_access> accesses;
 
-  [[nodiscard]] long count(const std::string& line) const { return std::count(log.begin(), log.end(), line); }
+  [[nodiscard]] long count(const std::string& line) const;
   /// Where `line` first stands in the log; behind everything when it does not.
-  [[nodiscard]] size_t at(const std::string& line) const {
-    return static_cast<size_t>(std::find(log.begin(), log.end(), line) - log.begin());
-  }
+  [[nodiscard]] size_t at(const std::string& line) const;
   /// The log without the lines in which none of `words` occurs.
-  [[nodiscard]] std::vector<std::string> lines_with(const std::vector<std::string>& words) const {
-    std::vector<std::string> found;
-    for (const std::string& line : log)
-      if (std::any_of(words.begin(), words.end(), [&](const std::string& w) { return line.find(w) != line.npos; }))
-        found.push_back(line);
-    return found;
-  }
+  [[nodiscard]] std::vector<std::string> lines_with(const std::vector<std::string>& words) const;
 
   // --- The script.
 
   /// Lets `who` do `work`. Work that ends in the machine (parked, restarted, ...) does not go on; nothing that needs a
   /// destructor may be alive in it then.
-  ending as(cpu_id who, std::function<void()> work) {
-    fiber& f = fibers_.emplace_back(who, std::move(work));
-    f.thread = std::thread([&f] { run(f); });
-    return switch_to(f);
-  }
+  ending as(cpu_id who, std::function<void()> work);
   /// Lets a CPU that waits look again.
-  ending resume(cpu_id who) {
-    fiber& f = last_on(who);
-    return f.end == ending::waiting ? switch_to(f) : f.end;
-  }
+  ending resume(cpu_id who);
   /// An NMI on a CPU that waits.
-  ending interrupt(cpu_id who, std::function<void()> handler) {
-    last_on(who).handler = std::move(handler);
-    return resume(who);
-  }
+  ending interrupt(cpu_id who, std::function<void()> handler);
   /// Does `action` where `line` is logged, once; several actions for one line take turns.
-  void when(std::string line, std::function<void()> action) {
-    actions_.push_back({std::move(line), std::move(action), false});
-  }
+  void when(std::string line, std::function<void()> action);
   /// Does `action` once `on` has passed `after` moments from now on. There is one before each access to a shared word
   /// and one behind each that may change it.
-  void inject(cpu_id on, uint32_t after, std::function<void()> action) {
-    inject_on_ = on;
-    inject_after_ = after;
-    injection_ = std::move(action);
-    injected_ = false;
-  }
+  void inject(cpu_id on, uint32_t after, std::function<void()> action);
   [[nodiscard]] bool injected() const { return injected_; }
   /// A check that must hold at every moment.
-  void always(std::function<void()> check) { always_ = std::move(check); }
+  void always(std::function<void()> check);
 
   // --- For the platform.
 
-  void say(const char* what) {
-    note(what, "");
-    react();
-  }
-  void say(const char* what, const char* whom) {
-    note(what, whom);
-    react();
-  }
-  void say(const char* what, uint64_t number) {
-    note(what, std::to_string(number));
-    react();
-  }
+  void say(const char* what);
+  void say(const char* what, const char* whom);
+  void say(const char* what, uint64_t number);
 
-  void before(word_access a) {
-    accesses.push_back(a);
-    if (++effort_ > patience) leave(ending::spinning);
-    between();
-  }
+  void before(word_access a);
   /// Between two operations of the CPU that runs: where the others, and NMIs, come in.
-  void between() {
-    if (checking_) return;
-    if (always_) {
-      checking_ = true;
-      always_();
-      checking_ = false;
-    }
-    if (injected_ || !injection_ || inject_on_ != cpu || inject_after_-- != 0) return;
-    injected_ = true;
-    injection_();
-  }
+  void between();
 
   /// Sleeps while `same()`. Where nobody ends it the deadline does; where there is none the CPU that made this one run
   /// goes on.
-  template <class Same>
-  bool sleep(Same same, wait w, uint64_t deadline) {
-    if (clock >= deadline) return false;
-    if (!same()) return true;
-    waits.push_back(w);
-    say("waits");
-    if (!same()) return true;
-    if (deadline != no_deadline) {
-      if (early_returns != 0) return early_returns-- != 0;
-      clock = deadline;
-      return false;
-    }
-    block();
-    return true;
-  }
+  bool sleep(const std::function<bool()>& same, wait w, uint64_t deadline);
 
-  [[noreturn]] void leave(ending e) {
-    if (current_ == &main_) {
-      fputs("fake_machine: the end of a CPU outside of as()\n", stderr);
-      abort();
-    }
-    current_->end = e;
-    longjmp(current_->base, 1);
-  }
+  [[noreturn]] void leave(ending e);
 
  private:
   static constexpr uint32_t patience = 100'000;
@@ -214,60 +138,12 @@ class fake_machine {
     bool done;
   };
 
-  static void run(fiber& f) {
-    f.go.acquire();
-    if (setjmp(f.base) == 0) {
-      f.work();
-      f.end = ending::returned;
-    }
-    f.caller->go.release();
-  }
-
-  ending switch_to(fiber& to) {
-    fiber* const from = current_;
-    const cpu_id cpu_before = cpu;
-    to.caller = from;
-    current_ = &to;
-    cpu = to.cpu;
-    effort_ = 0;
-    to.go.release();
-    from->go.acquire();
-    current_ = from;
-    cpu = cpu_before;
-    effort_ = 0;
-    return to.end;
-  }
-
-  void block() {
-    fiber& me = *current_;
-    if (&me == &main_) leave(ending::waiting);
-    me.end = ending::waiting;
-    me.caller->go.release();
-    me.go.acquire();
-    if (over_) leave(ending::parked);
-    if (me.handler) me.handler();
-    me.handler = nullptr;
-  }
-
-  fiber& last_on(cpu_id who) {
-    for (auto f = fibers_.rbegin(); f != fibers_.rend(); ++f)
-      if (f->cpu == who) return *f;
-    fprintf(stderr, "fake_machine: CPU %u has done nothing yet\n", who);
-    abort();
-  }
-
-  void note(const char* what, const std::string& whom) {
-    log.push_back(std::to_string(cpu) + " " + what + (whom.empty() ? "" : " " + whom));
-  }
-  void react() {
-    if (over_) return;
-    for (reaction& a : actions_) {
-      if (a.done || a.line != log.back()) continue;
-      a.done = true;
-      a.run();
-      return;
-    }
-  }
+  static void run(fiber& f);
+  ending switch_to(fiber& to);
+  void block();
+  fiber& last_on(cpu_id who);
+  void note(const char* what, const std::string& whom);
+  void react();
 
   inline static fake_machine* running_ = nullptr;
   fake_machine* shadowed_;  // played again when this one is gone

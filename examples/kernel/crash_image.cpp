@@ -68,14 +68,6 @@ void set_up_dump() noexcept {
   for (uint32_t i = 0; i + 1 < sizeof data.dump_disk && *from != '\0'; ++i) data.dump_disk[i] = *from++;
 }
 
-// Null, or why there is no region.
-const char* reserve(const boot_file& taken, uint64_t& at, crash_region::wish& wish) noexcept {
-  text value;
-  command_line::value("crashkernel", "", value);
-  const char* wrong = crash_region::read(value.c_str(), wish);
-  return wrong != nullptr ? wrong : crash_region::find(wish, facts.ram, taken, at);
-}
-
 void refuse(const char* reason) noexcept {
   console::line() << "kernel: image refused: " << reason;
 }

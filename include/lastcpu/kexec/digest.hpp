@@ -113,6 +113,15 @@ inline uint64_t xxh64::tail(uint64_t hash) const noexcept {
   return hash ^ hash >> 32;
 }
 
+/// Of two pieces of memory, one behind the other.
+[[nodiscard, gnu::noinline]] inline uint64_t xxh64_of(const unsigned char* first, uint64_t first_bytes,
+                                                      const unsigned char* second, uint64_t second_bytes) noexcept {
+  xxh64 sum;
+  sum.add(first, first_bytes);
+  sum.add(second, second_bytes);
+  return sum.value();
+}
+
 }  // namespace lastcpu::kexec
 
 #include <lastcpu/detail/end.hpp>

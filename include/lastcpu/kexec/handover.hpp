@@ -113,19 +113,15 @@ template <class Entry>
 }
 
 /// 0 stands for no seal.
-[[nodiscard]] inline uint64_t nonzero_seal(const xxh64& sum) noexcept {
-  const uint64_t value = sum.value();
-  return value != 0 ? value : 1;
+[[nodiscard]] constexpr uint64_t nonzero_seal(uint64_t sum) noexcept {
+  return sum != 0 ? sum : 1;
 }
 
 /// What handover::core_sum is for the beginning of a core of `bytes` bytes, whose handover is at `handover_at`.
 [[nodiscard]] inline uint32_t core_sum(const unsigned char* core, uint64_t handover_at, uint64_t handover_bytes,
                                        uint64_t bytes) noexcept {
   const uint64_t behind = handover_at + handover_bytes;
-  xxh64 sum;
-  sum.add(core, handover_at);
-  sum.add(core + behind, bytes - behind);
-  return static_cast<uint32_t>(sum.value());
+  return static_cast<uint32_t>(xxh64_of(core, handover_at, core + behind, bytes - behind));
 }
 
 /// What handover::seal is for a handover with its room, of `bytes` bytes. Never 0.
@@ -139,7 +135,7 @@ template <class Entry>
   sum.add(at, first);
   sum.add(reinterpret_cast<const unsigned char*>(none), sizeof none);
   sum.add(at + behind, bytes - behind);
-  return nonzero_seal(sum);
+  return nonzero_seal(sum.value());
 }
 
 }  // namespace lastcpu::kexec

@@ -43,20 +43,19 @@ inline void seal_handover(const crash_image_record& record, uint64_t bytes) noex
   h.core = core_state::not_written;
   h.core_problem = 0;
   h.core_sum = core_sum(record.region.mapped + record.core, record.handover - record.core, bytes, record.core_bytes);
-  xxh64 sum;
-  sum.add(reinterpret_cast<const unsigned char*>(&h), bytes);
-  h.seal = nonzero_seal(sum);
+  const auto* const all = reinterpret_cast<const unsigned char*>(&h);
+  h.seal = nonzero_seal(xxh64_of(all, bytes, all + bytes, 0));
 }
 
 namespace detail {
 
-// False when it had to be cut. volatile: no call of a string function may come out of it.
-inline bool copy_text(char* to, const char* from) noexcept {
+// `shortened` when it had to be cut. volatile: no call of a string function may come out of it.
+[[gnu::noinline]] inline uint32_t copy_text(char* to, const char* from) noexcept {
   auto* out = static_cast<volatile char*>(to);
   uint32_t i = 0;
   for (; i + 1 < handover_text_bytes && from[i] != '\0'; ++i) out[i] = from[i];
   out[i] = '\0';
-  return from[i] == '\0';
+  return from[i] == '\0' ? 0 : static_cast<uint32_t>(handover_flag::shortened);
 }
 
 [[nodiscard]] constexpr uint32_t flag_if(bool set, handover_flag f) noexcept {
@@ -78,12 +77,12 @@ inline void fill(handover_cpu<Registers, Control>& out, const cpu_note<Registers
   out.hardware_id = more.hardware_id;
   copy_if_any(out.regs, note.registers);
   copy_if_any(out.control, more.control);
-  bool whole = copy_text(out.message, note.message);
-  whole = copy_text(out.nmi_message, note.nmi_message) && whole;
-  whole = copy_text(out.nested_message, note.nested_message) && whole;
+  uint32_t cut = copy_text(out.message, note.message);
+  cut |= copy_text(out.nmi_message, note.nmi_message);
+  cut |= copy_text(out.nested_message, note.nested_message);
   out.flags = flag_if(note.crashing, handover_flag::crashing) |
               flag_if(note.registers != nullptr, handover_flag::registers_valid) |
-              flag_if(note.cut_short, handover_flag::cut_short) | flag_if(!whole, handover_flag::shortened) |
+              flag_if(note.cut_short, handover_flag::cut_short) | cut |
               flag_if(more.control != nullptr, handover_flag::control_valid) |
               flag_if(more.boot_cpu, handover_flag::boot_cpu);
 }

@@ -103,7 +103,8 @@ class Made:
     def core(self, threads=(1, 0), handover="good", extra=(), behind=b"", cut=0, cut_to=None, rip=None, slide=0,
              prstatus_bytes=None, name="core", qemu=False, patch=(0, b""), **memory):
         """Writes a core and returns its path. `threads`: CPUs, by the order of their notes; `extra`: further notes;
-        `cut`: bytes that its end lacks; `patch`: (offset, bytes) put over it; `qemu`: as dump-guest-memory would, with notes of its own."""
+        `cut`: bytes that its end lacks; `patch`: (offset, bytes) put over it; `qemu`: as dump-guest-memory
+        would, with notes of its own."""
         notes = [] if handover is None else [Note("LASTCPU", 1, 0, handover_bytes() if handover == "good" else handover)]
         notes += [Note(n, kind, 0, data) for n, kind, data in extra]
         words = self.registers(rip)

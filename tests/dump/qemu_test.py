@@ -9,6 +9,8 @@ that; and where a crash kernel has run, of what the dead kernel has saved. Ends 
   qemu_test.py FOLDER --c-interface    a kernel on the C interface: two CPUs panic
 """
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +83,22 @@ def hangs(kernel, core):
     return problems
 
 
+def is_stopped_by_hand(kernel, core):
+    """Ctrl-C, as a terminal would send it: to QEMU, too."""
+    log = core.with_suffix(".log")
+    log.write_bytes(b"")
+    command = [TOOLS / "qemu-vmcore", core, "--", *command_of(Boot("nothing", 2, image="none"), kernel, log)]
+    core.unlink(missing_ok=True)
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as tool:
+        until = time.monotonic() + 60
+        while b"bye" not in log.read_bytes() and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(tool.pid, signal.SIGINT)
+        _, said = tool.communicate(timeout=120)
+    fine = tool.returncode == 0 and "the guest was stopped by hand after" in said and core.exists()
+    return [] if fine else [f"qemu-vmcore ends with {tool.returncode} and says: {said}"]
+
+
 def says_so_by_pvpanic(kernel, core):
     command = [*command_of(Boot("nothing", 2, image="none"), kernel, core.with_suffix(".log")), *PVPANIC]
     ended = run_tool(core, command)
@@ -128,7 +146,8 @@ def boots(options):
         out.append((f"{dumped.sentence}: {boot}", lambda kernel, core, d=dumped, b=boot:
                     dies(d, b, kernel, core)))
     if not options.scenario and not options.soak:
-        out += [("a guest that hangs", hangs), ("a guest with pvpanic", says_so_by_pvpanic)]
+        out += [("a guest that hangs", hangs), ("a guest and Ctrl-C", is_stopped_by_hand),
+                ("a guest with pvpanic", says_so_by_pvpanic)]
     return out
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -25,12 +26,14 @@ class Guest:
         ours, theirs = socket.socketpair()
         more = ["-no-reboot", "-no-shutdown", "-action", "panic=pause",
                 "-chardev", f"socket,id=vmcore,fd={theirs.fileno()}", "-mon", "chardev=vmcore,mode=control"]
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is ours to take; QEMU would end at once
         try:
             # It is ended in __exit__.  pylint: disable-next=consider-using-with
             self.qemu = subprocess.Popen([*command, *more], pass_fds=(theirs.fileno(),))
         except OSError as error:
             raise Failed(f"{command[0]} can't be started: {error.strerror}") from None
         finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             theirs.close()
         self.socket, self.unread, self.events = ours, b"", []
 
@@ -49,13 +52,20 @@ class Guest:
         self.ask("qmp_capabilities")
 
     def wait_for_its_end(self, seconds):
-        """How it ended: one of the words above."""
-        until = time.monotonic() + seconds
+        """How it ended: one of the words above. Ctrl-C ends it, too."""
+        try:
+            end = self._end(time.monotonic() + seconds)
+        except KeyboardInterrupt:
+            end = BY_HAND
+        if end in (DEADLINE, BY_HAND):
+            self.ask("stop")
+        return end
+
+    def _end(self, until):
         end = None
         while True:
             event = self.events.pop(0) if self.events else self._read(until)
             if event is None:
-                self.ask("stop")
                 return DEADLINE
             if event.get("event") == "GUEST_PANICKED":
                 end = PANICKED

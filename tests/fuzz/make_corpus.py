@@ -102,8 +102,9 @@ def core(loads, notes_at=None, notes=20 + 1280, size=4096, **changed):
                                                      64, 56, field["count"], 0, 0, 0)
     at = 64 + 56 * (1 + len(loads)) + 4 if notes_at is None else notes_at
     head += struct.pack("<IIQQQQQQ", 4, 4, at, 0, 0, notes, 0, 4)
-    for offset, physical, length in loads:
-        head += struct.pack("<IIQQQQQQ", 1, 6, offset, 0xFFFF800000000000 + physical, physical, length, length, 4096)
+    for offset, physical, length, *virtual in loads:
+        address = virtual[0] if virtual else 0xFFFF800000000000 + physical
+        head += struct.pack("<IIQQQQQQ", 1, 6, offset, address, physical, length, length, 4096)
     return head.ljust(size, b"\0")
 
 
@@ -158,8 +159,30 @@ MEMORIES = {
     "circle": old_memory(0, AT, 4, TABLES, frames=struct.pack("<QQ", AT, 7)),
 }
 
+PAGE = 4096
+STACK = 0xFFFF810000000000 + (2 << 30) + (2 << 21) + 5 * PAGE + 0x128  # by the table in the second page, for each level
+
+
+def small(loads, stack=STACK, ram=((0, 16 * PAGE),)):
+    """What a machine of 16 pages has left: a core, and a handover with one CPU whose stack pointer is `stack`."""
+    left = bytearray(handover(ram=ram))
+    struct.pack_into("<Q", left, 1280 + 16 + 19 * 8, stack)
+    begin = core(loads, notes=20 + len(left))
+    return begin[:64 + 56 * (1 + len(loads)) + 4 + 20] + bytes(left)
+
+
+DATA_AT, FILE_AT = 0xFFFFFFFF80000000, 4 * PAGE
+SMALL = {
+    "data": small([(FILE_AT, 0, 12 * PAGE), (FILE_AT + 3 * PAGE, 3 * PAGE, 2 * PAGE, DATA_AT)]),
+    "data_apart": small([(FILE_AT, 3 * PAGE, 2 * PAGE, DATA_AT)]),
+    "data_twice": small([(FILE_AT, 3 * PAGE, PAGE, DATA_AT), (FILE_AT, 3 * PAGE, PAGE, DATA_AT + PAGE)]),
+    "nothing": small([], stack=0), "stack_of_a_user": small([], stack=4096), "stack_at_the_end": small([], stack=2**64 - 8),
+    "memory_with_holes": small([(FILE_AT, 0, 12 * PAGE, DATA_AT)],
+                               ram=((0, PAGE), (2 * PAGE, PAGE), (5 * PAGE, 100), (6 * PAGE, 4 * PAGE))),
+}
+
 for target, files in (("crash_loader", FILES), ("handover", HANDOVERS), ("core", CORES), ("core_builder", FACTS),
-                      ("old_memory", MEMORIES)):
+                      ("old_memory", MEMORIES), ("small_core", SMALL)):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

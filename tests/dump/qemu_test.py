@@ -133,7 +133,8 @@ def boots(options):
         return [("a kernel on the C interface panics on two CPUs", c_kernel_panics)]
     if options.example:
         return [("the example kernel panics on all CPUs", example_panics)]
-    cover = [(*row, "none") for row in dumps.COVER] + [(d, 4, "elf") for d in dumps.ALL] + [(dumps.BY_NAME["panic"], 1, "elf")]
+    with_crash_kernel = (("same_tick", 4), ("nmi_loser", 4), ("wedged_in_nmi", 4), ("panic", 1))
+    cover = [(*row, "none") for row in dumps.COVER] + [(dumps.BY_NAME[n], cpus, "elf") for n, cpus in with_crash_kernel]
     if options.scenario:
         cover = [(dumps.BY_NAME[options.scenario], options.cpus, options.image)] * options.repeat
     cover = [(*row, options.seed) for row in cover]

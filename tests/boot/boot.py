@@ -43,6 +43,10 @@ class Kernel:
                 sys.exit(f"{file} is missing; build it: cmake --build <build directory>")
         return Kernel(elf, crash_elf, flat, pie, executable_range(elf))
 
+    @staticmethod
+    def without_a_crash_kernel(elf):
+        return Kernel(elf, elf, elf, elf, executable_range(elf))
+
     def crash_file(self, image):
         return {"flat": self.crash_flat, "pie": self.crash_pie}.get(image, self.crash_elf)
 

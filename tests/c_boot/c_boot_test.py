@@ -39,7 +39,7 @@ def build(kernel, cc, directory):
     if done.returncode != 0:
         sys.exit(f"FAILED: {' '.join(command)}\n{done.stdout}{done.stderr}")
     elf = directory / "kernel.elf"
-    return qemu.Kernel(elf, elf, elf, qemu.executable_range(elf))
+    return qemu.Kernel.without_a_crash_kernel(elf)
 
 
 def passes(boot, kernel, log):

@@ -155,7 +155,7 @@ def boots(options):
 def kernel_of(build, options):
     if options.c_interface:
         elf = build / "kernel.elf"
-        return Kernel(elf, elf, elf, qemu.executable_range(elf))
+        return Kernel.without_a_crash_kernel(elf)
     if options.example:
         return Kernel.of_files(build / "lastcpu_kernel.elf", build / "lastcpu_crash_kernel.elf")
     return Kernel.of_build(build)

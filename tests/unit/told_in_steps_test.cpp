@@ -89,9 +89,9 @@ TEST_F(told_in_steps, report_of_a_cpu_without_a_number_says_so) {
 TEST_F(told_in_steps, notifiers_have_the_whole_report_of_the_stop) {
   m.when("0 sends irq", [&] { m.as(1, [&] { domain.handle_stop_irq(stopped); }); });
   EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  const auto status = std::to_string(static_cast<int>(stop_status::some_silent));
   EXPECT_EQ(m.lines_with({"notifies"}),
-            (lines{"0 notifies of silent 2", "0 notifies of stopped 1",
-                   "0 notifies with status " + std::to_string(static_cast<int>(stop_status::some_silent))}));
+            (lines{"0 notifies of silent 2", "0 notifies of stopped 1", "0 notifies with status " + status}));
   EXPECT_EQ(m.count("0 dumps oh no"), 1);
 }
 

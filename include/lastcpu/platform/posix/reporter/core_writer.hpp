@@ -38,7 +38,7 @@ class core_writer {
     file_.end_at(end_);
     if (file_.error() != 0) put_headers(headers, notes_end - headers);
     how.error = file_.error();
-    file_.close();
+    how.bytes == 0 ? file_.drop(path) : file_.close();
     return how;
   }
 
@@ -46,26 +46,35 @@ class core_writer {
   static constexpr uint64_t page = 4096;
   static constexpr uint64_t piece = 4 << 20;  // between two beats
 
-  /// How much of each mapping is wanted: stacks of threads and what modules have written first, as the limit allows.
+  /// How much of each mapping is wanted. Where the limit is reached, stacks of threads and what modules have written
+  /// come first, then what is small. The end of a mapping is kept: a stack is used from its end, and what was mapped
+  /// first, the list of libraries above all, lies higher than what came later.
   void choose(cpu_id first, core_outcome& how) noexcept {
     for (uint32_t i = 0; i < map_.count; ++i)
       map_.at[i].core_bytes = bytes_for_core(map_.at[i], settings.core_has_shared_memory);
-    uint64_t room = settings.core_limit;
     mark_stack(s_.threads[first]);
     s_.threads.for_each([&](cpu_id, uint32_t, crash_thread& t) noexcept { mark_stack(t); });
-    for (const bool urgent : {true, false})
+    uint64_t room = settings.core_limit / page * page;
+    for (const uint32_t turn : {0u, 1u, 2u})
       for (uint32_t i = 0; i < map_.count; ++i) {
         mapping& m = map_.at[i];
-        if ((m.core_offset == urgent_mark || m.is_file) != urgent || m.core_bytes == 0) continue;
-        if (m.core_bytes > room) how.left_out += m.core_bytes - room / page * page, m.core_bytes = room / page * page;
+        if (turn_of(m) != turn || m.core_bytes == 0) continue;
+        const uint64_t cut = m.core_bytes > room ? m.core_bytes - room : 0;
+        how.left_out += cut;
+        m.core_skip = cut;
+        m.core_bytes -= cut;
         room -= m.core_bytes;
       }
   }
-  static constexpr uint64_t urgent_mark = 1;
+  static constexpr uint64_t stack_mark = 1;
+  [[nodiscard]] static uint32_t turn_of(const mapping& m) noexcept {
+    if (m.core_offset == stack_mark || m.is_file) return 0;
+    return m.core_bytes <= 1 << 20 ? 1 : 2;
+  }
   void mark_stack(crash_thread& t) noexcept {
     if (!settle_registers(t)) return;
     if (const mapping* m = map_.find(sp_of(t.registers.general)); m != nullptr)
-      map_.at[m - map_.at].core_offset = urgent_mark;
+      map_.at[m - map_.at].core_offset = stack_mark;
   }
 
   void place(uint64_t at) noexcept {
@@ -92,7 +101,7 @@ class core_writer {
       const mapping& m = map_.at[i];
       Elf64_Phdr h{};
       h.p_type = PT_LOAD, h.p_align = page, h.p_offset = m.core_offset;
-      h.p_vaddr = m.start, h.p_memsz = m.bytes(), h.p_filesz = m.core_bytes;
+      h.p_vaddr = m.start + m.core_skip, h.p_memsz = m.bytes() - m.core_skip, h.p_filesz = m.core_bytes;
       h.p_flags =
           (m.read ? Elf64_Word{PF_R} : 0) | (m.write ? Elf64_Word{PF_W} : 0) | (m.execute ? Elf64_Word{PF_X} : 0);
       file_.put(&h, sizeof h);
@@ -116,12 +125,16 @@ class core_writer {
     }
   }
 
+  [[nodiscard]] static void* address(const mapping& m, uint64_t at) noexcept {
+    return reinterpret_cast<void*>(m.start + m.core_skip + at);
+  }
+
   /// A page that can't be read is left a hole. The number of bytes written.
   uint64_t write_range(const mapping& m, uint64_t from, uint64_t bytes) noexcept {
     uint64_t written = 0;
     for (uint64_t done = 0; done < bytes && file_.error() == 0;) {
       const uint64_t at = from + done;
-      const uint64_t n = file_.write_at(reinterpret_cast<void*>(m.start + at), bytes - done, m.core_offset + at);
+      const uint64_t n = file_.write_at(address(m, at), bytes - done, m.core_offset + at);
       written += n;
       done += n;
       if (done < bytes && file_.error() == 0) done = (done / page + 1) * page;
@@ -135,7 +148,7 @@ class core_writer {
     for (uint64_t done = 0; done < bytes;) {
       constexpr uint64_t pages_at_once = 256;
       uint64_t entries[pages_at_once];
-      const uint64_t first = (m.start + from + done) / page;
+      const uint64_t first = reinterpret_cast<uintptr_t>(address(m, from + done)) / page;
       uint64_t pages = (bytes - done) / page;
       if (pages > pages_at_once) pages = pages_at_once;
       const long want = static_cast<long>(pages * 8);

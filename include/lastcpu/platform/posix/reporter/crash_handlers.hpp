@@ -58,12 +58,26 @@ inline void end_here(int number, const siginfo_t& info) noexcept {
   return s.gate.begin_step(static_cast<uint32_t>(step), phase::dumping, me) == step_outcome::begun;
 }
 
+extern "C" inline void lastcpu_on_crash_stop(int, siginfo_t*, void* context) noexcept;
+
+/// Called at the installation, and at the crash once more: the program may have taken the signal since.
+inline void take_stop_signal() noexcept {
+  struct sigaction how {};
+  how.sa_sigaction = lastcpu_on_crash_stop;
+  how.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigfillset(&how.sa_mask);
+  sigaction(settings.stop_signal, &how, nullptr);
+}
+
 /// The thread that has the gate. `context` is null in a fault of the report itself. Returns where the signal is about
 /// to come again.
 inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexcept {
   const crash_thread& t = s.threads[me];
   const int number = t.fault.si_signo;
-  if (begin(s, report_step::capture_process, me)) report_by_process(s, me);
+  if (begin(s, report_step::capture_process, me)) {
+    take_stop_signal();
+    report_by_process(s, me);
+  }
   if (begin(s, report_step::capture_in_place, me)) report_in_place(s, me);
   if (begin(s, report_step::end, me)) {
     const struct sigaction& before = settings.before[number];
@@ -84,6 +98,7 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   if (t.fault.si_signo != 0) return me;  // a fault in the handler
   t.context = context;
   t.thread_base = thread_pointer();
+  kernel_call(SYS_prctl, PR_GET_NAME, t.name);
   copy_bytes(&t.fault, &info, sizeof info);
   t.become(thread_state::crashed);
   s.answers.fetch_add(1, order::release);
@@ -143,6 +158,7 @@ extern "C" inline void lastcpu_on_crash_stop(int, siginfo_t*, void* context) noe
     crash_thread& t = s->threads[me];
     t.context = static_cast<const ucontext_t*>(context);
     t.thread_base = thread_pointer();
+    kernel_call(SYS_prctl, PR_GET_NAME, t.name);
     if (t.now() == thread_state::asked) t.become(thread_state::by_signal);
     s->answers.fetch_add(1, order::release);
     wake_sleepers(s->answers.address());

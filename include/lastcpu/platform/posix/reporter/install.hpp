@@ -167,11 +167,9 @@ inline void take_signal_stack(const stack_t& stack) noexcept {
 }
 
 inline void take_signals(uint64_t take) noexcept {
+  take_stop_signal();
   struct sigaction how {};
   sigfillset(&how.sa_mask);
-  how.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-  how.sa_sigaction = lastcpu_on_crash_stop;
-  sigaction(settings.stop_signal, &how, nullptr);
   how.sa_sigaction = lastcpu_on_crash;
   how.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a fault in the report comes here again
   for (const int n : posix_detail::fault_signals) sigdelset(&how.sa_mask, n);

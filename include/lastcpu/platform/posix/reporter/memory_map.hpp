@@ -19,7 +19,8 @@ struct mapping {
   bool read, write, execute, shared;
   bool left_out;  // device memory, or MADV_DONTDUMP
   bool is_file;
-  uint64_t core_bytes;   // how much of it goes into the core
+  uint64_t core_skip;    // what of its beginning does not go into the core
+  uint64_t core_bytes;   // how much goes
   uint64_t core_offset;  // and where
 
   [[nodiscard]] uint64_t bytes() const noexcept { return end - start; }

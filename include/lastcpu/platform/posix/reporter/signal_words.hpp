@@ -47,7 +47,9 @@ inline constexpr code_words code_table[] = {
     {0, SI_TKILL, "SI_TKILL", "sent by tgkill(), as abort() and raise() do"},
     {0, SI_QUEUE, "SI_QUEUE", "sent by sigqueue()"},
     {0, SI_TIMER, "SI_TIMER", "a timer has expired"},
-    {0, SI_KERNEL, "SI_KERNEL", "the kernel gives no address: one that is not canonical, a breakpoint"},
+    {SIGSEGV, SI_KERNEL, "SI_KERNEL", "a protection fault; the kernel names no address: one that is not canonical"},
+    {SIGTRAP, SI_KERNEL, "SI_KERNEL", "breakpoint"},
+    {0, SI_KERNEL, "SI_KERNEL", "by the kernel"},
 };
 
 [[nodiscard]] inline const code_words* words_of(int signal, int code) noexcept {

@@ -127,11 +127,11 @@ class thread_stopper {
     t.become(thread_state::by_ptrace);
   }
 
-  /// Whoever has not answered, and the names of all.
+  /// Whoever has not answered, and the names of those that did not say theirs.
   void name_silent_ones(bool trusted) noexcept {
     s_.threads.for_each([this, trusted](cpu_id i, uint32_t tid, crash_thread& t) noexcept {
       if (i != owner_ && t.now() == thread_state::asked) t.become(thread_state::silent);
-      if (trusted) name_thread(tid, t);
+      if (trusted && t.name[0] == '\0') name_thread(tid, t);
     });
   }
 

@@ -6,6 +6,8 @@
 
 #include <lastcpu/platform/posix/reporter/kernel_call.hpp>
 
+#include <limits.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -88,20 +90,19 @@ class text {
   char* end_;
 };
 
-/// Writes all of it; false when the kernel takes no more. A full pipe is waited for, `ms` in all.
-inline bool write_all(int fd, const void* data, size_t bytes, long ms = 2000) noexcept {
-  const char* at = static_cast<const char*>(data);
-  for (const uint64_t until = now_ns() + static_cast<uint64_t>(ms) * 1'000'000; bytes > 0;) {
-    const long n = kernel_call(SYS_write, fd, at, bytes);
-    if (n > 0) {
-      at += n;
-      bytes -= static_cast<size_t>(n);
-    } else if ((n != -EAGAIN && n != -EINTR) || now_ns() >= until) {
-      return false;
-    } else {
-      const timespec a_moment{0, 1'000'000};
-      kernel_call(SYS_nanosleep, &a_moment, nullptr);
-    }
+/// Writes all of it; false when nobody takes it within `ms`. It never blocks for longer: a pipe that has room takes a
+/// piece of this size at once.
+inline bool write_all(int fd, const void* data, size_t bytes, int ms = 2000) noexcept {
+  constexpr size_t piece = PIPE_BUF;
+  for (const char* at = static_cast<const char*>(data); bytes > 0;) {
+    pollfd room{fd, POLLOUT, 0};
+    const timespec limit{ms / 1000, ms % 1000 * 1'000'000};
+    if (kernel_call(SYS_ppoll, &room, 1, &limit, nullptr, 0) <= 0 || (room.revents & POLLOUT) == 0) return false;
+    const long n = kernel_call(SYS_write, fd, at, bytes < piece ? bytes : piece);
+    if (n == -EAGAIN || n == -EINTR) continue;
+    if (n <= 0) return false;
+    at += n;
+    bytes -= static_cast<size_t>(n);
   }
   return true;
 }

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every other thread is stopped, or named.
+#include "died.hpp"
+
+namespace {
+
+using namespace crash_reporter_test;
+
+void expect_report(const outcome& o, const char* words) {
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+  EXPECT_TRUE(has(o, words)) << o;
+}
+
+TEST(crash_threads, one_that_masks_every_signal_is_stopped_by_ptrace) {
+  expect_report(died_in("masked_thread"), "5 threads, 1 crashed, 3 stopped by signal, 1 stopped by ptrace\n");
+}
+
+TEST(crash_threads, one_that_masks_every_signal_is_named_silent_where_ptrace_is_refused) {
+  expect_report(died_in("seccomp_refuses_ptrace"), "SILENT, and may not be traced: not permitted (EPERM)\n");
+}
+
+TEST(crash_threads, those_that_start_threads_are_stopped_with_all_that_they_start) {
+  const outcome o = died_in("breeding_threads");
+  expect_report(o, " threads, 1 crashed, ");
+  EXPECT_FALSE(has(o, "SILENT")) << o;
+}
+
+TEST(crash_threads, one_in_a_wait_that_nothing_interrupts_is_named_and_waited_for_no_longer_than_its_budget) {
+  const long start = posix_test::now_ms();
+  expect_report(died_in("uninterruptible_thread"), "SILENT, in a wait of the kernel that nothing interrupts (D)\n");
+  EXPECT_LT(posix_test::now_ms() - start, 1900) << "the wait itself takes 2 s";
+}
+
+TEST(crash_threads, a_process_that_is_stopped_and_continued_meanwhile_reports_all_the_same) {
+  expect_report(died_in("stopped_and_continued"), "4 threads, 1 crashed, ");
+}
+
+TEST(crash_threads, a_watchdogs_aborts_from_outside_do_not_disturb_the_report) {
+  const outcome o = died_in("watchdog");
+  EXPECT_TRUE(o.died_of(SIGSEGV) || o.died_of(SIGABRT)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+}
+
+TEST(crash_threads, timers_of_the_process_do_not_reach_the_report) {
+  expect_report(died_in("profiled"), "4 threads, 1 crashed, 3 stopped by signal\n");
+  expect_report(died_in("default_timers"), "4 threads, 1 crashed, 3 stopped by signal\n");
+}
+
+}  // namespace

@@ -43,6 +43,14 @@ TEST(crash_report, has_the_program_its_note_and_where_each_thread_was) {
   EXPECT_EQ(count(o.output, " worker "), 3u) << o;
 }
 
+TEST(crash_report, names_the_functions_that_led_to_the_crash) {
+  const outcome aborted = died_in("abort");
+  for (const char* name : {" abort\n", " _ZN6victim10abort_hereEv\n", " main\n"})
+    EXPECT_TRUE(has(aborted, name)) << name << aborted;
+  const outcome wild = died_in("wild_jump");
+  EXPECT_TRUE(has(wild, "wild_jump")) << "who has called the wrong address: " << wild;
+}
+
 TEST(crash_report, of_four_threads_that_crash_at_once_is_one_with_what_each_said) {
   for (int i = 0; i < 4; ++i) {
     const outcome o = died_in("four_crash");

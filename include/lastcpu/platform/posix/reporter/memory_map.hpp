@@ -19,6 +19,7 @@ struct mapping {
   bool read, write, execute, shared;
   bool left_out;  // device memory, or MADV_DONTDUMP
   bool is_file;
+  uint64_t inode;
   uint64_t core_skip;    // what of its beginning does not go into the core
   uint64_t core_bytes;   // how much goes
   uint64_t core_offset;  // and where
@@ -71,7 +72,8 @@ struct memory_map {
   while (*at == ' ') ++at;
   while (*at != ' ' && *at != '\0') ++at;  // the device
   while (*at == ' ') ++at;
-  m.is_file = read_number(at, 10) != 0;
+  m.inode = read_number(at, 10);
+  m.is_file = m.inode != 0;
   while (*at == ' ') ++at;
   m.name = at;
   return true;

@@ -7,6 +7,7 @@
 #include <lastcpu/platform/posix/reporter/core_notes.hpp>
 #include <lastcpu/platform/posix/reporter/signal_words.hpp>
 #include <lastcpu/platform/posix/reporter/stop_threads.hpp>
+#include <lastcpu/platform/posix/reporter/symbols.hpp>
 #include <lastcpu/platform/posix/reporter/unwind.hpp>
 
 namespace lastcpu::reporter_detail {
@@ -40,11 +41,12 @@ class summary {
     out_ << "\n";
     if (!settle_registers(t)) return;
     uintptr_t frames[most_frames];
-    const unwound how = unwind(pid_, t.registers.general, map_, frames, most_frames);
+    const unwound how = unwind(t.registers.general, map_, frames, most_frames);
     for (uint32_t i = 0; i < how.frames; ++i) {
       out_ << "  #" << i;
       out_.column(6);
       put_place(frames[i]);
+      put_function(frames[i], i == 0);
       out_ << "\n";
     }
     if (how.cut) out_ << "  ...\n";
@@ -59,6 +61,12 @@ class summary {
       return;
     }
     out_.foreign(base_name(m->name), 80).put('+').hex(pc - map_.base_of(*m));
+  }
+
+  /// A return address may lie behind the last instruction of its function.
+  void put_function(uintptr_t pc, bool exact) noexcept {
+    const uintptr_t inside = exact ? pc : pc - 1;
+    if (const mapping* m = map_.find(inside); m != nullptr) symbols_.put(out_, map_, *m, inside);
   }
 
   void put_counts(const stop_result& stop) noexcept {
@@ -137,6 +145,7 @@ class summary {
   cpu_id owner_;
   uint32_t pid_;
   const memory_map& map_;
+  symbol_finder symbols_;
 };
 
 }  // namespace lastcpu::reporter_detail

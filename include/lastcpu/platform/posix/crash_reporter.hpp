@@ -4,7 +4,7 @@
 //
 //     #include <lastcpu/platform/posix/crash_reporter.hpp>
 //     int main() {
-//       if (std::string error = lastcpu::install_crash_reporter({.core_path = "/var/crash/%e.%p.core"}); !error.empty())
+//       if (std::string error = lastcpu::install_crash_reporter({.core_path = "/var/tmp/%e.%p.core"}); !error.empty())
 //         fprintf(stderr, "no crash reports: %s\n", error.c_str());
 //
 // On a fatal signal one thread reports, however many crash at once: every other thread is stopped, one report goes to

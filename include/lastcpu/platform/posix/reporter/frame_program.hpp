@@ -94,7 +94,7 @@ class frame_program {
     if (number < frame_registers) row_.rule[number] = {kind, operand};  // vector registers and the like: not needed
   }
   [[nodiscard]] uint64_t scaled(int64_t offset) const noexcept {
-    return static_cast<uint64_t>(offset * d_.data_unit);
+    return static_cast<uint64_t>(offset) * static_cast<uint64_t>(d_.data_unit);
   }
 
   /// Runs instructions up to the row of `pc`.

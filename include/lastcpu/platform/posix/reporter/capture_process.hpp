@@ -103,8 +103,9 @@ inline void await_capture(crash_state& s, long child) noexcept {
   const uint64_t budget = uint64_t{settings.stall_budget_ms} * 1'000'000;
   uint64_t until = now_ns() + budget;
   for (uint32_t last = 0; s.reached() != progress_mark::complete;) {
-    if (s.capture_tid.load(order::acquire) == 0) break;  // it has ended too early
-    const uint32_t mark = s.mark.load(order::acquire);
+    // relaxed: reached() and collect() read what is acted on
+    if (s.capture_tid.load(order::relaxed) == 0) break;  // it has ended too early
+    const uint32_t mark = s.mark.load(order::relaxed);
     const uint32_t beats = s.beats.load(order::relaxed) + mark;
     if (beats != last) until = now_ns() + budget;
     last = beats;

@@ -101,7 +101,7 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   kernel_call(SYS_prctl, PR_GET_NAME, t.name);
   copy_bytes(&t.fault, &info, sizeof info);
   t.become(thread_state::crashed);
-  s.answers.fetch_add(1, order::release);
+  s.answer();
   return me;
 }
 
@@ -160,8 +160,7 @@ extern "C" inline void lastcpu_on_crash_stop(int, siginfo_t*, void* context) noe
     t.thread_base = thread_pointer();
     kernel_call(SYS_prctl, PR_GET_NAME, t.name);
     if (t.now() == thread_state::asked) t.become(thread_state::by_signal);
-    s->answers.fetch_add(1, order::release);
-    wake_sleepers(s->answers.address());
+    s->answer();
   }
   sleep_for_ever();
 }

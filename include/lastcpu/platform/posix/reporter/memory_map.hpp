@@ -102,47 +102,61 @@ inline void parse_detail(const char* line, mapping& m) noexcept {
   }
 }
 
-/// Counts lines and bytes of names, so that the room is right.
-inline void measure_map(uint32_t& lines, size_t& name_bytes) noexcept {
+/// Room for this many mappings and bytes of names; none of it is touched before it is needed.
+struct map_need {
+  uint32_t mappings = 8192;
+  size_t name_bytes = 1 << 20;
+};
+
+/// How much is needed, for a process that has more.
+[[nodiscard]] inline map_need measure_map() noexcept {
+  map_need need{64, 16 * 1024};  // more than there are now: other threads may still be at work
   line_reader maps("/proc/self/maps");
-  if (!maps.is_open()) return;
   mapping m;
-  for (const char* line; (line = maps.next()) != nullptr;)
-    if (parse_mapping(line, m)) ++lines, name_bytes += length_of(m.name) + 1;
+  for (const char* line; maps.is_open() && (line = maps.next()) != nullptr;)
+    if (parse_mapping(line, m)) ++need.mappings, need.name_bytes += length_of(m.name) + 1;
+  return need;
 }
 
-/// Reads the map, in detail where a core is wanted: that takes longer. False, and an error number, where it can't.
-[[nodiscard]] inline bool read_map(memory_map& map, bool in_detail, int& error) noexcept {
-  uint32_t lines = 0;
-  size_t name_bytes = 0;
-  measure_map(lines, name_bytes);
-  error = ENOENT;
-  if (lines == 0) return false;
-  map.capacity = lines + 64;
-  const size_t table = map.capacity * sizeof(mapping);
-  const size_t room = table + name_bytes + 16 * 1024;
-  const long p = kernel_call(SYS_mmap, 0, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  error = static_cast<int>(-p);
-  if (p < 0 && p > -4096) return false;
-  map.at = reinterpret_cast<mapping*>(p);
-  char* names = reinterpret_cast<char*>(p) + table;
-  char* const names_end = reinterpret_cast<char*>(p) + room;
-  line_reader detailed(in_detail ? "/proc/self/smaps" : "/proc/self/maps");
-  line_reader plain("/proc/self/maps");
-  line_reader& lines_of = detailed.is_open() ? detailed : plain;
-  for (const char* line; (line = lines_of.next()) != nullptr;) {
+/// Reads lines into the map until it is full. False where /proc has no such file.
+[[nodiscard]] inline bool fill_map(memory_map& map, const char* file, char* names, const char* names_end) noexcept {
+  line_reader lines(file);
+  map.count = 0;
+  map.incomplete = false;
+  for (const char* line; lines.is_open() && (line = lines.next()) != nullptr;) {
     mapping m;
     if (!parse_mapping(line, m)) {
       if (map.count != 0) parse_detail(line, map.at[map.count - 1]);
       continue;
     }
     const size_t n = length_of(m.name) + 1;
-    map.incomplete |= map.count == map.capacity || static_cast<size_t>(names_end - names) < n;
+    map.incomplete = map.count == map.capacity || static_cast<size_t>(names_end - names) < n;
     if (map.incomplete) break;
     copy_bytes(names, m.name, n);
     m.name = names;
     names += n;
     map.at[map.count++] = m;
+  }
+  return map.count != 0;
+}
+
+/// Reads the map, in detail where a core is wanted: that takes longer. False, and an error number, where it can't.
+[[nodiscard]] inline bool read_map(memory_map& map, bool in_detail, int& error) noexcept {
+  map_need room;
+  for (int attempt = 0; attempt < 2; ++attempt, room = measure_map()) {
+    const size_t table = room.mappings * sizeof(mapping);
+    const long p = kernel_call(SYS_mmap, 0, table + room.name_bytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    error = static_cast<int>(-p);
+    if (p < 0 && p > -4096) continue;
+    map.at = reinterpret_cast<mapping*>(p);
+    map.capacity = room.mappings;
+    char* const names = reinterpret_cast<char*>(p) + table;
+    const char* const end = names + room.name_bytes;
+    error = ENOENT;
+    if (!(in_detail && fill_map(map, "/proc/self/smaps", names, end)) && !fill_map(map, "/proc/self/maps", names, end))
+      return false;
+    if (!map.incomplete) break;
   }
   return map.count != 0;
 }

@@ -42,13 +42,14 @@ enum class progress_mark : uint32_t { none, stopping, reported, complete };
 
 struct crash_state {
   panic_cpu<gate_platform> gate{};
-  atomic<uint32_t> pid{};            // whose crash state this is; 0: of the process that asks first
-  atomic<uint32_t> without_entry{};  // a thread that found no entry has come
-  atomic<uint32_t> answers{};        // counts threads that have stopped: what the capture waits on
-  atomic<uint32_t> beats{};          // changes while the report goes on
-  atomic<uint32_t> mark{};           // progress_mark: what the owner waits on
-  atomic<uint32_t> capture_tid{};    // the capture process while it lives; the kernel clears it
-  atomic<uint32_t> let_go{};         // the owner is about to die: 1
+  atomic<uint32_t> pid{};             // whose crash state this is; 0: of the process that asks first
+  atomic<uint32_t> without_entry{};   // a thread that found no entry has come
+  atomic<uint32_t> answers{};         // counts threads that have stopped: what the capture waits on
+  atomic<uint32_t> enough_answers{};  // so many end that wait
+  atomic<uint32_t> beats{};           // changes while the report goes on
+  atomic<uint32_t> mark{};            // progress_mark: what the owner waits on
+  atomic<uint32_t> capture_tid{};     // the capture process while it lives; the kernel clears it
+  atomic<uint32_t> let_go{};          // the owner is about to die: 1
   uint32_t held_by_ptrace = 0;
   int clone_error = 0;
   int capture_status = 0;  // as wait4() says, of a capture process that has failed
@@ -60,6 +61,11 @@ struct crash_state {
   }
   [[nodiscard]] progress_mark reached() const noexcept {
     return static_cast<progress_mark>(mark.load(order::acquire));  // (2) acquire: pairs with release (1)
+  }
+  /// A thread has stopped. The last one that is waited for wakes the capture: 1,000 wakes cost more than the stop.
+  void answer() noexcept {
+    const uint32_t n = answers.fetch_add(1, order::relaxed) + 1;  // relaxed: the thread's state publishes what it has
+    if (static_cast<int32_t>(n - enough_answers.load(order::relaxed)) >= 0) wake_sleepers(answers.address());
   }
   void beat() noexcept { beats.fetch_add(1, order::relaxed); }  // publishes nothing
 };

@@ -77,6 +77,7 @@ class thread_stopper {
       if (n == 0) return;
       if (n < last) patient_until = now_ns() + patience_ms * 1'000'000;
       last = n;
+      s_.enough_answers.store(seen + n, order::relaxed);  // relaxed: an answer that misses it costs one short sleep
       s_.beat();
       sleep_on(s_.answers.address(), seen, 5);
     }

@@ -143,7 +143,7 @@ TEST(frame_reader, of_random_descriptions_ends_or_refuses) {
   int error = 0;
   if (!read_map(map, false, error)) return 0;
   uintptr_t frames[64];
-  return unwind(here.general, map, frames, 64).frames;
+  return unwinder(map).walk(here.general, frames, 64).frames;
 }
 
 TEST(unwinder, walks_the_whole_stack_of_a_test) {
@@ -156,7 +156,7 @@ TEST(unwinder, ends_on_a_stack_that_leads_nowhere) {
   general_registers r{};
   memory_map map;
   uintptr_t frames[8];
-  EXPECT_EQ(unwind(r, map, frames, 8).frames, 1u);
+  EXPECT_EQ(unwinder(map).walk(r, frames, 8).frames, 1u);
 }
 
 TEST(thread_table, gives_each_thread_one_entry_and_the_last_place_when_it_is_full) {

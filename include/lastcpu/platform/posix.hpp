@@ -132,7 +132,7 @@ template <class Slot>
 void keep_after_fork(Slot& slot, capture_program image) noexcept {
   if (image.program < 0) return;
   if (image.notes >= 0) close(image.notes);
-  if (!make_notes(image) || slot.load(image) != load_outcome::loaded) close_capture_program(image);
+  if (!make_notes(image) || slot.load(image) != decltype(slot.load(image))::loaded) close_capture_program(image);
 }
 
 template <class Domain>

@@ -78,7 +78,9 @@ class frame_program {
         if (!evaluate(c.operand, true, cfa, place)) return false;
         [[fallthrough]];
       case rule::at_offset:
-        return read_memory(place, &value, sizeof value);
+        stack_.go_to(place);
+        value = stack_.get<uint64_t>();
+        return !stack_.failed();
       case rule::is_offset:
         return value = place, true;
       case rule::is_expression:
@@ -196,6 +198,7 @@ class frame_program {
   const frame_state& from_;
   row row_, at_entry_, memory_[4];
   uint32_t remembered_ = 0;
+  frame_reader stack_{0};
 };
 
 /// The few operations that compilers and the C library use here: those of a signal frame and of the linker's stubs.

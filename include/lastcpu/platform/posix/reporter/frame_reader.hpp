@@ -85,11 +85,15 @@ class frame_reader {
   }
 
  private:
+  /// The window begins a little before what is asked for: a search goes to and fro.
   [[nodiscard]] bool fill(size_t bytes) noexcept {
     if (at_ >= window_at_ && at_ + bytes <= window_at_ + filled_) return true;
+    window_at_ = at_ & ~uintptr_t{127};
+    filled_ = sizeof window_;
+    if (read_memory(window_at_, window_, filled_)) return true;
     window_at_ = at_;
-    for (filled_ = sizeof window_; filled_ >= bytes; filled_ = filled_ > 64 ? 64 : filled_ / 2)
-      if (read_memory(at_, window_, filled_)) return true;
+    filled_ = bytes;  // at the end of a mapping
+    if (read_memory(window_at_, window_, filled_)) return true;
     filled_ = 0;
     return false;
   }
@@ -161,17 +165,20 @@ struct frame_description {
   return !r.failed() && out.program_end - out.program < longest && out.first_end - out.first_program < longest;
 }
 
-/// Looks for the FDE of `pc` in the module whose ELF header is mapped at `base`.
-[[nodiscard]] inline bool find_frame(uintptr_t base, uintptr_t pc, frame_description& out) noexcept {
+/// Where the table of a module stands whose ELF header is mapped at `base`; 0 where it has none.
+[[nodiscard]] inline uintptr_t find_frame_table(uintptr_t base) noexcept {
+  constexpr uint32_t most = 32;
   Elf64_Ehdr e;
-  if (!read_memory(base, &e, sizeof e) || e.e_ident[EI_MAG0] != ELFMAG0 || e.e_phnum > 64) return false;
-  const uintptr_t slide = e.e_type == ET_EXEC ? 0 : base;
-  uintptr_t header = 0;
-  for (uint32_t i = 0; i < e.e_phnum; ++i) {
-    Elf64_Phdr p;
-    if (!read_memory(base + e.e_phoff + i * sizeof p, &p, sizeof p)) return false;
-    if (p.p_type == PT_GNU_EH_FRAME) header = slide + p.p_vaddr;
-  }
+  Elf64_Phdr p[most];
+  if (!read_memory(base, &e, sizeof e) || e.e_ident[EI_MAG0] != ELFMAG0 || e.e_phnum > most) return 0;
+  if (!read_memory(base + e.e_phoff, p, e.e_phnum * sizeof *p)) return 0;
+  for (uint32_t i = 0; i < e.e_phnum; ++i)
+    if (p[i].p_type == PT_GNU_EH_FRAME) return (e.e_type == ET_EXEC ? 0 : base) + p[i].p_vaddr;
+  return 0;
+}
+
+/// Looks for the FDE of `pc` in the table at `header`.
+[[nodiscard]] inline bool find_frame(uintptr_t header, uintptr_t pc, frame_description& out) noexcept {
   if (header == 0) return false;
   frame_reader r(header);
   const bool usual = r.get<uint8_t>() == 1 && r.get<uint8_t>() == 0x1b && r.get<uint8_t>() == 0x03 &&

@@ -56,8 +56,7 @@ class thread_stopper {
   /// True when this thread had not been asked before.
   bool ask(cpu_id i, uint32_t tid) noexcept {
     crash_thread& t = s_.threads[i];
-    if (i == owner_ || t.now() != thread_state::known) return false;
-    t.become(thread_state::asked);
+    if (i == owner_ || !t.ask()) return false;
     const long error = kernel_call(SYS_tgkill, pid_, tid, settings.stop_signal);
     if (error == -ESRCH) t.become(thread_state::gone);
     return true;

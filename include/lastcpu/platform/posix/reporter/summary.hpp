@@ -19,7 +19,7 @@ inline constexpr uint32_t most_threads_shown = 24;
 class summary {
  public:
   summary(text& out, crash_state& s, cpu_id owner, const memory_map& map) noexcept
-      : out_(out), s_(s), owner_(owner), pid_(s.pid.load(order::relaxed)), map_(map) {}
+      : out_(out), s_(s), owner_(owner), pid_(s.pid.load(order::relaxed)), map_(map), unwinder_(map) {}
 
   void put(const stop_result& stop) noexcept {
     out_ << "*** " << settings.program << "[" << pid_ << "] has crashed ***\n";
@@ -41,7 +41,7 @@ class summary {
     out_ << "\n";
     if (!settle_registers(t)) return;
     uintptr_t frames[most_frames];
-    const unwound how = unwind(t.registers.general, map_, frames, most_frames);
+    const unwound how = unwinder_.walk(t.registers.general, frames, most_frames);
     for (uint32_t i = 0; i < how.frames; ++i) {
       out_ << "  #" << i;
       out_.column(6);
@@ -145,6 +145,7 @@ class summary {
   cpu_id owner_;
   uint32_t pid_;
   const memory_map& map_;
+  unwinder unwinder_;
   symbol_finder symbols_;
 };
 

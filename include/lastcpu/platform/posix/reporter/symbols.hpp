@@ -14,28 +14,53 @@ namespace lastcpu::reporter_detail {
 
 class symbol_finder {
  public:
+  ~symbol_finder() { close_fd(fd_); }
+
   /// Puts " name" for the function at `address`; nothing where it has none, or where the file is another one by now.
   void put(text& out, const memory_map& map, const mapping& m, uintptr_t address) noexcept {
-    if (!m.is_file || m.name[0] != '/' || scanned_ > most_scanned) return;
-    fd_ = open_for_reading(m.name);
-    struct stat st {};
-    Elf64_Ehdr e;
-    if (fd_ >= 0 && fstat(static_cast<int>(fd_), &st) == 0 && st.st_ino == m.inode && read(0, &e, sizeof e) &&
-        e.e_shentsize == sizeof(Elf64_Shdr)) {
-      const uintptr_t value = address - (e.e_type == ET_EXEC ? 0 : map.base_of(m));
-      (void)(find_in(SHT_SYMTAB, e, value, out) || find_in(SHT_DYNSYM, e, value, out));
+    if (!m.is_file || m.name[0] != '/') return;
+    for (const answer& a : answers_)
+      if (a.address == address) return put_answer(a, out);
+    answer& a = answers_[next_++ % (sizeof answers_ / sizeof *answers_)];
+    a.address = address;
+    a.name[0] = '\0';
+    if (scanned_ < most_scanned && open(m)) {
+      const uintptr_t value = address - (file_.e_type == ET_EXEC ? 0 : map.base_of(m));
+      (void)(find_in(SHT_SYMTAB, file_, value, a) || find_in(SHT_DYNSYM, file_, value, a));
     }
-    close_fd(fd_);
+    put_answer(a, out);
   }
 
  private:
   static constexpr uint64_t most_scanned = 256 << 20;  // bytes of tables, for the whole report
 
+  /// Threads of a pool crash in the same places.
+  struct answer {
+    uintptr_t address;
+    char name[120];
+  };
+
+  static void put_answer(const answer& a, text& out) noexcept {
+    if (a.name[0] != '\0') out.put(' ').foreign(a.name, sizeof a.name);
+  }
+
+  /// The file of this mapping, if it is still the one that is mapped.
+  [[nodiscard]] bool open(const mapping& m) noexcept {
+    if (m.inode == inode_) return is_elf_;
+    close_fd(fd_);
+    fd_ = open_for_reading(m.name);
+    inode_ = m.inode;
+    struct stat st {};
+    is_elf_ = fd_ >= 0 && fstat(static_cast<int>(fd_), &st) == 0 && st.st_ino == m.inode &&
+              read(0, &file_, sizeof file_) && file_.e_shentsize == sizeof(Elf64_Shdr);
+    return is_elf_;
+  }
+
   [[nodiscard]] bool read(uint64_t at, void* to, uint64_t bytes) noexcept {
     return kernel_call(SYS_pread64, fd_, to, bytes, at) == static_cast<long>(bytes);
   }
 
-  bool find_in(uint32_t kind, const Elf64_Ehdr& e, uintptr_t value, text& out) noexcept {
+  bool find_in(uint32_t kind, const Elf64_Ehdr& e, uintptr_t value, answer& out) noexcept {
     for (uint32_t i = 0; i < e.e_shnum; ++i) {
       Elf64_Shdr table, strings;
       if (!read(e.e_shoff + i * sizeof table, &table, sizeof table)) return false;
@@ -46,7 +71,7 @@ class symbol_finder {
     return false;
   }
 
-  bool put_symbol(const Elf64_Shdr& table, const Elf64_Shdr& strings, uintptr_t value, text& out) noexcept {
+  bool put_symbol(const Elf64_Shdr& table, const Elf64_Shdr& strings, uintptr_t value, answer& out) noexcept {
     constexpr uint64_t at_once = 512;
     Elf64_Sym symbols[at_once];
     const uint64_t count = table.sh_size / sizeof *symbols;
@@ -64,17 +89,19 @@ class symbol_finder {
     return false;
   }
 
-  bool put_name(uint64_t at, text& out) noexcept {
-    char name[128];
-    const long n = kernel_call(SYS_pread64, fd_, name, sizeof name - 1, at);
-    if (n <= 0) return false;
-    name[n] = '\0';
-    out.put(' ').foreign(name, sizeof name);
-    return true;
+  bool put_name(uint64_t at, answer& out) noexcept {
+    const long n = kernel_call(SYS_pread64, fd_, out.name, sizeof out.name - 1, at);
+    out.name[n > 0 ? n : 0] = '\0';
+    return n > 0;
   }
 
   long fd_ = -1;
+  uint64_t inode_ = 0;
+  bool is_elf_ = false;
+  Elf64_Ehdr file_{};
   uint64_t scanned_ = 0;
+  uint32_t next_ = 0;
+  answer answers_[64] = {};
 };
 
 }  // namespace lastcpu::reporter_detail

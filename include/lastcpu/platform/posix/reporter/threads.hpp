@@ -44,6 +44,11 @@ struct crash_thread {
   void become(thread_state s) noexcept {
     state.store(static_cast<uint32_t>(s), order::release);  // (2) release: pairs with acquire (1)
   }
+  /// False when it has been asked before, or has crashed: an exchange, for it may crash right now.
+  [[nodiscard]] bool ask() noexcept {
+    auto seen = static_cast<uint32_t>(thread_state::known);
+    return state.compare_exchange(seen, static_cast<uint32_t>(thread_state::asked), order::relaxed, order::relaxed);
+  }
   [[nodiscard]] bool is_stopped() const noexcept {
     const thread_state s = now();
     return s == thread_state::by_signal || s == thread_state::by_ptrace || s == thread_state::crashed;

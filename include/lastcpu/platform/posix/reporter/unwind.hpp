@@ -17,9 +17,11 @@ struct unwound {
 
 class unwinder {
  public:
-  unwinder(const general_registers& from, const memory_map& map) noexcept : map_(map), now_(frame_of(from)) {}
+  explicit unwinder(const memory_map& map) noexcept : map_(map) {}
 
-  [[nodiscard]] unwound walk(uintptr_t* frames, uint32_t most) noexcept {
+  [[nodiscard]] unwound walk(const general_registers& from, uintptr_t* frames, uint32_t most) noexcept {
+    now_ = frame_of(from);
+    left_signal_frame_ = false;
     unwound how;
     for (;;) {
       if (how.frames == most) return how.cut = true, how;
@@ -41,13 +43,20 @@ class unwinder {
     const mapping* m = map_.find(inside);
     if (m == nullptr || !m->execute) return innermost && from_wild_jump();
     frame_description d;
-    if (m->name[0] == '\0' || !find_frame(map_.base_of(*m), inside, d)) return by_frame_pointer();
+    if (m->name[0] == '\0' || !find_frame(table_of(*m), inside, d)) return by_frame_pointer();
     now_.value[frame_pc] = inside;
     frame_state caller;
     if (!frame_program(d, now_).step(caller)) return false;
     left_signal_frame_ = d.signal_frame;
     now_ = caller;
     return true;
+  }
+
+  [[nodiscard]] uintptr_t table_of(const mapping& m) noexcept {
+    for (const known_table& k : tables_)
+      if (k.module == &m) return k.table;
+    known_table& k = tables_[next_++ % (sizeof tables_ / sizeof *tables_)];
+    return k = {&m, find_frame_table(map_.base_of(m))}, k.table;
   }
 
   /// A call of a wrong address: the caller has just left its return address.
@@ -80,15 +89,17 @@ class unwinder {
     return m != nullptr && m->execute;
   }
 
+  struct known_table {
+    const mapping* module;
+    uintptr_t table;
+  };
+
   const memory_map& map_;
-  frame_state now_;
+  frame_state now_{};
+  known_table tables_[8] = {};
+  uint32_t next_ = 0;
   bool left_signal_frame_ = false;
 };
-
-[[nodiscard]] inline unwound unwind(const general_registers& from, const memory_map& map, uintptr_t* frames,
-                                    uint32_t most) noexcept {
-  return unwinder(from, map).walk(frames, most);
-}
 
 }  // namespace lastcpu::reporter_detail
 

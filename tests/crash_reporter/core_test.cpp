@@ -78,8 +78,9 @@ TEST_F(core, with_a_limit_keeps_stacks_and_globals_and_says_what_is_left_out) {
   const outcome o = make("large_memory");
   unsetenv("LASTCPU_TEST_CORE_LIMIT");
   EXPECT_TRUE(has(o, "the core's limit has left out ")) << o;
-  const std::string said = gdb({"thread apply all bt"});
+  const std::string said = gdb({"thread apply all bt", "print end_of_large_memory"});
   EXPECT_EQ(count(said, " victim::idle_here () at"), 3u) << said;
+  EXPECT_NE(said.find("\"the end of it\""), std::string::npos) << "the end of what is cut is kept: " << said;
   EXPECT_LE(blocks(), 64 << 20);
 }
 

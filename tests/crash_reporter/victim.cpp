@@ -159,6 +159,10 @@ void seccomp_refuses_ptrace() {
   masked_thread();
   posix_test::answer_call_with(SYS_ptrace, SECCOMP_RET_ERRNO | EPERM);
 }
+void seccomp_kills_for_ptrace() {
+  masked_thread();
+  posix_test::answer_call_with(SYS_ptrace, SECCOMP_RET_KILL_PROCESS);
+}
 void not_dumpable() {
   prctl(PR_SET_DUMPABLE, 0);
 }
@@ -274,10 +278,15 @@ void secret_memory() {
   for (int i = 0; i < 100; ++i) p[i] = static_cast<char>("kept out of it"[i % 14] ^ 0x20);
 }
 
+[[gnu::used]] const char* volatile end_of_large_memory = nullptr;
+
 void large_memory() {
   constexpr size_t bytes = 64 << 20;
+  constexpr char words[] = "the end of it";
   auto* p = static_cast<char*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   memset(p, 1, bytes);
+  end_of_large_memory = p + bytes - sizeof words;
+  memcpy(p + bytes - sizeof words, words, sizeof words);
 }
 
 const scenario scenarios[] = {
@@ -309,6 +318,7 @@ const scenario scenarios[] = {
     {"in_an_empty_root", in_an_empty_root, crash_here},
     {"seccomp_refuses_processes", seccomp_refuses_processes, crash_here},
     {"seccomp_refuses_ptrace", seccomp_refuses_ptrace, crash_here},
+    {"seccomp_kills_for_ptrace", seccomp_kills_for_ptrace, crash_here},
     {"not_dumpable", not_dumpable, crash_here},
     {"small_signal_stack", small_signal_stack, crash_here},
     {"overflow", nothing_more, overflow},

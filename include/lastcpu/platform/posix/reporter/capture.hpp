@@ -36,14 +36,10 @@ class capture {
   /// For a report that was begun by a capture process, which died over it.
   void finish_after_failure() noexcept {
     open_report_file();
-    if (s_.reached() < progress_mark::reported) {
-      memory_map map;
-      (void)thread_stopper(s_, owner_, other_process_).stop();
-      int error = 0;
-      (void)read_map(map, false, error);
-      summary(out_, s_, owner_, map).put({});
-    }
-    out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f) << ": the core is cut\n";
+    // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
+    if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}).put_bare();
+    out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
+         << (s_.capture_status == SIGSYS ? ", of a sandbox" : "") << ": the report or the core is cut\n";
     end_report();
   }
 

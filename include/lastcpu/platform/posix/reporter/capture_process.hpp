@@ -38,6 +38,7 @@ inline int capture_main(void* argument) noexcept {
   crash_state& s = *job.state;
   const uint32_t parent = s.pid.load(order::relaxed);
   kernel_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (static_cast<uint32_t>(kernel_call(SYS_getppid)) != parent) kernel_call(SYS_exit_group, 1);
   for (const int f : posix_detail::fault_signals) reset_signal(f);
   const kernel_action ignored{1 /* SIG_IGN */, 0, 0, 0};
   for (const int n : {SIGXFSZ, SIGPIPE}) kernel_call(SYS_rt_sigaction, n, &ignored, nullptr, sizeof ignored.mask);
@@ -89,13 +90,14 @@ inline void give_up(crash_state& s, long child) noexcept {
 
 /// Collects the ended capture process. Bounded: one that hangs in the kernel does not die of a signal.
 inline void collect(crash_state& s, long child) noexcept {
-  for (int i = 0; i < 200; ++i) {
+  constexpr int yields = 100, sleeps = 200;
+  for (int i = 0; i < yields + sleeps; ++i) {
     int status = 0;
     const long seen = kernel_call(SYS_wait4, child, &status, __WALL | WNOHANG, nullptr);
     if (seen == child) s.capture_status = status;
     if (seen != 0) return;
-    const timespec a_moment{0, i < 20 ? 50'000 : 1'000'000};
-    kernel_call(SYS_nanosleep, &a_moment, nullptr);
+    const timespec a_moment{0, 1'000'000};
+    i < yields ? kernel_call(SYS_sched_yield) : kernel_call(SYS_nanosleep, &a_moment, nullptr);
   }
 }
 

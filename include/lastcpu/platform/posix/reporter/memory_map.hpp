@@ -148,7 +148,7 @@ struct map_need {
     const long p = kernel_call(SYS_mmap, 0, table + room.name_bytes, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     error = static_cast<int>(-p);
-    if (p < 0 && p > -4096) continue;
+    if (p <= 0) continue;
     map.at = reinterpret_cast<mapping*>(p);
     map.capacity = room.mappings;
     char* const names = reinterpret_cast<char*>(p) + table;

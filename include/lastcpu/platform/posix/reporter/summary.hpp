@@ -21,13 +21,22 @@ class summary {
   summary(text& out, crash_state& s, cpu_id owner, const memory_map& map) noexcept
       : out_(out), s_(s), owner_(owner), pid_(s.pid.load(order::relaxed)), map_(map), unwinder_(map) {}
 
+  /// What is known without a system call.
+  void put_bare() noexcept {
+    put_head();
+    s_.threads.for_each([&](cpu_id, uint32_t tid, crash_thread& t) noexcept {
+      if (t.fault.si_signo == 0) return;
+      put_signal(tid, t);
+      if (settle_registers(t)) (out_ << "  at ").hex(pc_of(t.registers.general)) << "\n";
+    });
+  }
+
   void put(const stop_result& stop) noexcept {
-    out_ << "*** " << settings.program << "[" << pid_ << "] has crashed ***\n";
-    if (settings.note[0] != '\0') (out_ << "note: ").foreign(settings.note, sizeof settings.note) << "\n";
-    put_crash(owner_, owner_ < max_threads ? s_.threads.tid(owner_) : pid_, s_.threads[owner_]);
+    put_head();
+    put_crash(owner_ < max_threads ? s_.threads.tid(owner_) : pid_, s_.threads[owner_]);
     uint32_t shown = 1;
     s_.threads.for_each([&](cpu_id i, uint32_t tid, crash_thread& t) noexcept {
-      if (i != owner_ && t.fault.si_signo != 0 && shown++ < most_crashes_shown) put_crash(i, tid, t);
+      if (i != owner_ && t.fault.si_signo != 0 && shown++ < most_crashes_shown) put_crash(tid, t);
     });
     if (shown > most_crashes_shown) out_ << "and " << shown - most_crashes_shown << " more crashed threads\n";
     put_counts(stop);
@@ -35,10 +44,19 @@ class summary {
   }
 
  private:
-  void put_crash(cpu_id, uint32_t tid, crash_thread& t) noexcept {
+  void put_head() noexcept {
+    out_ << "*** " << settings.program << "[" << pid_ << "] has crashed ***\n";
+    if (settings.note[0] != '\0') (out_ << "note: ").foreign(settings.note, sizeof settings.note) << "\n";
+  }
+
+  void put_signal(uint32_t tid, const crash_thread& t) noexcept {
     (out_ << "thread " << tid << " \"").foreign(t.name, 16) << "\": ";
     describe_signal(out_, t.fault);
     out_ << "\n";
+  }
+
+  void put_crash(uint32_t tid, crash_thread& t) noexcept {
+    put_signal(tid, t);
     if (!settle_registers(t)) return;
     uintptr_t frames[most_frames];
     const unwound how = unwinder_.walk(t.registers.general, frames, most_frames);

@@ -56,6 +56,11 @@ class folder {
   });
 }
 
+/// Another program than the victim.
+[[nodiscard]] inline outcome died(const char* program, const char* argument) {
+  return posix_test::in_child([&] { execl(program, program, argument, nullptr); });
+}
+
 /// Exactly one, from its first line to its last.
 [[nodiscard]] inline bool is_one_whole_report(const outcome& o) {
   return count(o.output, "has crashed ***\n") == 1 && count(o.output, "*** end of report ***\n") == 1;

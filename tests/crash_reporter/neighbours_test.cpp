@@ -101,4 +101,35 @@ TEST(stop_signal, that_the_program_takes_later_stops_threads_all_the_same) {
   EXPECT_TRUE(has(o, "2 threads, 1 crashed, 1 stopped by signal\n")) << o;
 }
 
+#if defined(LASTCPU_TEST_SANITIZED_VICTIM)
+#if defined(__SANITIZE_ADDRESS__)
+TEST(sanitizer, keeps_the_signals_that_it_reports) {
+  const outcome o = died(LASTCPU_TEST_SANITIZED_VICTIM, "fault");
+  EXPECT_TRUE(has(o, "ERROR: AddressSanitizer: SEGV on unknown address")) << o;
+  EXPECT_FALSE(has(o, "has crashed ***")) << o;
+}
+#endif
+
+TEST(sanitizer, leaves_the_signals_that_it_does_not_report) {
+  const outcome o = died(LASTCPU_TEST_SANITIZED_VICTIM, "abort");
+  EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+}
+#endif
+
+#if defined(LASTCPU_TEST_C_VICTIM)
+TEST(c_interface, does_what_cxx_does) {
+  const folder here;
+  const outcome o = died(LASTCPU_TEST_C_VICTIM, here.file("core").c_str());
+  EXPECT_TRUE(has(o, "a wrong word: -1, earlier is 9; use one of LASTCPU_EARLIER_...\n")) << o;
+  EXPECT_TRUE(has(o, "twice: -1, the crash reporter is installed already; uninstall_crash_report\n")) << "cut: " << o;
+  EXPECT_TRUE(has(o, "spared 1\n")) << o;
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+  EXPECT_TRUE(has(o, "note: from C\n") && has(o, " crash_in_c\n")) << o;
+  EXPECT_TRUE(has(o, "2 threads, 1 crashed, 1 stopped by signal\n")) << o;
+  EXPECT_TRUE(exists(here.file("core")));
+}
+#endif
+
 }  // namespace

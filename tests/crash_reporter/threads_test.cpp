@@ -2,6 +2,8 @@
 // Every other thread is stopped, or named.
 #include "died.hpp"
 
+#include <thread>
+
 namespace {
 
 using namespace crash_reporter_test;
@@ -20,10 +22,24 @@ TEST(crash_threads, one_that_masks_every_signal_is_named_silent_where_ptrace_is_
   expect_report(died_in("seccomp_refuses_ptrace"), "SILENT, and may not be traced: not permitted (EPERM)\n");
 }
 
+// The report waits for a reader of its file: time for a thread that was missed.
 TEST(crash_threads, those_that_start_threads_are_stopped_with_all_that_they_start) {
-  const outcome o = died_in("breeding_threads");
-  expect_report(o, " threads, 1 crashed, ");
-  EXPECT_FALSE(has(o, "SILENT")) << o;
+  const folder here;
+  const std::string path = here.file("report");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  setenv("LASTCPU_TEST_REPORT_PATH", path.c_str(), 1);
+  for (int i = 0; i < 4; ++i) {
+    std::thread reader([&path] {
+      posix_test::sleep_ms(250);
+      (void)!system(("exec cat '" + path + "' >/dev/null").c_str());
+    });
+    const outcome o = died_in("breeding_threads");
+    reader.join();
+    expect_report(o, " threads, 1 crashed, ");
+    EXPECT_FALSE(has(o, "SILENT")) << o;
+    EXPECT_FALSE(has(o, "a thread was not stopped")) << o;
+  }
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
 }
 
 TEST(crash_threads, one_in_a_wait_that_nothing_interrupts_is_named_and_waited_for_no_longer_than_its_budget) {

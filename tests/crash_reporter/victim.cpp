@@ -50,14 +50,21 @@ void storm() {
   idle_here();
 }
 
-// Threads that start threads while the process dies.
+// Threads that start threads while the process dies, each its successor. One that runs long behind the crash says so.
+std::atomic<long> crash_at_ms{0};
+
+void breed() {
+  const long at = crash_at_ms;
+  if (at != 0 && posix_test::now_ms() > at + 100) dprintf(STDERR_FILENO, "a thread was not stopped\n");
+  std::thread(breed).detach();
+}
 void breeding_threads() {
-  static void (*const breed)() = [] {
-    for (;;) {
-      std::thread([] { usleep(100); }).join();
-    }
-  };
-  for (int i = 0; i < 4; ++i) start(breed);
+  for (int i = 0; i < 8; ++i) std::thread(breed).detach();
+  usleep(10'000);
+}
+void crash_among_breeding_threads() {
+  crash_at_ms = posix_test::now_ms();
+  crash_here();
 }
 
 void profiled() {
@@ -303,7 +310,7 @@ const scenario scenarios[] = {
     {"masked_thread", masked_thread, crash_here},
     {"four_crash", four_crash, crash_here},
     {"storm", storm, crash_here},
-    {"breeding_threads", breeding_threads, crash_here},
+    {"breeding_threads", breeding_threads, crash_among_breeding_threads},
     {"profiled", profiled, crash_here},
     {"default_timers", nothing_more, [] { default_timers(), crash_here(); }},
     {"in_fork", in_fork, crash_here},

@@ -8,6 +8,22 @@ namespace {
 
 using namespace crash_reporter_test;
 
+// The same with a report that waits 250 ms for the reader of its file.
+outcome died_slowly_in(const char* scenario) {
+  const folder here;
+  const std::string path = here.file("report");
+  EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+  setenv("LASTCPU_TEST_REPORT_PATH", path.c_str(), 1);
+  std::thread reader([&path] {
+    posix_test::sleep_ms(250);
+    (void)!system(("exec timeout 10 cat '" + path + "' >/dev/null").c_str());
+  });
+  outcome o = died_in(scenario);
+  reader.join();
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  return o;
+}
+
 void expect_report(const outcome& o, const char* words) {
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
@@ -22,24 +38,13 @@ TEST(crash_threads, one_that_masks_every_signal_is_named_silent_where_ptrace_is_
   expect_report(died_in("seccomp_refuses_ptrace"), "SILENT, and may not be traced: not permitted (EPERM)\n");
 }
 
-// The report waits for a reader of its file: time for a thread that was missed.
 TEST(crash_threads, those_that_start_threads_are_stopped_with_all_that_they_start) {
-  const folder here;
-  const std::string path = here.file("report");
-  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  setenv("LASTCPU_TEST_REPORT_PATH", path.c_str(), 1);
   for (int i = 0; i < 4; ++i) {
-    std::thread reader([&path] {
-      posix_test::sleep_ms(250);
-      (void)!system(("exec cat '" + path + "' >/dev/null").c_str());
-    });
-    const outcome o = died_in("breeding_threads");
-    reader.join();
+    const outcome o = died_slowly_in("breeding_threads");
     expect_report(o, " threads, 1 crashed, ");
     EXPECT_FALSE(has(o, "SILENT")) << o;
     EXPECT_FALSE(has(o, "a thread was not stopped")) << o;
   }
-  unsetenv("LASTCPU_TEST_REPORT_PATH");
 }
 
 TEST(crash_threads, one_in_a_wait_that_nothing_interrupts_is_named_and_waited_for_no_longer_than_its_budget) {
@@ -49,11 +54,11 @@ TEST(crash_threads, one_in_a_wait_that_nothing_interrupts_is_named_and_waited_fo
 }
 
 TEST(crash_threads, a_process_that_is_stopped_and_continued_meanwhile_reports_all_the_same) {
-  expect_report(died_in("stopped_and_continued"), "4 threads, 1 crashed, ");
+  expect_report(died_slowly_in("stopped_and_continued"), "4 threads, 1 crashed, ");
 }
 
 TEST(crash_threads, a_watchdogs_aborts_from_outside_do_not_disturb_the_report) {
-  const outcome o = died_in("watchdog");
+  const outcome o = died_slowly_in("watchdog");
   EXPECT_TRUE(o.died_of(SIGSEGV) || o.died_of(SIGABRT)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
 }

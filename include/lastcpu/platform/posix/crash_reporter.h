@@ -38,7 +38,7 @@ struct lastcpu_crash_reporter_options {
   int core_has_shared_memory;
   uint32_t stop_budget_ms;
   uint32_t stall_budget_ms;
-  const int* signals;      /* NULL: all that report faults */
+  const int* signals; /* NULL: all that report faults */
   size_t signal_count;
   int (*first_chance)(int signal, void* siginfo, void* ucontext); /* not 0: it was no crash */
 };

@@ -38,6 +38,23 @@ TEST(crash_threads, one_that_masks_every_signal_is_named_silent_where_ptrace_is_
   expect_report(died_in("seccomp_refuses_ptrace"), "SILENT, and may not be traced: not permitted (EPERM)\n");
 }
 
+TEST(crash_threads, on_stacks_without_room_for_a_signal_are_stopped_by_ptrace_when_asked) {
+  expect_report(died_in("small_stack"), "5 threads, 1 crashed, 4 stopped by ptrace\n");
+}
+
+TEST(crash_threads, are_stopped_by_signal_where_ptrace_is_asked_and_refused) {
+  setenv("LASTCPU_TEST_PTRACE", "1", 1);
+  const outcome plain = died_in("plain");
+  const outcome refused = died_in("seccomp_refuses_ptrace");
+  unsetenv("LASTCPU_TEST_PTRACE");
+  expect_report(plain, "4 threads, 1 crashed, 3 stopped by ptrace\n");
+  expect_report(refused, "5 threads, 1 crashed, 3 stopped by signal, 1 SILENT: may still run\n");
+}
+
+TEST(crash_threads, more_than_the_library_has_cpus_are_all_in_the_report) {
+  expect_report(died_in("many_threads"), "1104 threads, 1 crashed, 1103 stopped by signal\n");
+}
+
 TEST(crash_threads, those_that_start_threads_are_stopped_with_all_that_they_start) {
   for (int i = 0; i < 4; ++i) {
     const outcome o = died_slowly_in("breeding_threads");

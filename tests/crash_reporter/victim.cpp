@@ -67,6 +67,12 @@ void crash_among_breeding_threads() {
   crash_here();
 }
 
+// The last of 1,100 crashes.
+void many_threads() {
+  for (int i = 0; i < 1099; ++i) std::thread(idle_here).detach();
+  std::thread(crash_here).detach();
+}
+
 void profiled() {
   for (const int s : {SIGALRM, SIGPROF}) signal(s, [](int) {});
   const itimerval often{{0, 1000}, {0, 1000}};
@@ -96,6 +102,23 @@ void in_bare_fork() {
 int crash_in_clone(void*) {
   crash_here();
   return 0;
+}
+
+// A coroutine with no room for the frame of a signal.
+ucontext_t small_context, its_caller;
+
+void idle_on_a_small_stack() {
+  start([] {
+    constexpr size_t page = 4096;
+    auto* p = static_cast<char*>(mmap(nullptr, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(p, page, PROT_NONE);
+    getcontext(&small_context);
+    small_context.uc_stack.ss_sp = p + page;
+    small_context.uc_stack.ss_size = 2048;
+    makecontext(&small_context, idle_here, 0);
+    swapcontext(&its_caller, &small_context);
+  });
+  usleep(20'000);
 }
 
 // As posix_spawn() has them.
@@ -313,6 +336,8 @@ const scenario scenarios[] = {
     {"breeding_threads", breeding_threads, crash_among_breeding_threads},
     {"profiled", profiled, crash_here},
     {"default_timers", nothing_more, [] { default_timers(), crash_here(); }},
+    {"small_stack", idle_on_a_small_stack, crash_here},
+    {"many_threads", many_threads, idle_here},
     {"in_fork", in_fork, crash_here},
     {"in_bare_fork", in_bare_fork, crash_here},
     {"in_sharing_child", in_sharing_child, crash_here},
@@ -485,6 +510,8 @@ int main(int argc, char** argv) {
     options.core_limit = strtoull(limit, nullptr, 0);
   if (const char* path = getenv("LASTCPU_TEST_REPORT_PATH"); path != nullptr) options.report_path = path;
   if (strcmp(argv[1], "uninterruptible_thread") == 0) options.stop_budget_ms = 200;
+  if (strcmp(argv[1], "small_stack") == 0 || getenv("LASTCPU_TEST_PTRACE") != nullptr)
+    options.stop = lastcpu::stop_threads::by_ptrace;
   options.stall_budget_ms = 1000;
   options.note = "a note of the victim";
   if (const std::string error = lastcpu::install_crash_reporter(options); !error.empty()) {

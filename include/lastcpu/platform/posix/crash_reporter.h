@@ -36,6 +36,7 @@ struct lastcpu_crash_reporter_options {
   int stop_signal;         /* 0: a free one is found */
   int earlier;             /* enum lastcpu_earlier_handlers */
   int core_has_shared_memory;
+  int stop_by_ptrace; /* 0: by signal */
   uint32_t stop_budget_ms;
   uint32_t stall_budget_ms;
   const int* signals; /* NULL: all that report faults */
@@ -44,7 +45,7 @@ struct lastcpu_crash_reporter_options {
 };
 
 #define LASTCPU_CRASH_REPORTER_DEFAULTS \
-  { NULL, NULL, NULL, (uint64_t)1 << 30, 2, 0, LASTCPU_EARLIER_REFUSE, 1, 2000, 10000, NULL, 0, NULL }
+  { NULL, NULL, NULL, (uint64_t)1 << 30, 2, 0, LASTCPU_EARLIER_REFUSE, 1, 0, 2000, 10000, NULL, 0, NULL }
 
 /* 0, or -1 and a sentence in `error`, cut to its room; nothing is changed then. `options` NULL: the defaults. */
 int lastcpu_install_crash_reporter(const struct lastcpu_crash_reporter_options* options, char* error, size_t room);

@@ -44,6 +44,7 @@ static_assert(static_cast<int>(earlier_handlers::refuse) == LASTCPU_EARLIER_REFU
   o.stop_signal = from.stop_signal;
   o.earlier = static_cast<earlier_handlers>(from.earlier);
   o.core_has_shared_memory = from.core_has_shared_memory != 0;
+  o.stop = from.stop_by_ptrace != 0 ? stop_threads::by_ptrace : stop_threads::by_signal;
   o.stop_budget_ms = from.stop_budget_ms;
   o.stall_budget_ms = from.stall_budget_ms;
   if (from.signals != nullptr) o.signals.assign(from.signals, from.signals + from.signal_count);

@@ -187,6 +187,7 @@ inline void copy_settings(const crash_reporter_options& o) {
   settings.core_limit = o.core_limit;
   settings.core_has_shared_memory = o.core_has_shared_memory;
   settings.report_fd = o.report_fd;
+  settings.stop = o.stop;
   settings.stop_budget_ms = o.stop_budget_ms;
   settings.stall_budget_ms = o.stall_budget_ms;
   settings.earlier = o.earlier;

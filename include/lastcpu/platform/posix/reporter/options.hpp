@@ -24,6 +24,12 @@ enum class earlier_handlers : uint8_t {
               // ThreadSanitizer, whose reports say more
 };
 
+/// How the other threads of a process are stopped.
+enum class stop_threads : uint8_t {
+  by_signal,  // and those that mask it by ptrace. Takes room on each thread's stack, or signal stack: a few KiB, 12 with AMX
+  by_ptrace,  // and by signal where that is refused: for coroutines on small stacks. Takes no room
+};
+
 struct crash_reporter_options {
   /// Where the ELF core goes; empty: none is written. %p is the process, %t the time in seconds, %e the program's name,
   /// %% a percent sign. A relative path is completed at the installation.
@@ -40,6 +46,7 @@ struct crash_reporter_options {
   earlier_handlers earlier = earlier_handlers::refuse;
   /// What stops the other threads: a real-time signal that nobody handles. 0: one is looked for.
   int stop_signal = 0;
+  stop_threads stop = stop_threads::by_signal;
   /// How long a thread may take to stop; then the report names it.
   uint32_t stop_budget_ms = 2000;
   /// How long the report may be stuck, in a file system that does not answer for example; then the process ends without

@@ -86,6 +86,7 @@ struct reporter_settings {
   int report_fd = -1;
   bool report_fd_was_socket = false;
   int stop_signal = 0;
+  stop_threads stop = stop_threads::by_signal;
   uint32_t stop_budget_ms = 0;
   uint32_t stall_budget_ms = 0;
   earlier_handlers earlier = earlier_handlers::refuse;

@@ -57,9 +57,13 @@ class thread_stopper {
   bool ask(cpu_id i, uint32_t tid) noexcept {
     crash_thread& t = s_.threads[i];
     if (i == owner_ || !t.ask()) return false;
+    if (!ptrace_first()) send_stop(tid, t);
+    return true;
+  }
+  [[nodiscard]] bool ptrace_first() const noexcept { return by_ptrace_ && settings.stop == stop_threads::by_ptrace; }
+  void send_stop(uint32_t tid, crash_thread& t) noexcept {
     const long error = kernel_call(SYS_tgkill, pid_, tid, settings.stop_signal);
     if (error == -ESRCH) t.become(thread_state::gone);
-    return true;
   }
 
   [[nodiscard]] uint32_t outstanding() noexcept {
@@ -69,6 +73,12 @@ class thread_stopper {
   }
 
   void await_answers() noexcept {
+    if (ptrace_first()) {
+      trace_the_rest();
+      s_.threads.for_each([this](cpu_id, uint32_t tid, crash_thread& t) noexcept {
+        if (t.now() == thread_state::asked && t.why_silent != no_answer) send_stop(tid, t);
+      });
+    }
     uint64_t patient_until = now_ns() + patience_ms * 1'000'000;
     for (uint32_t last = ~uint32_t{0}; now_ns() < patient_until && now_ns() < until_;) {
       const uint32_t seen = s_.answers.load(order::relaxed);
@@ -80,7 +90,7 @@ class thread_stopper {
       s_.beat();
       sleep_on(s_.answers.address(), seen, 5);
     }
-    if (by_ptrace_) trace_the_rest();
+    if (by_ptrace_ && !ptrace_first()) trace_the_rest();
     // In place nothing else can be tried: they get what is left of the budget.
     while (!by_ptrace_ && outstanding() != 0 && now_ns() < until_)
       sleep_on(s_.answers.address(), s_.answers.load(order::relaxed), 5);

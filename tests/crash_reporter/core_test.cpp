@@ -28,7 +28,7 @@ class core : public testing::Test {
     return stat(file().c_str(), &s) == 0 ? s.st_blocks * 512 : -1;
   }
 
- private:
+ protected:
   folder here_;
 };
 
@@ -97,6 +97,36 @@ TEST_F(core, has_nothing_that_the_program_has_forbidden_to_dump) {
   for (char& c : secret) c = static_cast<char>(c ^ 0x20);
   EXPECT_NE(all.str().find("a note of the victim"), std::string::npos);
   EXPECT_EQ(all.str().find(secret), std::string::npos);
+}
+
+// The kernel's own: in the same folder, or wherever core_pattern says.
+TEST_F(core, of_the_kernel_is_written_as_without_the_reporter_and_has_the_place_of_the_crash) {
+  const auto died_with_a_core_of_the_kernel = [this](const char* scenario) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      rlimit most{};
+      getrlimit(RLIMIT_CORE, &most);
+      most.rlim_cur = most.rlim_max;
+      setrlimit(RLIMIT_CORE, &most);
+      const int nowhere = open("/dev/null", O_WRONLY);
+      dup2(nowhere, STDERR_FILENO);
+      for (const int s : {SIGSEGV, SIGABRT}) signal(s, SIG_DFL);  // a sanitizer's
+      if (chdir(here_.file("").c_str()) == 0) execl(LASTCPU_TEST_VICTIM, LASTCPU_TEST_VICTIM, scenario, nullptr);
+      _exit(1);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return status;
+  };
+  const int without = died_with_a_core_of_the_kernel("nothing_installed");
+  unlink(file().c_str());
+  const int with = died_with_a_core_of_the_kernel("plain");
+  EXPECT_TRUE(WIFSIGNALED(with));
+  EXPECT_EQ(without, with) << "the signal, and whether there is a core";
+  if (!exists(file())) return;
+  const std::string said = gdb({"bt 1", "print $_siginfo.si_code"});
+  EXPECT_NE(said.find("#0  victim::crash_here"), std::string::npos) << said;
+  EXPECT_NE(said.find("$1 = 1"), std::string::npos) << said;
 }
 
 TEST_F(core, can_be_read_by_its_owner_only) {

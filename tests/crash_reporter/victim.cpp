@@ -477,6 +477,7 @@ void with_wrong_options() {
 }
 
 const scenario bare_scenarios[] = {
+    {"nothing_installed", nothing_more, crash_here},
     {"twice", twice, nothing_more},
     {"earlier_refused", with_earlier_refused, nothing_more},
     {"earlier_replaced", with_earlier_replaced, crash_here},

@@ -19,13 +19,11 @@ extern "C" {
 #endif
 
 /* What becomes of handlers that were installed before. */
-enum lastcpu_earlier_handlers {
-  LASTCPU_EARLIER_REFUSE = 0,
-  LASTCPU_EARLIER_REPLACE = 1,
-  LASTCPU_EARLIER_ASK_FIRST = 2,
-  LASTCPU_EARLIER_CALL_LAST = 3,
-  LASTCPU_EARLIER_LEAVE = 4
-};
+#define LASTCPU_EARLIER_REFUSE 0
+#define LASTCPU_EARLIER_REPLACE 1
+#define LASTCPU_EARLIER_ASK_FIRST 2
+#define LASTCPU_EARLIER_CALL_LAST 3
+#define LASTCPU_EARLIER_LEAVE 4
 
 struct lastcpu_crash_reporter_options {
   const char* core_path;   /* NULL: no core */
@@ -34,7 +32,7 @@ struct lastcpu_crash_reporter_options {
   uint64_t core_limit;     /* bytes */
   int report_fd;           /* -1: none */
   int stop_signal;         /* 0: a free one is found */
-  int earlier;             /* enum lastcpu_earlier_handlers */
+  int earlier;             /* LASTCPU_EARLIER_... */
   int core_has_shared_memory;
   int stop_by_ptrace; /* 0: by signal */
   uint32_t stop_budget_ms;

@@ -17,8 +17,8 @@
 #include <string>
 
 extern "C" {
-[[gnu::weak]] void __asan_init();
-[[gnu::weak]] void __tsan_init();
+[[gnu::weak]] void lastcpu_asan_is_here() asm("__asan_init");
+[[gnu::weak]] void lastcpu_tsan_is_here() asm("__tsan_init");
 }
 
 namespace lastcpu::reporter_detail {
@@ -63,7 +63,7 @@ using action = void (*)(int, siginfo_t*, void*);
 }
 
 [[nodiscard]] inline bool sanitizer_reports() noexcept {
-  return __asan_init != nullptr || __tsan_init != nullptr;
+  return lastcpu_asan_is_here != nullptr || lastcpu_tsan_is_here != nullptr;
 }
 
 [[nodiscard]] inline std::string check_path(const char* option, const std::string& path, char (&out)[path_room]) {

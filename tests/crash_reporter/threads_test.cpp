@@ -16,7 +16,7 @@ outcome died_slowly_in(const char* scenario) {
   setenv("LASTCPU_TEST_REPORT_PATH", path.c_str(), 1);
   std::thread reader([&path] {
     posix_test::sleep_ms(250);
-    (void)!system(("exec timeout 10 cat '" + path + "' >/dev/null").c_str());
+    (void)!system(("exec timeout 2 cat '" + path + "' >/dev/null").c_str());
   });
   outcome o = died_in(scenario);
   reader.join();
@@ -78,6 +78,20 @@ TEST(crash_threads, a_watchdogs_aborts_from_outside_do_not_disturb_the_report) {
   const outcome o = died_slowly_in("watchdog");
   EXPECT_TRUE(o.died_of(SIGSEGV) || o.died_of(SIGABRT)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
+}
+
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_bare_report_and_the_signal) {
+  expect_report(died_slowly_in("capture_is_killed"), "the capture process has ended early, by signal 9: ");
+}
+
+// What becomes another program just when it is asked to stop dies of the signal that asks: nobody can take that back.
+TEST(crash_threads, that_end_the_process_at_the_same_moment_leave_a_whole_report_or_none_and_no_hang) {
+  for (const char* scenario : {"exit_at_the_same_moment", "exec_at_the_same_moment"})
+    for (int i = 0; i < 5; ++i) {
+      const outcome o = died_in(scenario);
+      const bool ended = o.exited_with(7) || o.exited_with(0) || o.died_of(SIGRTMAX - 1);
+      EXPECT_TRUE(ended || (o.died_of(SIGSEGV) && is_one_whole_report(o))) << scenario << ": " << o;
+    }
 }
 
 TEST(crash_threads, timers_of_the_process_do_not_reach_the_report) {

@@ -259,6 +259,44 @@ void watchdog_at_work() {
   }
 }
 
+// Somebody kills the capture process.
+void capture_is_killed() {
+  const pid_t me = getpid();
+  if (fork() != 0) return;
+  char path[64], children[256];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", me, me);
+  for (int i = 0; i < 2000; ++i, usleep(1000)) {
+    lastcpu::reporter_detail::read_small(path, children);
+    for (char* at = children; *at != '\0';) {
+      const auto pid = static_cast<pid_t>(strtol(at, &at, 10));
+      if (pid != 0 && pid != getpid()) {
+        usleep(50'000);  // until it waits for the reader of its report
+        _exit(kill(pid, SIGKILL));
+      }
+      while (*at == ' ') ++at;
+    }
+  }
+  _exit(1);
+}
+
+// Another thread ends the process, or becomes another program, at the same moment.
+template <void (*End)()>
+void ends_at_the_same_moment() {
+  static std::atomic<bool> go{false};
+  start([] {
+    while (!go) {
+    }
+    End();
+  });
+  go = true;
+}
+void exit_with_7() {
+  exit(7);
+}
+void become_true() {
+  execl("/bin/true", "true", nullptr);
+}
+
 void as_process_one(void (*die)()) {
   const long child = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
   if (child == 0) die();
@@ -358,6 +396,9 @@ const scenario scenarios[] = {
     {"uninterruptible_thread", uninterruptible_thread, crash_here},
     {"stopped_and_continued", stopped_and_continued, crash_here},
     {"watchdog", watchdog_at_work, [] { usleep(1500), crash_here(); }},
+    {"capture_is_killed", capture_is_killed, crash_here},
+    {"exit_at_the_same_moment", ends_at_the_same_moment<exit_with_7>, crash_here},
+    {"exec_at_the_same_moment", ends_at_the_same_moment<become_true>, crash_here},
     {"process_one_faults", process_one_faults, crash_here},
     {"process_one_aborts", process_one_aborts, crash_here},
     {"secret_memory", secret_memory, crash_here},

@@ -33,9 +33,8 @@ class capture {
     end_report();
   }
 
-  /// For a report that was begun by a capture process, which died over it.
+  /// For a report that was begun by a capture process, which died over it, perhaps over the file: none is opened.
   void finish_after_failure() noexcept {
-    open_report_file();
     // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
     if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}).put_bare();
     out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
@@ -66,7 +65,9 @@ class capture {
     char path[path_room];
     text name(path);
     fill_in(name, settings.report_path, pid_);
-    file_ = kernel_call(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int wait = other_process_ ? 0 : O_NONBLOCK;  // for the reader of a pipe: nobody watches over this thread
+    file_ =
+        kernel_call(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | wait, 0600);
     if (file_ < 0)
       summary::put_error((out_ << "the report can't be written to ").foreign(path, path_room) << ": ",
                          static_cast<int>(-file_))

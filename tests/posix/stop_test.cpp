@@ -159,7 +159,8 @@ TEST(stop, says_gone_of_a_thread_that_ended_with_its_guard) {
     m.panic("nobody else is there");
   });
   EXPECT_TRUE(o.exited_with(capture_exit)) << o;
-  const crash_note_record* note = room.result().of(victim);
+  const capture_result r = room.result();
+  const crash_note_record* note = r.of(victim);
   EXPECT_TRUE(note == nullptr || note->state == stop_state::gone) << static_cast<int>(note->state);
 }
 

@@ -219,6 +219,19 @@ TEST(capture_start, works_with_an_environment_that_the_crash_has_damaged) {
   EXPECT_TRUE(o.exited_with(1)) << "it starts, and does not find where its result goes: " << o;
 }
 
+TEST(capture_start, has_its_notes_although_no_file_may_grow) {
+  const capture_room room;
+  const outcome o = crash_after([] {
+    rlimit files{};
+    getrlimit(RLIMIT_FSIZE, &files);
+    files.rlim_cur = sizeof(crash_note_header) + 10;
+    setrlimit(RLIMIT_FSIZE, &files);
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  ASSERT_EQ(room.result().records, 1u);
+  EXPECT_STREQ(room.result().record[0].message, last_words);
+}
+
 TEST(capture_start, that_the_kernel_refuses_says_so) {
   const outcome o = crash_after([] { answer_call_with(SYS_execveat, SECCOMP_RET_ERRNO | EACCES); });
   EXPECT_NE(o.output.find("lastcpu: the capture program could not be started: error 013 of exec\n"), std::string::npos)

@@ -21,6 +21,7 @@ OURS = {
     "stop_with_losers": "Stop where some have lost and are parked",
     "fault_to_first_line": "A fault, until the capture program's first line",
     "faults_to_end": "Faults together, until the end of the process",
+    "reported_faults_to_end": "Faults together, reported with the names of functions, until the end of the process",
     "load_unload": "The crash image loaded and unloaded",
     "xxh64": "xxh64",
     "sha256": "SHA-256",

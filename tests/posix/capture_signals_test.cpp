@@ -3,6 +3,7 @@
 #include "machine.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/time.h>
 
 #include <vector>
 
@@ -85,6 +86,23 @@ TEST(capture_signals, that_stop_may_be_the_first_and_the_last_number) {
   EXPECT_TRUE(o.exited_with(capture_exit)) << o;
   EXPECT_EQ(room.result().pending, 0u);
   EXPECT_EQ(room.result().ignored & (bit(SIGRTMAX) | bit(SIGHUP) | bit(SIGUSR1)), bit(SIGRTMAX) | bit(SIGHUP));
+}
+
+TEST(capture_signals, of_timers_that_live_through_an_exec_are_ended) {
+  const capture_room room;
+  setenv(linger_variable, "100", 1);
+  const outcome o = in_child([] {
+    auto& m = the_machine<>;
+    boot(m);
+    const cpu_guard cpu(0);
+    load_capture(m);
+    for (const int s : {SIGALRM, SIGVTALRM, SIGPROF}) signal(s, [](int) {});
+    const itimerval often{{0, 2000}, {0, 2000}};
+    for (const auto timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &often, nullptr);
+    m.panic("a profiler was at work");
+  });
+  unsetenv(linger_variable);
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
 }
 
 }  // namespace

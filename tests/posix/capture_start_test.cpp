@@ -2,6 +2,7 @@
 // What the capture program finds when it has taken the dying process's place.
 #include "faults.hpp"
 #include "machine.hpp"
+#include "sandbox.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -208,6 +209,33 @@ TEST(capture_start, that_the_kernel_refuses_leaves_faults_to_the_crash_path) {
   const outcome o = jump_in_vain<faulty_flush>();
   EXPECT_NE(*mask, 0u) << "the flush ran";
   EXPECT_TRUE(o.died_of(SIGILL)) << "of the first fault, not of the one in the flush: " << o;
+}
+
+TEST(capture_start, works_with_an_environment_that_the_crash_has_damaged) {
+  const outcome o = crash_after([] {
+    static char* damaged[] = {reinterpret_cast<char*>(uintptr_t{16}), nullptr};
+    environ = damaged;
+  });
+  EXPECT_TRUE(o.exited_with(1)) << "it starts, and does not find where its result goes: " << o;
+}
+
+TEST(capture_start, has_its_notes_although_no_file_may_grow) {
+  const capture_room room;
+  const outcome o = crash_after([] {
+    rlimit files{};
+    getrlimit(RLIMIT_FSIZE, &files);
+    files.rlim_cur = sizeof(crash_note_header) + 10;
+    setrlimit(RLIMIT_FSIZE, &files);
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  ASSERT_EQ(room.result().records, 1u);
+  EXPECT_STREQ(room.result().record[0].message, last_words);
+}
+
+TEST(capture_start, that_the_kernel_refuses_says_so) {
+  const outcome o = crash_after([] { answer_call_with(SYS_execveat, SECCOMP_RET_ERRNO | EACCES); });
+  EXPECT_NE(o.output.find("lastcpu: the capture program could not be started: error 013 of exec\n"), std::string::npos)
+      << o;
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ const fault faults[] = {
     {"SIGBUS at 0x", SIGBUS, [] { touch(memory_without_a_file()); }, lastcpu_test_load_at},
     {"SIGILL at 0x", SIGILL, [] { lastcpu_test_illegal(); }, lastcpu_test_illegal_at},
     {"SIGFPE at 0x", SIGFPE, [] { lastcpu_test_divide_by_zero(); }, lastcpu_test_divide_at},
-    {"SIGTRAP at 0x", SIGTRAP, [] { lastcpu_test_breakpoint(); }, lastcpu_test_breakpoint_at},
+    {"SIGTRAP, the kernel names no address", SIGTRAP, [] { lastcpu_test_breakpoint(); }, lastcpu_test_breakpoint_at},
     {"SIGSYS at 0x", SIGSYS, call_what_seccomp_traps, nullptr},
     {"SIGABRT", SIGABRT, [] { abort(); }, nullptr},
 };

@@ -223,6 +223,7 @@ TEST(signals, every_fault_is_described_by_its_name_and_address) {
   const auto text = [](int number, uintptr_t address = 0xabc0) {
     siginfo_t info{};
     info.si_signo = number;
+    info.si_code = 1;
     info.si_addr = reinterpret_cast<void*>(address);
     char out[48];
     posix_detail::describe_fault(out, info);
@@ -238,6 +239,22 @@ TEST(signals, every_fault_is_described_by_its_name_and_address) {
   EXPECT_EQ(text(SIGSYS), "SIGSYS at 0xabc0");
   EXPECT_EQ(text(SIGABRT), "SIGABRT") << "it has no address";
   EXPECT_EQ(text(SIGTERM), "fault at 0xabc0");
+}
+
+TEST(signals, a_fault_that_a_process_has_sent_is_described_by_the_process) {
+  siginfo_t info{};
+  info.si_signo = SIGSEGV;
+  info.si_pid = 4711;
+  info.si_uid = 1000;  // lies where an address would
+  char out[48];
+  for (const int code : {SI_USER, SI_TKILL, SI_QUEUE}) {
+    info.si_code = code;
+    posix_detail::describe_fault(out, info);
+    EXPECT_STREQ(out, "SIGSEGV from process 4711");
+  }
+  info.si_code = SI_KERNEL;
+  posix_detail::describe_fault(out, info);
+  EXPECT_STREQ(out, "SIGSEGV, the kernel names no address");
 }
 
 }  // namespace

@@ -146,6 +146,24 @@ struct late_arrival : panic_policy {
   }
 };
 
+// It ended in a way that runs no destructor: its number stays in the table.
+TEST(stop, says_gone_of_a_thread_that_ended_with_its_guard) {
+  const capture_room room;
+  const outcome o = in_child([] {
+    auto& m = the_machine<>;
+    boot(m);
+    const cpu_guard cpu(0);
+    load_capture(m);
+    start_cpu(victim, [] { syscall(SYS_exit, 0); });
+    must(eventually([] { return syscall(SYS_tgkill, getpid(), tid_of(victim), 0) != 0; }), "it has ended");
+    m.panic("nobody else is there");
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  const capture_result r = room.result();
+  const crash_note_record* note = r.of(victim);
+  EXPECT_TRUE(note == nullptr || note->state == stop_state::gone) << static_cast<int>(note->state);
+}
+
 TEST(stop, parks_a_thread_that_registers_when_it_is_too_late) {
   shared<atomic<uint32_t>> ran;
   late_arrival::ran = &ran;

@@ -18,7 +18,7 @@ KERNEL_FLAGS = (*compilers.KERNEL, "-mcmodel=kernel", *INCLUDE, "-I", str(ROOT /
 
 
 def hosted_examples() -> list:
-    return [ROOT / "examples" / name / "main.cpp" for name in ("capture", "posix")]
+    return [ROOT / "examples" / name / "main.cpp" for name in ("capture", "crash_reporter", "posix")]
 
 
 def kernel_sources() -> list:

@@ -21,6 +21,7 @@ needed=(
   "program:arm-none-eabi-g++ gcc-arm-none-eabi"
   "program:python3         python3"
   "program:gdb             gdb"
+  "program:eu-readelf      elfutils"
   "program:nm              binutils"
   "program:valgrind        valgrind"
   "program:qemu-system-x86_64 qemu-system-x86"

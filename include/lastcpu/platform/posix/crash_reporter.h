@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSL-1.0 */
+/* The crash reporter, for C. One file of C++ includes <lastcpu/platform/posix/crash_reporter_c.hpp>, which defines what is
+ * declared here; C links with it, the C++ library and threads:
+ *
+ *     struct lastcpu_crash_reporter_options options = LASTCPU_CRASH_REPORTER_DEFAULTS;
+ *     char error[256];
+ *     options.core_path = "/var/tmp/%e.%p.core";
+ *     if (lastcpu_install_crash_reporter(&options, error, sizeof error) != 0) fprintf(stderr, "%s\n", error);
+ *
+ * docs/crash-reporter.md has what each option does. */
+#ifndef LASTCPU_CRASH_REPORTER_H
+#define LASTCPU_CRASH_REPORTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What becomes of handlers that were installed before. */
+#define LASTCPU_EARLIER_REFUSE 0
+#define LASTCPU_EARLIER_REPLACE 1
+#define LASTCPU_EARLIER_ASK_FIRST 2
+#define LASTCPU_EARLIER_CALL_LAST 3
+#define LASTCPU_EARLIER_LEAVE 4
+
+struct lastcpu_crash_reporter_options {
+  const char* core_path;   /* NULL: no core */
+  const char* report_path; /* NULL: none */
+  const char* note;        /* NULL: none */
+  uint64_t core_limit;     /* bytes */
+  int report_fd;           /* -1: none */
+  int stop_signal;         /* 0: a free one is found */
+  int earlier;             /* LASTCPU_EARLIER_... */
+  int core_has_shared_memory;
+  int stop_by_ptrace; /* 0: by signal */
+  uint32_t stop_budget_ms;
+  uint32_t stall_budget_ms;
+  const int* signals; /* NULL: all that report faults */
+  size_t signal_count;
+  int (*first_chance)(int signal, void* siginfo, void* ucontext); /* not 0: it was no crash */
+};
+
+#define LASTCPU_CRASH_REPORTER_DEFAULTS \
+  { NULL, NULL, NULL, (uint64_t)1 << 30, 2, 0, LASTCPU_EARLIER_REFUSE, 1, 0, 2000, 10000, NULL, 0, NULL }
+
+/* 0, or -1 and a sentence in `error`, cut to its room; nothing is changed then. `options` NULL: the defaults. */
+int lastcpu_install_crash_reporter(const struct lastcpu_crash_reporter_options* options, char* error, size_t room);
+
+/* 0 while every signal is still the reporter's, or -1 and a sentence that says who has which. */
+int lastcpu_crash_reporter_still_installed(char* error, size_t room);
+
+/* 0, or -1 and a sentence that says what stays with somebody else. */
+int lastcpu_uninstall_crash_reporter(char* error, size_t room);
+
+/* At the beginning and the end of a thread: a signal stack, so that an overflow of its own is reported, too. */
+void lastcpu_crash_reporter_thread_begin(void);
+void lastcpu_crash_reporter_thread_end(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

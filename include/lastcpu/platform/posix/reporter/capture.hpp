@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What a report is made of, in order: threads stopped, map read, report written, core written. Runs in the capture
+// process, which shares the crashed one's memory; where none could be started, on the crashing thread.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/platform/posix/reporter/core_writer.hpp>
+#include <lastcpu/platform/posix/reporter/summary.hpp>
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+namespace lastcpu::reporter_detail {
+
+class capture {
+ public:
+  capture(crash_state& s, cpu_id owner, bool other_process) noexcept
+      : s_(s), owner_(owner), other_process_(other_process), pid_(s.pid.load(order::relaxed)), out_(room_) {}
+
+  void run() noexcept {
+    s_.reach(progress_mark::stopping);
+    make_room_for_files();
+    const stop_result stop = thread_stopper(s_, owner_, other_process_).stop();
+    int map_error = 0;
+    memory_map map;
+    const bool mapped = read_map(map, settings.core_path[0] != '\0', map_error);
+    summary(out_, s_, owner_, map).put(stop);
+    open_report_file();
+    say();
+    s_.reach(progress_mark::reported);
+    if (settings.core_path[0] != '\0') mapped ? write_core(map) : no_core(map_error);
+    end_report();
+  }
+
+  /// For a report that was begun by a capture process, which died over it, perhaps over the file: none is opened.
+  void finish_after_failure() noexcept {
+    // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
+    if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}).put_bare();
+    out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
+         << (s_.capture_status == SIGSYS ? ", of a sandbox" : "") << ": the report or the core is cut\n";
+    end_report();
+  }
+
+ private:
+  void make_room_for_files() noexcept {
+    rlimit64 files{};
+    kernel_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &files);
+    if (other_process_) {
+      rlimit64 bytes{};
+      kernel_call(SYS_prlimit64, 0, RLIMIT_FSIZE, nullptr, &bytes);
+      bytes.rlim_cur = bytes.rlim_max;
+      kernel_call(SYS_prlimit64, 0, RLIMIT_FSIZE, &bytes, nullptr);
+    }
+    const long probe = kernel_call(SYS_fcntl, 0, F_DUPFD_CLOEXEC, files.rlim_cur > 8 ? 3 : 0);
+    if (probe >= 0) return close_fd(probe);
+    if (probe != -EMFILE || !other_process_) return;
+    uint32_t closed = 0;  // copies of the dead process's: nobody misses them
+    for (long fd = static_cast<long>(files.rlim_cur) - 1; fd > 2 && closed < 8; --fd)
+      if (fd != settings.report_fd && kernel_call(SYS_close, fd) == 0) ++closed;
+  }
+
+  void open_report_file() noexcept {
+    if (settings.report_path[0] == '\0') return;
+    char path[path_room];
+    text name(path);
+    fill_in(name, settings.report_path, pid_);
+    const int wait = other_process_ ? 0 : O_NONBLOCK;  // for the reader of a pipe: nobody watches over this thread
+    file_ =
+        kernel_call(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | wait, 0600);
+    if (file_ < 0)
+      summary::put_error((out_ << "the report can't be written to ").foreign(path, path_room) << ": ",
+                         static_cast<int>(-file_))
+          << "\n";
+  }
+
+  /// Whether the descriptor is still what it was meant to be: one that was closed may be a client's connection now.
+  [[nodiscard]] static bool report_fd_is_right() noexcept {
+    if (settings.report_fd < 0) return false;
+    struct stat st {};
+    return fstat(settings.report_fd, &st) == 0 && (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
+  }
+
+  void say() noexcept {
+    if (report_fd_is_right()) (void)write_all(settings.report_fd, out_.begin(), out_.size());
+    if (file_ >= 0) (void)write_all(static_cast<int>(file_), out_.begin(), out_.size());
+    out_.clear();
+  }
+
+  void end_report() noexcept {
+    out_ << "*** end of report ***\n";
+    say();
+    s_.reach(progress_mark::complete);
+  }
+
+  void no_core(int error) noexcept {
+    summary::put_error(out_ << "no core: the map of the memory can't be read: ", error) << "\n";
+  }
+
+  void write_core(memory_map& map) noexcept {
+    if (kernel_call(SYS_prctl, PR_GET_DUMPABLE) == 0) {
+      out_ << "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n";
+      return;
+    }
+    char path[path_room];
+    text name(path);
+    fill_in(name, settings.core_path, pid_);
+    core_writer writer(s_, map);
+    const core_outcome how = writer.write(path, owner_);
+    if (how.error != 0 && how.bytes == 0) {
+      summary::put_error((out_ << "no core in ").foreign(path, path_room) << ": ", how.error) << "\n";
+      return;
+    }
+    (out_ << "core: ").foreign(path, path_room) << ", " << (how.bytes + 1023) / 1024 << " KiB\n";
+    if (how.error != 0) summary::put_error(out_ << "the core is cut: ", how.error) << "\n";
+    if (how.left_out != 0) out_ << "the core's limit has left out " << how.left_out / 1024 << " KiB\n";
+    out_ << "  gdb " << settings.program << " ";
+    out_.foreign(path, path_room) << "\n";
+  }
+
+  crash_state& s_;
+  cpu_id owner_;
+  bool other_process_;
+  uint32_t pid_;
+  long file_ = -1;
+  char room_[report_room];
+  text out_;
+};
+
+}  // namespace lastcpu::reporter_detail
+
+#include <lastcpu/detail/end.hpp>

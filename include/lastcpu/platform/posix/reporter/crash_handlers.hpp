@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What happens on a fatal signal: one thread gets the gate and reports, every other one that crashes waits for the end
+// of the process, and the original signal comes once more.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/platform/posix/reporter/capture_process.hpp>
+
+#include <signal.h>
+#include <ucontext.h>
+
+namespace lastcpu::reporter_detail {
+
+[[nodiscard]] constexpr uint64_t bit_of(int number) noexcept {
+  return uint64_t{1} << (number - 1);
+}
+[[nodiscard]] inline uint64_t mask_of(const void* set) noexcept {
+  uint64_t mask = 0;
+  copy_bytes(&mask, set, sizeof mask);
+  return mask;
+}
+
+/// The thread's own signal once more, with its siginfo.
+inline void send_again(int number, const siginfo_t& info) noexcept {
+  const uint32_t pid = own_pid(), tid = own_tid();
+  if (kernel_call(SYS_rt_tgsigqueueinfo, pid, tid, number, &info) < 0) kernel_call(SYS_tgkill, pid, tid, number);
+}
+
+/// Process 1 of a container is not killed by a signal that it sends itself.
+[[noreturn]] inline void end_anyhow(int number) noexcept {
+  kernel_call(SYS_kill, own_pid(), SIGKILL);
+  for (;;) kernel_call(SYS_exit_group, 128 + number);
+}
+
+/// Ends the process by its signal, with the registers of the crash: the signal is queued and comes with the return from
+/// the handler, in the interrupted instruction, and the kernel's own core is as without us.
+inline void end_by_return(int number, const siginfo_t& info, ucontext_t& context, const struct sigaction* to) noexcept {
+  set_mask(every_signal);
+  if (to == nullptr)
+    reset_signal(number);
+  else
+    sigaction(number, to, nullptr);
+  if (own_pid() == 1 && to == nullptr && !is_of_the_machine(info)) end_anyhow(number);
+  const uint64_t all_but_this = every_signal & ~bit_of(number);
+  copy_bytes(&context.uc_sigmask, &all_but_this, sizeof all_but_this);
+  if (own_pid() != 1) send_again(number, info);
+}
+
+/// The same out of a fault in the handler itself.
+inline void end_here(int number, const siginfo_t& info) noexcept {
+  reset_signal(number);
+  send_again(number, info);
+  set_mask(every_signal & ~bit_of(number));
+}
+
+[[nodiscard]] inline bool begin(crash_state& s, report_step step, cpu_id me) noexcept {
+  return s.gate.begin_step(static_cast<uint32_t>(step), phase::dumping, me) == step_outcome::begun;
+}
+
+extern "C" inline void lastcpu_on_crash_stop(int, siginfo_t*, void* context) noexcept;
+
+/// Called at the installation, and at the crash once more: the program may have taken the signal since.
+inline void take_stop_signal() noexcept {
+  struct sigaction how {};
+  how.sa_sigaction = lastcpu_on_crash_stop;
+  how.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigfillset(&how.sa_mask);
+  sigaction(settings.stop_signal, &how, nullptr);
+}
+
+/// The thread that has the gate. `context` is null in a fault of the report itself. Returns where the signal is about
+/// to come again.
+inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexcept {
+  const crash_thread& t = s.threads[me];
+  const int number = t.fault.si_signo;
+  if (begin(s, report_step::capture_process, me)) {
+    take_stop_signal();
+    report_by_process(s, me);
+  }
+  if (begin(s, report_step::capture_in_place, me)) report_in_place(s, me);
+  if (begin(s, report_step::end, me)) {
+    const struct sigaction& before = settings.before[number];
+    const bool call_last =
+        settings.earlier == earlier_handlers::call_last && before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN;
+    if (context != nullptr) return end_by_return(number, t.fault, *context, call_last ? &before : nullptr);
+    end_here(number, t.fault);
+  }
+  end_anyhow(number);
+}
+
+/// Who crashes keeps what it knows before it asks for the gate: the report has it, whoever wins.
+[[nodiscard]] inline cpu_id keep_crash(crash_state& s, const siginfo_t& info, const ucontext_t* context) noexcept {
+  cpu_id me = s.threads.find_or_add(own_tid());
+  if (me == max_threads && s.without_entry.fetch_add(1, order::relaxed) != 0 && !s.gate.read().is_held_by(me))
+    sleep_for_ever();  // the table is full of threads that crash: one of them reports
+  crash_thread& t = s.threads[me];
+  if (t.fault.si_signo != 0) return me;  // a fault in the handler
+  t.context = context;
+  t.thread_base = thread_pointer();
+  kernel_call(SYS_prctl, PR_GET_NAME, t.name);
+  copy_bytes(&t.fault, &info, sizeof info);
+  t.become(thread_state::crashed);
+  s.answer();
+  return me;
+}
+
+/// Asks a handler that was there before. True when it has taken care of it; one that gives up resets the signal.
+[[nodiscard]] inline bool earlier_one_recovers(int number, siginfo_t* info, void* context,
+                                               void (*ours)(int, siginfo_t*, void*)) noexcept {
+  const struct sigaction& before = settings.before[number];
+  if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) return false;
+  const uint64_t own = (before.sa_flags & SA_NODEFER) != 0 ? 0 : bit_of(number);
+  const uint64_t interrupted = mask_of(&static_cast<ucontext_t*>(context)->uc_sigmask);
+  set_mask(interrupted | mask_of(&before.sa_mask) | own);
+  if ((before.sa_flags & SA_SIGINFO) != 0)
+    before.sa_sigaction(number, info, context);
+  else
+    before.sa_handler(number);
+  set_mask(every_signal & ~settings.signals);
+  struct sigaction now {};
+  return sigaction(number, nullptr, &now) == 0 && now.sa_sigaction == ours;
+}
+
+/// Sent by another process, a watchdog for example.
+[[nodiscard]] inline bool comes_from_outside(const siginfo_t& info) noexcept {
+  return info.si_code <= 0 && static_cast<uint32_t>(info.si_pid) != own_pid();
+}
+
+extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* context) noexcept {
+  const int saved_errno = errno;
+  crash_state& s = *settings.state;
+  auto* where = static_cast<ucontext_t*>(context);
+  if (!is_my_crash(s)) return end_by_return(number, *info, *where, nullptr);
+  const bool begun = s.gate.read().is_committed();
+  if (!begun && settings.first_chance != nullptr && settings.first_chance(number, info, context))
+    return void(errno = saved_errno);
+  if (!begun && settings.earlier == earlier_handlers::ask_first &&
+      earlier_one_recovers(number, info, context, lastcpu_on_crash))
+    return void(errno = saved_errno);
+  const cpu_id me = keep_crash(s, *info, where);
+  switch (s.gate.claim(hold::final, me).outcome) {
+    case claim_outcome::won:
+      return report_and_end(s, me, where);
+    case claim_outcome::mine_already:
+      if (comes_from_outside(*info)) return void(errno = saved_errno);  // the report goes on
+      return report_and_end(s, me, nullptr);
+    default:
+      sleep_for_ever();
+  }
+}
+
+extern "C" inline void lastcpu_on_crash_stop(int, siginfo_t*, void* context) noexcept {
+  crash_state* s = settings.state;
+  if (s == nullptr || s->pid.load(order::relaxed) != own_pid() || !s->gate.read().is_committed()) return;
+  const cpu_id me = s->threads.find(own_tid());
+  if (me < max_threads) {
+    crash_thread& t = s->threads[me];
+    t.context = static_cast<const ucontext_t*>(context);
+    t.thread_base = thread_pointer();
+    kernel_call(SYS_prctl, PR_GET_NAME, t.name);
+    if (t.now() == thread_state::asked) t.become(thread_state::by_signal);
+    s->answer();
+  }
+  sleep_for_ever();
+}
+
+}  // namespace lastcpu::reporter_detail
+
+#include <lastcpu/detail/end.hpp>

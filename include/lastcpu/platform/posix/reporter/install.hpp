@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// Installing the crash reporter: checks the options, finds a free signal, takes the signals over. Thread context;
+// allocates.
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/platform/posix/reporter/crash_handlers.hpp>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <string>
+
+extern "C" {
+[[gnu::weak]] void lastcpu_asan_is_here() asm("__asan_init");
+[[gnu::weak]] void lastcpu_tsan_is_here() asm("__tsan_init");
+}
+
+namespace lastcpu::reporter_detail {
+
+inline constinit bool installed = false;
+
+using action = void (*)(int, siginfo_t*, void*);
+
+[[nodiscard]] inline bool is_handled_by(int number, action handler) noexcept {
+  struct sigaction now {};
+  return sigaction(number, nullptr, &now) == 0 && now.sa_sigaction == handler;
+}
+
+[[nodiscard]] inline std::string name_of_signal(int number) {
+  return posix_detail::is_fault(number) ? posix_detail::fault_name(number) : "signal " + std::to_string(number);
+}
+
+/// Who handles a signal, for a sentence: a file, or the default action.
+[[nodiscard]] inline std::string handler_owner(int number) {
+  struct sigaction now {};
+  sigaction(number, nullptr, &now);
+  if (now.sa_handler == SIG_DFL) return "nobody (the default action)";
+  if (now.sa_handler == SIG_IGN) return "nobody (it is ignored)";
+  const auto at = reinterpret_cast<uintptr_t>(now.sa_sigaction);
+  line_reader maps("/proc/self/maps");
+  mapping m;
+  for (const char* line; maps.is_open() && (line = maps.next()) != nullptr;)
+    if (parse_mapping(line, m) && at >= m.start && at < m.end && m.name[0] != '\0') return m.name;
+  return "code without a file";
+}
+
+[[nodiscard]] inline bool is_free(int number) noexcept {
+  struct sigaction now {};
+  return sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL;
+}
+
+/// The highest real-time signals are the last that a program or a runtime takes.
+[[nodiscard]] inline int free_signal() noexcept {
+  for (int n = SIGRTMAX - 1; n >= SIGRTMIN; --n)
+    if (is_free(n)) return n;
+  return 0;
+}
+
+[[nodiscard]] inline bool sanitizer_reports() noexcept {
+  return lastcpu_asan_is_here != nullptr || lastcpu_tsan_is_here != nullptr;
+}
+
+[[nodiscard]] inline std::string check_path(const char* option, const std::string& path, char (&out)[path_room]) {
+  out[0] = '\0';
+  if (path.empty()) return {};
+  std::string whole = path;
+  if (path[0] != '/') {
+    char* here = getcwd(nullptr, 0);
+    if (here == nullptr) return std::string(option) + ": the current directory has no name; give an absolute path";
+    whole = std::string(here) + "/" + path;
+    free(here);
+  }
+  if (whole.size() + 80 > path_room)
+    return std::string(option) + " is longer than " + std::to_string(path_room - 80) + " bytes";
+  const std::string directory = whole.substr(0, whole.rfind('/') + 1);
+  if (directory.find('%') == std::string::npos && access(directory.c_str(), W_OK | X_OK) != 0)
+    return std::string(option) + " '" + path + "': nothing can be written to '" + directory + "': " + strerror(errno) +
+           "; make the directory, or name another one";
+  memcpy(out, whole.c_str(), whole.size() + 1);
+  return {};
+}
+
+/// Which of the signals are to be taken; a sentence where one can't be.
+[[nodiscard]] inline std::string check_signals(const crash_reporter_options& o, uint64_t& take) {
+  take = 0;
+  if (o.signals.empty()) return "no signal is named; leave `signals` out for all that report faults";
+  for (const int n : o.signals) {
+    if (!posix_detail::is_fault(n))
+      return "signal " + std::to_string(n) +
+             " reports no crash; use SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS and SIGABRT";
+    struct sigaction now {};
+    sigaction(n, nullptr, &now);
+    const bool handled = now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN;
+    if (handled && now.sa_sigaction == lastcpu_on_crash) return "the crash reporter is installed already";
+    const bool leave = o.earlier == earlier_handlers::leave || sanitizer_reports();
+    if (handled && leave) continue;
+    if (handled && o.earlier == earlier_handlers::refuse)
+      return name_of_signal(n) + " is handled by " + handler_owner(n) +
+             " already; say with `earlier` whether that handler is replaced, asked first, called last or left";
+    take |= bit_of(n);
+  }
+  return {};
+}
+
+[[nodiscard]] inline std::string check_stop_signal(int wanted, int& number) {
+  number = wanted != 0 ? wanted : free_signal();
+  if (number == 0) return "every real-time signal has a handler; free one, and name it in `stop_signal`";
+  if (number < SIGRTMIN || number > SIGRTMAX)
+    return "stop_signal " + std::to_string(number) + " is no real-time signal; use one from SIGRTMIN to SIGRTMAX, or 0";
+  if (!is_free(number))
+    return "stop_signal " + std::to_string(number) + " is in use by " + handler_owner(number) +
+           "; name another one, or 0";
+  return {};
+}
+
+[[nodiscard]] inline char* map_room(size_t bytes) noexcept {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p != MAP_FAILED ? static_cast<char*>(p) : nullptr;
+}
+
+/// A signal stack where this thread has none; one of size 0 where it has.
+[[nodiscard]] inline stack_t give_signal_stack() noexcept {
+  stack_t now{};
+  if (sigaltstack(nullptr, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0) return {};
+  size_t frame = getauxval(AT_MINSIGSTKSZ);
+  if (frame == 0) frame = 16 * 1024;
+  constexpr size_t work = 48 * 1024;
+  const size_t guard = 4096;
+  const size_t bytes = (guard + work + 4 * frame + 4095) / 4096 * 4096;
+  char* p = map_room(bytes);
+  if (p == nullptr) return {};
+  mprotect(p, guard, PROT_NONE);
+  stack_t stack{};
+  stack.ss_sp = p + guard;
+  stack.ss_size = bytes - guard;
+  if (sigaltstack(&stack, nullptr) == 0) return stack;
+  munmap(p, bytes);
+  return {};
+}
+
+inline void take_signal_stack(const stack_t& stack) noexcept {
+  if (stack.ss_size == 0) return;
+  stack_t none{};
+  none.ss_flags = SS_DISABLE;
+  sigaltstack(&none, nullptr);
+  munmap(static_cast<char*>(stack.ss_sp) - 4096, stack.ss_size + 4096);
+}
+
+/// The crash state and the stack of the capture. They stay when the reporter is uninstalled: a handler may run.
+[[nodiscard]] inline bool make_rooms() noexcept {
+  if (settings.state != nullptr) return true;
+  constexpr size_t bytes = (sizeof(crash_state) + 4095) / 4096 * 4096;
+  char* state = map_room(bytes);
+  char* stack = map_room(capture_stack_bytes);
+  if (state == nullptr || stack == nullptr || madvise(state, bytes, MADV_WIPEONFORK) != 0) return false;
+  madvise(state, bytes, MADV_DONTDUMP);
+  mprotect(stack, 4096, PROT_NONE);
+  settings.stack = stack;
+  settings.state = reinterpret_cast<crash_state*>(state);  // zeros are its beginning
+  return true;
+}
+
+inline void take_signals(uint64_t take) noexcept {
+  take_stop_signal();
+  struct sigaction how {};
+  sigfillset(&how.sa_mask);
+  how.sa_sigaction = lastcpu_on_crash;
+  how.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a fault in the report comes here again
+  for (const int n : posix_detail::fault_signals) sigdelset(&how.sa_mask, n);
+  for (int n = 1; n < 32; ++n)
+    if ((take & bit_of(n)) != 0) sigaction(n, &how, &settings.before[n]);
+}
+
+inline void copy_settings(const crash_reporter_options& o) {
+  text(settings.note).foreign(o.note.c_str(), 200);
+  char link[512] = {};
+  if (readlink("/proc/self/exe", link, sizeof link - 1) > 0) text(settings.program).foreign(base_name(link), 60);
+  if (settings.program[0] == '\0') text(settings.program) << program_invocation_short_name;
+  struct stat st {};
+  settings.report_fd_was_socket = o.report_fd >= 0 && fstat(o.report_fd, &st) == 0 && S_ISSOCK(st.st_mode);
+  settings.core_limit = o.core_limit;
+  settings.core_has_shared_memory = o.core_has_shared_memory;
+  settings.report_fd = o.report_fd;
+  settings.stop = o.stop;
+  settings.stop_budget_ms = o.stop_budget_ms;
+  settings.stall_budget_ms = o.stall_budget_ms;
+  settings.earlier = o.earlier;
+  settings.first_chance = o.first_chance;
+}
+
+inline std::string install(const crash_reporter_options& o) {
+  if (installed) return "the crash reporter is installed already; uninstall_crash_reporter() comes before another one";
+  if (o.note.size() > 200) return "the note has " + std::to_string(o.note.size()) + " bytes; 200 are kept";
+  if (o.report_fd < -1) return "report_fd " + std::to_string(o.report_fd) + " is no descriptor; use -1 for none";
+  if (o.stop_budget_ms == 0 || o.stall_budget_ms == 0) return "a budget of 0 ms leaves no time; leave it out";
+  uint64_t take = 0;
+  int stop_signal = 0;
+  std::string error = check_signals(o, take);
+  if (error.empty()) error = check_stop_signal(o.stop_signal, stop_signal);
+  static char core_path[path_room], report_path[path_room];
+  if (error.empty()) error = check_path("core_path", o.core_path, core_path);
+  if (error.empty()) error = check_path("report_path", o.report_path, report_path);
+  if (!error.empty()) return error;
+  if (!make_rooms()) return "no memory for the crash state; raise the limit on address space (Linux 4.14 or later)";
+  memcpy(settings.core_path, core_path, sizeof core_path);
+  memcpy(settings.report_path, report_path, sizeof report_path);
+  copy_settings(o);
+  settings.signals = take;
+  settings.stop_signal = stop_signal;
+  static const bool forks_known = pthread_atfork(nullptr, nullptr, []() noexcept {
+                                    if (settings.state != nullptr) settings.state->pid.store(own_pid(), order::relaxed);
+                                  }) == 0;
+  (void)forks_known;  // without it a child finds out at its crash
+  settings.state->pid.store(own_pid(), order::relaxed);
+  (void)give_signal_stack();
+  take_signals(take);
+  installed = true;
+  return {};
+}
+
+}  // namespace lastcpu::reporter_detail
+
+#include <lastcpu/detail/end.hpp>

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+// Limits, sandboxes, and a machine that lacks something.
+#include "died.hpp"
+
+namespace {
+
+using namespace crash_reporter_test;
+
+class hard_times : public testing::Test {
+ protected:
+  outcome report_in(const char* scenario) {
+    outcome o = died_in(scenario, core());
+    EXPECT_TRUE(o.died_of(SIGSEGV)) << scenario << ": " << o;
+    EXPECT_TRUE(is_one_whole_report(o)) << scenario << ": " << o;
+    return o;
+  }
+  [[nodiscard]] std::string core() const { return here_.file("core"); }
+
+ private:
+  folder here_;
+};
+
+TEST_F(hard_times, every_descriptor_closed_by_the_program_costs_nothing) {
+  EXPECT_TRUE(has(report_in("without_descriptors"), "core: "));
+}
+
+TEST_F(hard_times, a_descriptor_that_is_a_clients_connection_now_gets_no_report) {
+  const outcome o = died_in("stderr_is_a_connection");
+  EXPECT_TRUE(has(o, "nothing came to the client\n")) << o;
+}
+
+TEST_F(hard_times, no_descriptor_left_still_gives_a_core) {
+  EXPECT_TRUE(has(report_in("no_descriptors"), "core: "));
+}
+
+TEST_F(hard_times, a_file_size_of_0_gives_a_report_that_says_so) {
+  const outcome o = report_in("no_file_size");
+  EXPECT_TRUE(has(o, ": the limit on file size (EFBIG); see ulimit -f\n")) << o;
+  EXPECT_FALSE(exists(core())) << "an empty file helps nobody";
+}
+
+TEST_F(hard_times, where_no_process_can_be_started_the_crashing_thread_reports) {
+  const outcome o = report_in("no_processes");
+  EXPECT_TRUE(has(o, "no process could be started: too many processes (EAGAIN); see ulimit -u\n")) << o;
+  EXPECT_TRUE(has(o, "core: ")) << o;
+}
+
+TEST_F(hard_times, where_a_sandbox_refuses_processes_the_crashing_thread_reports) {
+  const outcome o = report_in("seccomp_refuses_processes");
+  EXPECT_TRUE(has(o, "no process could be started: not permitted (EPERM)\n")) << o;
+  EXPECT_TRUE(has(o, "3 stopped by signal\n")) << o;
+  EXPECT_TRUE(exists(core()));
+}
+
+TEST_F(hard_times, a_sandbox_that_kills_for_what_the_report_does_leaves_a_bare_report_and_the_signal) {
+  const outcome o = report_in("seccomp_kills_for_ptrace");
+  EXPECT_TRUE(has(o, "SIGSEGV (invalid memory access) at 0x10: nothing is mapped there (SEGV_MAPERR)\n  at 0x")) << o;
+  EXPECT_TRUE(has(o, "the capture process has ended early, by signal 31, of a sandbox: ")) << o;
+}
+
+TEST_F(hard_times, in_a_root_without_proc_the_report_says_what_it_lacks) {
+  const outcome o = report_in("in_an_empty_root");
+  EXPECT_TRUE(has(o, "threads that neither crashed nor registered are unknown")) << o;
+  EXPECT_TRUE(has(o, "no core: the map of the memory can't be read: no such directory (ENOENT)\n")) << o;
+}
+
+TEST_F(hard_times, a_process_that_must_not_be_dumped_is_not) {
+  const outcome o = report_in("not_dumpable");
+  EXPECT_TRUE(has(o, "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n")) << o;
+  EXPECT_FALSE(exists(core()));
+}
+
+TEST_F(hard_times, a_small_signal_stack_is_enough) {
+  EXPECT_TRUE(has(report_in("small_signal_stack"), "core: "));
+}
+
+TEST_F(hard_times, a_report_that_can_not_be_written_ends_by_its_budget) {
+  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
+  ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);  // to open it for writing waits for a reader
+  const long start = posix_test::now_ms();
+  const outcome o = died_in("plain");
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
+  EXPECT_LT(posix_test::now_ms() - start, 5000);
+}
+
+}  // namespace

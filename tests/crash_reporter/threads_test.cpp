@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every other thread is stopped, or named.
+#include "died.hpp"
+
+#include <thread>
+
+namespace {
+
+using namespace crash_reporter_test;
+
+// The same with a report that waits 250 ms for the reader of its file.
+outcome died_slowly_in(const char* scenario) {
+  const folder here;
+  const std::string path = here.file("report");
+  EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+  setenv("LASTCPU_TEST_REPORT_PATH", path.c_str(), 1);
+  std::thread reader([&path] {
+    posix_test::sleep_ms(250);
+    (void)!system(("exec timeout 2 cat '" + path + "' >/dev/null").c_str());
+  });
+  outcome o = died_in(scenario);
+  reader.join();
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  return o;
+}
+
+void expect_report(const outcome& o, const char* words) {
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+  EXPECT_TRUE(has(o, words)) << o;
+}
+
+TEST(crash_threads, one_that_masks_every_signal_is_stopped_by_ptrace) {
+  expect_report(died_in("masked_thread"), "5 threads, 1 crashed, 3 stopped by signal, 1 stopped by ptrace\n");
+}
+
+TEST(crash_threads, one_that_masks_every_signal_is_named_silent_where_ptrace_is_refused) {
+  expect_report(died_in("seccomp_refuses_ptrace"), "SILENT, and may not be traced: not permitted (EPERM)\n");
+}
+
+TEST(crash_threads, on_stacks_without_room_for_a_signal_are_stopped_by_ptrace_when_asked) {
+  expect_report(died_in("small_stack"), "5 threads, 1 crashed, 4 stopped by ptrace\n");
+}
+
+TEST(crash_threads, are_stopped_by_signal_where_ptrace_is_asked_and_refused) {
+  setenv("LASTCPU_TEST_PTRACE", "1", 1);
+  const outcome plain = died_in("plain");
+  const outcome refused = died_in("seccomp_refuses_ptrace");
+  unsetenv("LASTCPU_TEST_PTRACE");
+  expect_report(plain, "4 threads, 1 crashed, 3 stopped by ptrace\n");
+  expect_report(refused, "5 threads, 1 crashed, 3 stopped by signal, 1 SILENT: may still run\n");
+}
+
+TEST(crash_threads, more_than_the_library_has_cpus_are_all_in_the_report) {
+  expect_report(died_in("many_threads"), "1104 threads, 1 crashed, 1103 stopped by signal\n");
+}
+
+TEST(crash_threads, those_that_start_threads_are_stopped_with_all_that_they_start) {
+  for (int i = 0; i < 4; ++i) {
+    const outcome o = died_slowly_in("breeding_threads");
+    expect_report(o, " threads, 1 crashed, ");
+    EXPECT_FALSE(has(o, "SILENT")) << o;
+    EXPECT_FALSE(has(o, "a thread was not stopped")) << o;
+  }
+}
+
+TEST(crash_threads, one_in_a_wait_that_nothing_interrupts_is_named_and_waited_for_no_longer_than_its_budget) {
+  const long start = posix_test::now_ms();
+  expect_report(died_in("uninterruptible_thread"), "SILENT, in a wait of the kernel that nothing interrupts (D)\n");
+  EXPECT_LT(posix_test::now_ms() - start, 1900) << "the wait itself takes 2 s";
+}
+
+TEST(crash_threads, a_process_that_is_stopped_and_continued_meanwhile_reports_all_the_same) {
+  expect_report(died_slowly_in("stopped_and_continued"), "4 threads, 1 crashed, ");
+}
+
+TEST(crash_threads, a_watchdogs_aborts_from_outside_do_not_disturb_the_report) {
+  const outcome o = died_slowly_in("watchdog");
+  EXPECT_TRUE(o.died_of(SIGSEGV) || o.died_of(SIGABRT)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+}
+
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_bare_report_and_the_signal) {
+  expect_report(died_slowly_in("capture_is_killed"), "the capture process has ended early, by signal 9: ");
+}
+
+// What becomes another program just when it is asked to stop dies of the signal that asks: nobody can take that back.
+TEST(crash_threads, that_end_the_process_at_the_same_moment_leave_a_whole_report_or_none_and_no_hang) {
+  for (const char* scenario : {"exit_at_the_same_moment", "exec_at_the_same_moment"})
+    for (int i = 0; i < 5; ++i) {
+      const outcome o = died_in(scenario);
+      const bool ended = o.exited_with(7) || o.exited_with(0) || o.died_of(SIGRTMAX - 1);
+      EXPECT_TRUE(ended || (o.died_of(SIGSEGV) && is_one_whole_report(o))) << scenario << ": " << o;
+    }
+}
+
+TEST(crash_threads, timers_of_the_process_do_not_reach_the_report) {
+  expect_report(died_in("profiled"), "4 threads, 1 crashed, 3 stopped by signal\n");
+  expect_report(died_slowly_in("default_timers"), "4 threads, 1 crashed, 3 stopped by signal\n");
+}
+
+}  // namespace

@@ -15,7 +15,7 @@
 class core_sums {
  public:
   static constexpr uint64_t magic = 0x736d'7573'7570'636c;  // "lcpusums"
-  static constexpr uint64_t block = 4096;  // disks whose sectors are larger than 512 take no less
+  static constexpr uint64_t block = 4096;                   // disks whose sectors are larger than 512 take no less
 
   void begin() noexcept {
     words_[0] = magic;

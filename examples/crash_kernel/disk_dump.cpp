@@ -82,7 +82,7 @@ found find(machine& m, const char* serial) noexcept {
     disk d(m, disk_memory);
     const dump_problem wrong = d.start(at);
     if (wrong != dump_problem::none) out.trouble = wrong;
-    out.any = wrong == dump_problem::none && wait_for_id(m, d) && same(d.id(), serial);
+    out.any = wrong == dump_problem::none && wait_for_id(m, d) && d.is_named(serial);
     out.at = at;
     d.stop();
     if (!out.any) ++out.others;
@@ -96,6 +96,7 @@ void tell_failure(dump_problem p) noexcept {
 }
 
 bool tell_missing(const found& f, const char* serial) noexcept {
+  if (*serial == '\0') line() << "crash: dump was told no serial number: dump_disk= is empty, or it was written over";
   line() << "crash: dump wants a disk with the serial number " << serial << "; virtio disks with another: " << f.others;
   tell_failure(f.trouble != dump_problem::none ? f.trouble : dump_problem::no_disk);
   line() << "crash: dump: nothing has been written";

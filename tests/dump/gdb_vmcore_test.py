@@ -121,6 +121,13 @@ class GdbVmcore(unittest.TestCase):
         ended = self.open(self.made.core(handover=handover_bytes(core_sum=right, **sums), name="headers"))
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
 
+    def test_opens_a_core_that_says_that_it_is_laid_out_anew(self):
+        for state in ((0, 2, 0), (1 << 30, 1, 7)):
+            data = handover_bytes(core_sum=1, core_header_bytes=8192, core=state, build_id=self.made.build_id)
+            ended = self.open(self.made.core(handover=data, name="anew", patch=(12, b"anew")), "-ex", "print machine")
+            self.assertNotIn("headers", ended.stderr)
+            self.assertIn("$1 = 42", ended.stdout)
+
     def test_refuses_a_kernel_of_another_build(self):
         text = self.refused(self.made.core(handover=handover_bytes(build_id=bytes(range(20))), name="other"))
         self.assertIn(f"build id {bytes(range(20)).hex()}", text)

@@ -75,6 +75,8 @@ def judge_file(path, expected):
             if core.missing():
                 yield core.missing()
             found = handover.of_core(core)
+            if found is not None and (odd := handover.headers_in_words(core, found)):
+                yield odd  # tools/gdb-vmcore would refuse it
     except vmcore.BadCore as error:
         yield str(error)
         return

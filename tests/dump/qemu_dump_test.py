@@ -88,6 +88,10 @@ class QemuDump(unittest.TestCase):
         problems = judge.judge(core, self.made.kernel, Expected(BOTH, crashed=1))
         self.assertEqual(1, len(problems), problems)  # the seal
 
+    def test_says_nothing_of_the_core_that_the_crash_kernel_has_written(self):
+        core, _ = self.converted(self.with_handover(core_sum=1, core=(1 << 30, 1, 7)))
+        self.assertEqual([], judge.judge(core, self.made.kernel, Expected(BOTH, crashed=1)))
+
     def test_believes_no_copy_and_nothing_that_was_never_used(self):
         for change in ({"core_physical": 0x5000}, {"cpus": ()}, {"version": 1}):
             _, said = self.converted(self.with_handover(**change))

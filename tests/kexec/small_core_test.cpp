@@ -169,6 +169,7 @@ TEST_F(small, is_an_elf_core_for_the_machine) {
   ASSERT_TRUE(plan());
   const bytes all = file();
   EXPECT_EQ(read_word<uint32_t>(all.data()), elf64_file::magic);
+  EXPECT_EQ(std::memcmp(&all[12], "anew", 4), 0) << "its beginning is not the one that has a sum";
   EXPECT_EQ(read_word<uint16_t>(&all[16]), 4) << "ET_CORE";
   EXPECT_EQ(read_word<uint16_t>(&all[18]), 243);
   EXPECT_EQ(read_word<uint16_t>(&all[56]), 2) << "notes, data";

@@ -65,6 +65,7 @@ TEST(linux_capture, header_has_physical_addresses_in_place_of_offsets) {
                                        {1, 0x2000, kernel_virtual + 0x20'0000, 0x20'0000, 0x3000}}));
   EXPECT_EQ(read_word<uint16_t>(&out[56]), 3);
   EXPECT_EQ(out.size(), 64u + 3 * 56);
+  EXPECT_EQ(std::memcmp(&out[12], "anew", 4), 0) << "its beginning is not the one that has a sum";
   EXPECT_EQ(segment_of(out, 0).offset, core_at + 0x404) << "the notes are in the core area";
   EXPECT_EQ(segment_of(out, 0).bytes, 1300u + 12);
   EXPECT_EQ(segment_of(out, 1).offset, 0x10'0000u);

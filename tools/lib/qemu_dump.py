@@ -149,9 +149,15 @@ def find_handover(core):
             physical = core.physical_of(at)
             found = handover_at(memory, at) if physical is not None else None
             if found is not None and found.cpus and found.core_physical <= physical < found.core_physical + found.core_header_bytes:
-                return found, memory[at:at + found.bytes]
+                return found, of_this_core(memory[at:at + found.bytes])
             at = memory.find(handover.MAGIC, at + 1)
     return None, None
+
+
+def of_this_core(raw):
+    """A handover that says nothing of another core, which the crash kernel may have written."""
+    words = slice(handover.SEAL_AT + 8, handover.BEHIND_SEAL)  # the seal takes them for zeros
+    return raw[:words.start] + bytes(words.stop - words.start) + raw[words.stop:]
 
 
 def handover_at(memory, at):

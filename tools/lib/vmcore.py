@@ -14,6 +14,7 @@ NT_PRSTATUS = 1
 MACHINES = {62: "x86-64", 183: "aarch64", 243: "riscv64"}
 PRSTATUS_BYTES = 336  # of x86-64
 PAGE = 4096
+LAID_OUT_ANEW = b"anew"  # at the end of e_ident, as core_file.hpp has it
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 MOST_SEGMENTS = 1 << 20
@@ -155,6 +156,7 @@ class Core:
             raise BadCore(f"{self.path} is no core: it does not begin with an ELF header")
         if ident[4:6] != b"\x02\x01":
             raise BadCore(f"{self.path} is no little-endian ELF64 file")
+        self.is_laid_out_anew = ident[12:] == LAID_OUT_ANEW
         if kind != ET_CORE:
             raise BadCore(f"{self.path} is an ELF file of type {kind}, not a core (type {ET_CORE})")
         if self.machine not in MACHINES:

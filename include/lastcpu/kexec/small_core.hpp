@@ -184,6 +184,7 @@ void small_core<Machine, Walk, MostParts>::append(uint64_t virtual_address, uint
 template <class Machine, class Walk, uint32_t MostParts>
 void small_core<Machine, Walk, MostParts>::write_header() noexcept {
   detail::write_core_header(header_, Machine::machine, 1 + count_);
+  write_word(header_ + laid_out_anew_at, laid_out_anew);
   unsigned char* at = header_ + elf64_file::header_bytes;
   detail::write_segment(at, 4, {0, 4, notes_place(), 0, 0, note_bytes_, 0, 4});
   uint64_t end = notes_place() + note_bytes_;

@@ -44,8 +44,8 @@ class QemuDump(unittest.TestCase):
         ended = subprocess.run([TOOL, "--convert", dump, core], capture_output=True, text=True, timeout=60, check=False)
         return core, ended
 
-    def converted(self, dump):
-        core, ended = self.convert(dump)
+    def converted(self, dump, name="core"):
+        core, ended = self.convert(dump, name)
         self.assertEqual((0, ""), (ended.returncode, ended.stdout), ended.stderr)
         return core, ended.stderr
 
@@ -96,6 +96,12 @@ class QemuDump(unittest.TestCase):
         for change in ({"core_physical": 0x5000}, {"cpus": ()}, {"version": 1}):
             _, said = self.converted(self.with_handover(**change))
             self.assertIn("no handover", said)
+
+    def test_writes_over_no_other_file(self):
+        dump = self.dump().rename(FOLDER / "named.converted.part")
+        before = dump.read_bytes()
+        self.converted(dump, "named")
+        self.assertEqual(before, dump.read_bytes())
 
     def test_leaves_holes_where_there_are_zeros(self):
         core, _ = self.converted(self.dump(holds=[(0x100_0000, bytes(64 << 20))]))

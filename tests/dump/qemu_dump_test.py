@@ -82,6 +82,13 @@ class QemuDump(unittest.TestCase):
             rips = {vmcore.pid_of(n.bytes): vmcore.registers_of(n.bytes)[RIP] for n in opened.prstatuses()}
         self.assertEqual({2: self.made.symbols["inner"], 1: 0x10}, rips)
 
+    def test_says_of_whom_nobody_knows_the_registers(self):
+        unknown = {cpu: handover.NO_HARDWARE_ID for cpu in (0, 1)}
+        core, said = self.converted(self.with_handover(saved={1: self.made.registers()[:21]}, hardware_ids=unknown))
+        self.assertIn("cpu 0 is not in it: it did not answer, and which of QEMU's CPUs it was is not known", said)
+        with vmcore.Core(core) as opened:
+            self.assertEqual([2], [vmcore.pid_of(n.bytes) for n in opened.prstatuses()])
+
     def test_keeps_qemus_registers_where_the_crash_kernel_was_not_started(self):
         core, said = self.converted(self.with_handover(sealed=False, rip=None))
         self.assertIn("not sealed", said)

@@ -121,6 +121,16 @@ class GdbVmcore(unittest.TestCase):
         ended = self.open(self.made.core(handover=handover_bytes(core_sum=right, **sums), name="headers"))
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
 
+    def test_opens_an_incomplete_core_that_lacks_the_kernel(self):
+        data = handover_bytes(core=(4096, 1, 7), build_id=self.made.build_id)
+        for damaged in ((), ("--damaged",)):
+            core = self.made.core(handover=data, name="begun", cut_to=3 * 4096)
+            ended = subprocess.run([TOOL, *damaged, core, self.made.kernel, "-nx", "-batch", "-ex", "lastcpu"],
+                                   capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+            self.assertEqual(0, ended.returncode, ended.stderr)
+            self.assertIn("valid up to byte 4096", ended.stderr)
+            self.assertIn("cpu 1 crashed: message of 1", ended.stdout)
+
     def test_opens_a_core_that_says_that_it_is_laid_out_anew(self):
         for state in ((0, 2, 0), (1 << 30, 1, 7)):
             data = handover_bytes(core_sum=1, core_header_bytes=8192, core=state, build_id=self.made.build_id)
@@ -200,7 +210,7 @@ class TheReader(unittest.TestCase):
             path.write_bytes(flipped)
             try:
                 with vmcore.Core(path) as core:
-                    core.missing()
+                    refused += core.missing() is not None
                     core.read_virtual(0x400000, 8)
                     handover.of_core(core)
             except vmcore.BadCore:

@@ -120,6 +120,7 @@ class Core:
         return mmap.mmap(self.file.fileno(), self.size, access=mmap.ACCESS_READ)
 
     def read_virtual(self, address, count):
+        """None where the file does not have all of it, as read_physical()."""
         return self._read(address, count, "virtual")
 
     def read_physical(self, address, count):
@@ -144,7 +145,10 @@ class Core:
             if s is None:
                 return None
             skip = at - getattr(s, kind)
-            out += self.at(s.offset + skip, min(count - len(out), s.bytes - skip), "a segment")
+            wanted = min(count - len(out), s.bytes - skip)
+            if s.offset + skip + wanted > self.size:
+                return None  # the file is truncated: see missing()
+            out += self.at(s.offset + skip, wanted, "a segment")
         return out
 
     def _read_headers(self):

@@ -255,7 +255,7 @@ def what_is_on(disk, trouble, valid):
 
 
 def is_readable(disk, kernel):
-    """What was written can be looked at: gdb shows the CPUs, and says that it is not all."""
+    """What was written can be looked at."""
     try:
         with vmcore.Core(disk) as core:
             found = handover.of_core(core)
@@ -264,7 +264,7 @@ def is_readable(disk, kernel):
     problems = [] if found.seal_is_right else [found.seal_in_words()]
     if len(found.cpus) != 2:
         problems.append(f"it has {len(found.cpus)} CPUs, not 2")
-    return problems
+    return problems + list(judge.opens(disk, kernel.elf))
 
 
 def ends_well(trouble, kernel, folder):

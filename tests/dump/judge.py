@@ -198,6 +198,15 @@ def judge_drgn(core, kernel, expected):
             yield f"drgn does not get from CPU {number} down to {expected.entry}"
 
 
+def opens(core, kernel):
+    """What is wrong with a core that need not be whole, in tools/gdb-vmcore: it is to tell who crashed."""
+    tool = Path(__file__).resolve().parents[2] / "tools/gdb-vmcore"
+    ended = subprocess.run([tool, core, kernel, "-nx", "-batch", "-ex", "lastcpu"], capture_output=True, text=True,
+                           errors="replace", timeout=SECONDS, check=False, stdin=subprocess.DEVNULL)
+    if ended.returncode != 0 or not re.search(r"^cpu \d+ crashed: ", ended.stdout, re.MULTILINE):
+        yield f"gdb-vmcore does not tell who crashed: {ended.stderr or ended.stdout}"
+
+
 def main():
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)

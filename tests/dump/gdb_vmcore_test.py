@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """tools/gdb-vmcore opens what belongs together, and says why where it does not; the cores are made up."""
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,22 @@ class GdbVmcore(unittest.TestCase):
         right = handover.xxh64(data[:at] + data[at + len(handover_bytes()):]) & 0xffffffff
         ended = self.open(self.made.core(handover=handover_bytes(core_sum=right, **sums), name="headers"))
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
+
+    def test_takes_code_from_the_file_where_a_small_core_has_none(self):
+        """It lacks the beginning of .data, too, as where the kernel keeps tables out of it."""
+        for mark, instruction in ((b"anew", r"<inner(\+0)?>:\s+nop"), (bytes(4), "Cannot access memory")):
+            core = self.made.core(name="small", handover=handover_bytes(build_id=self.made.build_id), patch=(12, mark))
+            data = bytearray(core.read_bytes())
+            for at in range(64, 64 + 56 * struct.unpack_from("<H", data, 56)[0], 56):
+                kind, _, offset, virtual, physical, bytes_, memory_bytes, _ = vmcore.PROGRAM_HEADER.unpack_from(data, at)
+                if kind == vmcore.PT_LOAD and virtual < 0x60_0000:
+                    struct.pack_into("<I", data, at, 0)
+                elif kind == vmcore.PT_LOAD and virtual == 0x60_0000:
+                    struct.pack_into("<5Q", data, at + 8, offset + 4, virtual + 4, physical + 4, bytes_ - 4, memory_bytes - 4)
+            core.write_bytes(data)
+            ended = self.open(core, "-ex", "x/i inner")
+            self.assertRegex(ended.stdout + ended.stderr, instruction)
+            self.assertEqual(mark == b"anew", "are shown as the file has them" in ended.stderr)
 
     def test_opens_an_incomplete_core_that_lacks_the_kernel(self):
         data = handover_bytes(core=(4096, 1, 7), build_id=self.made.build_id)

@@ -15,7 +15,7 @@
 class core_sums {
  public:
   static constexpr uint64_t magic = 0x736d'7573'7570'636c;  // "lcpusums"
-  static constexpr uint64_t sector = 512;
+  static constexpr uint64_t block = 4096;                   // disks whose sectors are larger than 512 take no less
 
   void begin() noexcept {
     words_[0] = magic;
@@ -38,13 +38,13 @@ class core_sums {
   }
 
   [[nodiscard]] const unsigned char* data() const noexcept { return reinterpret_cast<const unsigned char*>(words_); }
-  /// Of the block for so many ranges; a multiple of a sector.
+  /// Of all of it for so many ranges; a multiple of a block.
   [[nodiscard]] static constexpr uint64_t bytes(uint64_t ranges) noexcept {
-    return lastcpu::kexec::round_up((head + ranges * entry_words + 1) * sizeof(uint64_t), sector);
+    return lastcpu::kexec::round_up((head + ranges * entry_words + 1) * sizeof(uint64_t), block);
   }
 
  private:
   static constexpr uint64_t head = 2, entry_words = 3;
 
-  uint64_t words_[head + core_plan::most_ranges * entry_words + 1 + sector / sizeof(uint64_t)];
+  uint64_t words_[head + core_plan::most_ranges * entry_words + 1 + block / sizeof(uint64_t)];
 };

@@ -79,6 +79,7 @@ class core_writer {
 
   static constexpr uint32_t data_slots = 4;
   static constexpr uint64_t sector = Disk::sector_bytes;
+  static constexpr uint64_t block = core_sums::block;  // the header has whole ones
   static constexpr uint64_t hash_bytes = 1u << 20;
   static constexpr uint64_t progress_us = 250'000;
 
@@ -166,8 +167,8 @@ class core_writer {
     const uint32_t slot = requests_.free_slot();
     if (slot == requests::no_slot || requests_.in_flight(use::header) != 0 || failed()) return;
     set_words(core_state::incomplete, written_up_to());
-    const uint64_t from = offset_of(words_.valid_bytes) / sector * sector;
-    const uint64_t to = (offset_of(words_.problem) / sector + 1) * sector;
+    const uint64_t from = offset_of(words_.valid_bytes) / block * block;
+    const uint64_t to = (offset_of(words_.problem) / block + 1) * block;
     if (to - from <= disk_.most_bytes())
       requests_.write(slot, use::header, from, reinterpret_cast<uint64_t>(plan_.header()) + from, to - from);
   }

@@ -82,7 +82,7 @@ found find(machine& m, const char* serial) noexcept {
     disk d(m, disk_memory);
     const dump_problem wrong = d.start(at);
     if (wrong != dump_problem::none) out.trouble = wrong;
-    out.any = wrong == dump_problem::none && wait_for_id(m, d) && same(d.id(), serial);
+    out.any = wrong == dump_problem::none && wait_for_id(m, d) && d.is_named(serial);
     out.at = at;
     d.stop();
     if (!out.any) ++out.others;
@@ -96,6 +96,7 @@ void tell_failure(dump_problem p) noexcept {
 }
 
 bool tell_missing(const found& f, const char* serial) noexcept {
+  if (*serial == '\0') line() << "crash: dump was told no serial number: dump_disk= is empty, or it was written over";
   line() << "crash: dump wants a disk with the serial number " << serial << "; virtio disks with another: " << f.others;
   tell_failure(f.trouble != dump_problem::none ? f.trouble : dump_problem::no_disk);
   line() << "crash: dump: nothing has been written";
@@ -110,14 +111,14 @@ void tell_rest(const writer& w, uint64_t all) noexcept {
                               : "; its header could not be written any more, and may say less");
 }
 
-void tell_success(const task& t, const world& m, const writer& w) noexcept {
+void tell_success(const task& t, const writer& w) noexcept {
   const uint64_t us = w.elapsed_us();
   const uint64_t bytes = plan.file_bytes();
   line out;
   out << "crash: dump complete, " << bytes << " bytes in " << us / 1000 << " ms, " << bytes / (us + 1) << " MB/s";
-  if (t.handover->panic_ticks != 0 && t.handover->ticks_per_second != 0)
-    out << ", panic to the last byte "
-        << m.now_us() / 1000 - t.handover->panic_ticks / (t.handover->ticks_per_second / 1000 + 1) << " ms";
+  const uint64_t per_ms = t.handover->ticks_per_second / 1000;
+  if (t.handover->panic_ticks != 0 && per_ms != 0)
+    out << ", panic to the last byte " << (lastcpu::x86::rdtsc() - t.handover->panic_ticks) / per_ms << " ms";
 }
 
 core_limits limits_of(const task& t) noexcept {
@@ -145,7 +146,7 @@ bool write(const task& t, world& m, pci::function at) noexcept {
   if (p == dump_problem::none && !w.has_room_for_sums())
     line() << "crash: dump: the disk has no room for the sums behind the core";
   if (p == dump_problem::none) {
-    tell_success(t, m, w);
+    tell_success(t, w);
     return true;
   }
   tell_failure(p);

@@ -94,10 +94,14 @@ class disk_requests {
     for (const flight& f : flights_)
       if (f.what != use::none && now_us - f.since_us > bound_us_) (void)give_up(dump_problem::request_too_slow);
   }
-  /// Until nothing is in flight any more, or no longer than for one request.
+  /// Until nothing is in flight any more. Gives up when that takes longer than one request may: what comes late could be on
+  /// the disk behind what is written next.
   void drain() noexcept {
     const uint64_t begin = world_.now_us();
-    while (in_flight(use::none) != no_slot && world_.now_us() - begin <= bound_us_) poll();
+    while (in_flight(use::none) != no_slot) {
+      if (world_.now_us() - begin > bound_us_) return (void)give_up(dump_problem::request_too_slow);
+      poll();
+    }
   }
 
  private:

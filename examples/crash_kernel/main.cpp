@@ -92,8 +92,8 @@ extern "C" [[noreturn, gnu::section(".entry")]] void crash_main(const void* from
   const kexec::handover& h = *opened.handover;
   line() << "crash: started, panic to here " << microseconds(now - h.panic_ticks, h.ticks_per_second) << " us";
   const auto* data = reinterpret_cast<const kernel_data*>(h.kernel_data);
-  if (!h.is_ram(h.kernel_data, sizeof *data) || data->magic != kernel_data::right_magic) data = nullptr;
   const old_memory memory(h);
+  if (!memory.is_readable(h.kernel_data, sizeof *data) || data->magic != kernel_data::right_magic) data = nullptr;
   uint32_t silent = 0;
   for (uint32_t i = 0; i < h.cpu_count; ++i) {
     const cpu_left& c = *kexec::cpu_of<cpu_left>(h, i);

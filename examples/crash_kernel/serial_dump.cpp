@@ -96,7 +96,8 @@ uint64_t length_on_the_line(const char* row) noexcept {
 
 bool serial_dump::run(const kexec::handover& from) noexcept {
   const kexec::core_error wrong = core.plan(from);
-  if (wrong != kexec::core_error::none) return fail(to_string(wrong));
+  if (wrong != kexec::core_error::none && wrong != kexec::core_error::damaged) return fail(to_string(wrong));
+  if (wrong != kexec::core_error::none) line() << "crash: dump: " << to_string(wrong);
   const_cast<kexec::handover&>(from).core = kexec::core_state::complete;  // who has all rows has all of it
   records planned;
   if (!planned.write([](const char*) {})) return fail(to_string(planned.problem));

@@ -2,6 +2,8 @@
 #include "timeline.hpp"
 
 #include <lastcpu/cpu.hpp>
+#include <lastcpu/kexec/old_memory.hpp>
+#include <lastcpu/platform/x86_64/page_walk.hpp>
 
 #include "../kernel/console.hpp"
 
@@ -25,7 +27,8 @@ const trace_record& record(const trace_ring& ring, uint32_t at) noexcept {
 void print_timeline(const lastcpu::kexec::handover& handover, const kernel_data& data) noexcept {
   const auto* rings = reinterpret_cast<const trace_ring*>(data.trace_rings);
   const uint32_t count = data.trace_ring_count < max_rings ? data.trace_ring_count : max_rings;
-  if (!handover.is_ram(data.trace_rings, count * sizeof(trace_ring))) {
+  const lastcpu::kexec::old_memory<lastcpu::x86::page_walk> memory(handover);
+  if (!memory.is_readable(data.trace_rings, count * sizeof(trace_ring))) {
     console::line() << "crash: the timeline is not in memory";
     return;
   }

@@ -78,13 +78,18 @@ class virtio_blk {
     virtqueue_piece pieces[2];
     submit(slot, block_request::flush, 0, pieces, 1);
   }
-  /// The serial number; read it by id() once the answer is there.
+  /// The serial number; see is_named() once the answer is there.
   void get_id(uint32_t slot) noexcept {
     virtqueue_piece pieces[3];
     pieces[1] = {reinterpret_cast<uint64_t>(memory_.id), id_bytes, true};
     submit(slot, block_request::get_id, 0, pieces, 2);
   }
-  [[nodiscard]] const char* id() const noexcept { return memory_.id; }  // memory_.id[id_bytes] is 0
+  /// By get_id(). No disk has an empty one: that would be any without a serial number, whatever is on it.
+  [[nodiscard]] bool is_named(const char* serial) const noexcept {
+    uint32_t i = 0;  // memory_.id[id_bytes] is 0
+    while (memory_.id[i] != '\0' && memory_.id[i] == serial[i]) ++i;
+    return i != 0 && memory_.id[i] == serial[i];
+  }
 
   [[nodiscard]] block_completion poll() noexcept {
     const uint32_t first = queue_.take();

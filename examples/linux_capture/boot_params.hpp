@@ -27,6 +27,9 @@ class bzimage {
     if (read_word<uint16_t>(file_ + 0x206) < 0x20e || (read_word<uint16_t>(file_ + 0x236) & 1) == 0 ||
         file_[0x234] == 0)
       return "the kernel is not a relocatable one for x86-64, from Linux 4.20 on";
+    const bool aligned = alignment() >= 4096 && (alignment() & (alignment() - 1)) == 0;
+    if (!aligned || bytes_ - code() > memory_bytes() || lowest() > uint64_t{1} << 52)
+      return "the kernel's header is damaged: it asks for a place that there can't be";
     return nullptr;
   }
 

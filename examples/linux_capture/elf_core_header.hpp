@@ -4,6 +4,7 @@
 // shows is what its PT_LOADs name. Pure: a hosted test makes one.
 
 #include <lastcpu/kexec/bytes.hpp>
+#include <lastcpu/kexec/core_file.hpp>
 
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ class elf_core_header {
   /// After check(): writes it to room() bytes at `to`, and returns how many it has become.
   uint64_t write(unsigned char* to, const low_memory& low) const noexcept {
     lastcpu::kexec::copy_bytes(to, core_, header_bytes);
+    lastcpu::kexec::write_word(to + lastcpu::kexec::laid_out_anew_at, lastcpu::kexec::laid_out_anew);
     uint32_t written = 0;
     for (uint32_t i = 0; i < count(); ++i) {
       const bool is_memory = word<uint32_t>(header_bytes + i * segment_bytes) == load;

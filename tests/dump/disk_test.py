@@ -50,7 +50,8 @@ DEVICES = {
     "small_queue": ("q35", ("-device", DISK + ",queue-size=16")),
     "above_what_is_mapped": ("q35", ("-object", "memory-backend-ram,id=large,size=4G", "-device",
                                      "ivshmem-plain,memdev=large", "-device", DISK + ",disable-legacy=on")),
-    "with_a_thread": ("q35", ("-object", "iothread,id=thread", "-device", DISK + ",iothread=thread")),
+    "with_a_thread": ("q35", ("-object", "iothread,id=thread", "-device", DISK + ",iothread=thread" +
+                              ",logical_block_size=4096,physical_block_size=4096")),
 }
 
 
@@ -192,6 +193,9 @@ TROUBLES = (
             (r"crash: dump wants a disk with the serial number lastcpu-dump; virtio disks with another: 1",
              r"crash: dump failed: there is no virtio disk for it", NOTHING_WRITTEN),
             lambda path: (*drive(path), "-device", "virtio-blk-pci,drive=disk,serial=root")),
+    Trouble("any_disk", "a disk without a serial number is left alone, also where the word that names one is empty",
+            (r"crash: dump was told no serial number", r"crash: dump failed: there is no virtio disk for it", NOTHING_WRITTEN),
+            lambda path: (*drive(path), "-device", "virtio-blk-pci,drive=disk"), words=("dump_disk=",)),
     Trouble("read_only", "a disk that is read-only", (r"crash: dump failed: the disk is read-only; .*read-only=off",
                                                       NOTHING_WRITTEN), whole_disk("read-only=on")),
     Trouble("too_small", "a disk that is too small gets what fits",
@@ -251,7 +255,7 @@ def what_is_on(disk, trouble, valid):
 
 
 def is_readable(disk, kernel):
-    """What was written can be looked at: gdb shows the CPUs, and says that it is not all."""
+    """What was written can be looked at."""
     try:
         with vmcore.Core(disk) as core:
             found = handover.of_core(core)
@@ -260,7 +264,7 @@ def is_readable(disk, kernel):
     problems = [] if found.seal_is_right else [found.seal_in_words()]
     if len(found.cpus) != 2:
         problems.append(f"it has {len(found.cpus)} CPUs, not 2")
-    return problems
+    return problems + list(judge.opens(disk, kernel.elf))
 
 
 def ends_well(trouble, kernel, folder):

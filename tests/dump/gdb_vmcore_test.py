@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """tools/gdb-vmcore opens what belongs together, and says why where it does not; the cores are made up."""
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -121,6 +122,39 @@ class GdbVmcore(unittest.TestCase):
         ended = self.open(self.made.core(handover=handover_bytes(core_sum=right, **sums), name="headers"))
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
 
+    def test_takes_code_from_the_file_where_a_small_core_has_none(self):
+        """It lacks the beginning of .data, too, as where the kernel keeps tables out of it."""
+        for mark, instruction in ((b"anew", r"<inner(\+0)?>:\s+nop"), (bytes(4), "Cannot access memory")):
+            core = self.made.core(name="small", handover=handover_bytes(build_id=self.made.build_id), patch=(12, mark))
+            data = bytearray(core.read_bytes())
+            for at in range(64, 64 + 56 * struct.unpack_from("<H", data, 56)[0], 56):
+                kind, _, offset, virtual, physical, bytes_, memory_bytes, _ = vmcore.PROGRAM_HEADER.unpack_from(data, at)
+                if kind == vmcore.PT_LOAD and virtual < 0x60_0000:
+                    struct.pack_into("<I", data, at, 0)
+                elif kind == vmcore.PT_LOAD and virtual == 0x60_0000:
+                    struct.pack_into("<5Q", data, at + 8, offset + 4, virtual + 4, physical + 4, bytes_ - 4, memory_bytes - 4)
+            core.write_bytes(data)
+            ended = self.open(core, "-ex", "x/i inner")
+            self.assertRegex(ended.stdout + ended.stderr, instruction)
+            self.assertEqual(mark == b"anew", "are shown as the file has them" in ended.stderr)
+
+    def test_opens_an_incomplete_core_that_lacks_the_kernel(self):
+        data = handover_bytes(core=(4096, 1, 7), build_id=self.made.build_id)
+        for damaged in ((), ("--damaged",)):
+            core = self.made.core(handover=data, name="begun", cut_to=3 * 4096)
+            ended = subprocess.run([TOOL, *damaged, core, self.made.kernel, "-nx", "-batch", "-ex", "lastcpu"],
+                                   capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+            self.assertEqual(0, ended.returncode, ended.stderr)
+            self.assertIn("valid up to byte 4096", ended.stderr)
+            self.assertIn("cpu 1 crashed: message of 1", ended.stdout)
+
+    def test_opens_a_core_that_says_that_it_is_laid_out_anew(self):
+        for state in ((0, 2, 0), (1 << 30, 1, 7)):
+            data = handover_bytes(core_sum=1, core_header_bytes=8192, core=state, build_id=self.made.build_id)
+            ended = self.open(self.made.core(handover=data, name="anew", patch=(12, b"anew")), "-ex", "print machine")
+            self.assertNotIn("headers", ended.stderr)
+            self.assertIn("$1 = 42", ended.stdout)
+
     def test_refuses_a_kernel_of_another_build(self):
         text = self.refused(self.made.core(handover=handover_bytes(build_id=bytes(range(20))), name="other"))
         self.assertIn(f"build id {bytes(range(20)).hex()}", text)
@@ -193,7 +227,7 @@ class TheReader(unittest.TestCase):
             path.write_bytes(flipped)
             try:
                 with vmcore.Core(path) as core:
-                    core.missing()
+                    refused += core.missing() is not None
                     core.read_virtual(0x400000, 8)
                     handover.of_core(core)
             except vmcore.BadCore:

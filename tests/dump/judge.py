@@ -75,6 +75,8 @@ def judge_file(path, expected):
             if core.missing():
                 yield core.missing()
             found = handover.of_core(core)
+            if found is not None and (odd := handover.headers_in_words(core, found)):
+                yield odd  # tools/gdb-vmcore would refuse it
     except vmcore.BadCore as error:
         yield str(error)
         return
@@ -194,6 +196,15 @@ def judge_drgn(core, kernel, expected):
     for number in sorted(expected.cpus):
         if not re.search(expected.entry, stacks.get(number + 1, "")) and number not in expected.nameless:
             yield f"drgn does not get from CPU {number} down to {expected.entry}"
+
+
+def opens(core, kernel):
+    """What is wrong with a core that need not be whole, in tools/gdb-vmcore: it is to tell who crashed."""
+    tool = Path(__file__).resolve().parents[2] / "tools/gdb-vmcore"
+    ended = subprocess.run([tool, core, kernel, "-nx", "-batch", "-ex", "lastcpu"], capture_output=True, text=True,
+                           errors="replace", timeout=SECONDS, check=False, stdin=subprocess.DEVNULL)
+    if ended.returncode != 0 or not re.search(r"^cpu \d+ crashed: ", ended.stdout, re.MULTILINE):
+        yield f"gdb-vmcore does not tell who crashed: {ended.stderr or ended.stdout}"
 
 
 def main():

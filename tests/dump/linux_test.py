@@ -193,7 +193,7 @@ def run_unhappy(kernel, build, folder, only):
         ended, disk, problems = run(boot, kernel, image, folder, name, u.disk)
         problems += must_say(ended, u.says)
         if u.begun:
-            problems += begun(disk, u.problem)
+            problems += [*begun(disk, u.problem), *judge.opens(disk, kernel.elf)]
         elif u.disk == "empty" and any(disk.read_bytes()[:4096]):
             problems.append("the disk has been written to")
         yield u.name, (boot, ended, problems, folder / f"{name}.log")

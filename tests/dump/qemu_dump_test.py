@@ -44,8 +44,8 @@ class QemuDump(unittest.TestCase):
         ended = subprocess.run([TOOL, "--convert", dump, core], capture_output=True, text=True, timeout=60, check=False)
         return core, ended
 
-    def converted(self, dump):
-        core, ended = self.convert(dump)
+    def converted(self, dump, name="core"):
+        core, ended = self.convert(dump, name)
         self.assertEqual((0, ""), (ended.returncode, ended.stdout), ended.stderr)
         return core, ended.stderr
 
@@ -82,16 +82,33 @@ class QemuDump(unittest.TestCase):
             rips = {vmcore.pid_of(n.bytes): vmcore.registers_of(n.bytes)[RIP] for n in opened.prstatuses()}
         self.assertEqual({2: self.made.symbols["inner"], 1: 0x10}, rips)
 
+    def test_says_of_whom_nobody_knows_the_registers(self):
+        unknown = {cpu: handover.NO_HARDWARE_ID for cpu in (0, 1)}
+        core, said = self.converted(self.with_handover(saved={1: self.made.registers()[:21]}, hardware_ids=unknown))
+        self.assertIn("cpu 0 is not in it: it did not answer, and which of QEMU's CPUs it was is not known", said)
+        with vmcore.Core(core) as opened:
+            self.assertEqual([2], [vmcore.pid_of(n.bytes) for n in opened.prstatuses()])
+
     def test_keeps_qemus_registers_where_the_crash_kernel_was_not_started(self):
         core, said = self.converted(self.with_handover(sealed=False, rip=None))
         self.assertIn("not sealed", said)
         problems = judge.judge(core, self.made.kernel, Expected(BOTH, crashed=1))
         self.assertEqual(1, len(problems), problems)  # the seal
 
+    def test_says_nothing_of_the_core_that_the_crash_kernel_has_written(self):
+        core, _ = self.converted(self.with_handover(core_sum=1, core=(1 << 30, 1, 7)))
+        self.assertEqual([], judge.judge(core, self.made.kernel, Expected(BOTH, crashed=1)))
+
     def test_believes_no_copy_and_nothing_that_was_never_used(self):
         for change in ({"core_physical": 0x5000}, {"cpus": ()}, {"version": 1}):
             _, said = self.converted(self.with_handover(**change))
             self.assertIn("no handover", said)
+
+    def test_writes_over_no_other_file(self):
+        dump = self.dump().rename(FOLDER / "named.converted.part")
+        before = dump.read_bytes()
+        self.converted(dump, "named")
+        self.assertEqual(before, dump.read_bytes())
 
     def test_leaves_holes_where_there_are_zeros(self):
         core, _ = self.converted(self.dump(holds=[(0x100_0000, bytes(64 << 20))]))

@@ -160,6 +160,13 @@ class TheTool(unittest.TestCase):
         self.assertIn(f"{len(CORE)} bytes of {len(data_rows())} rows; next: tools/gdb-vmcore", ended.stderr)
         self.assertEqual({"log", "core"}, set(os.listdir(self.folder.name)), "and nothing else")
 
+    def test_writes_over_no_other_file(self):
+        for name in ("core.rows", "core.part"):
+            log = self.log.rename(Path(self.folder.name) / name)
+            self.assertEqual(0, self.run_tool(log, self.core).returncode)
+            self.assertEqual(log_of(dump_lines()), log.read_bytes())
+            self.log = log
+
     def assert_refused(self, pattern, *words, status=1, **more):
         self.core.write_bytes(b"before")
         ended = self.run_tool(*(words or (self.log, self.core)), **more)

@@ -177,6 +177,15 @@ TEST(core_sums_test, the_most_ranges_that_there_are_fit_into_the_block) {
   EXPECT_EQ(lastcpu::kexec::read_word<uint64_t>(sums.data() + 8), core_plan::most_ranges);
 }
 
+TEST_F(core_writer_test, a_disk_with_sectors_of_4_kib_gets_whole_ones) {
+  fake_disk disk(core);
+  disk.unit = 4096;
+  EXPECT_EQ(write(disk), dump_problem::none);
+  EXPECT_TRUE(has_memory_up_to(core, plan, disk, core.file_bytes()));
+  EXPECT_EQ(0, std::memcmp(disk.file.data() + core.file_bytes(), "lcpusums", 8));
+  EXPECT_EQ(state_on(disk), 2u);
+}
+
 TEST_F(core_writer_test, a_line_comes_at_each_ten_percent) {
   fake_disk disk(core);
   fake_world world(core);
@@ -290,6 +299,20 @@ TEST_F(core_writer_test, a_disk_that_is_read_only_is_left_alone) {
   disk.is_read_only = true;
   EXPECT_EQ(write(disk), dump_problem::read_only);
   EXPECT_TRUE(disk.asked.empty());
+}
+
+TEST_F(core_writer_test, a_header_that_is_never_answered_leaves_the_core_incomplete) {
+  fake_disk disk(core);
+  fake_world world(core);
+  uint32_t headers = 0;
+  disk.answer = [&](const request& r) {
+    const bool on_the_way = !r.flush && r.offset == 0 && r.bytes == 4096;
+    return on_the_way && ++headers != 0 ? block_answer::none : block_answer::ok;
+  };
+  world.us_per_look = 100;
+  EXPECT_EQ(write(disk, world), dump_problem::request_too_slow);
+  EXPECT_NE(headers, 0u);
+  EXPECT_EQ(state_on(disk), 1u);
 }
 
 TEST_F(core_writer_test, a_flush_that_fails_leaves_the_core_incomplete) {

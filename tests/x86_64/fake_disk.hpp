@@ -34,6 +34,7 @@ class fake_disk {
   std::function<void(const request&)> behind = [](auto&) {};     // when it is done
   uint64_t capacity = ~uint64_t{0};
   uint32_t most = 8192;
+  uint32_t unit = 512;  // of each write
   uint32_t slot_count = 5;
   bool is_read_only = false;
   bool flushes = true;
@@ -47,7 +48,7 @@ class fake_disk {
   [[nodiscard]] uint32_t slots() const { return slot_count; }
 
   void write(uint32_t slot, uint64_t offset, uint64_t physical, uint32_t bytes) {
-    if (bytes == 0 || bytes % 512 != 0 || offset % 512 != 0 || bytes > most || offset + bytes > capacity_bytes())
+    if (bytes == 0 || bytes % unit != 0 || offset % unit != 0 || bytes > most || offset + bytes > capacity_bytes())
       throw std::string("a write that no disk takes");
     submit({false, offset, bytes, slot, 0, physical});
   }

@@ -65,6 +65,7 @@ TEST(linux_capture, header_has_physical_addresses_in_place_of_offsets) {
                                        {1, 0x2000, kernel_virtual + 0x20'0000, 0x20'0000, 0x3000}}));
   EXPECT_EQ(read_word<uint16_t>(&out[56]), 3);
   EXPECT_EQ(out.size(), 64u + 3 * 56);
+  EXPECT_EQ(std::memcmp(&out[12], "anew", 4), 0) << "its beginning is not the one that has a sum";
   EXPECT_EQ(segment_of(out, 0).offset, core_at + 0x404) << "the notes are in the core area";
   EXPECT_EQ(segment_of(out, 0).bytes, 1300u + 12);
   EXPECT_EQ(segment_of(out, 1).offset, 0x10'0000u);
@@ -137,6 +138,8 @@ bytes bzimage_file() {
   write_word(&out[0x206], uint16_t{0x20f});
   out[0x234] = 1;
   out[0x236] = 0x7f;
+  write_word(&out[0x230], uint32_t{0x20'0000});
+  write_word(&out[0x258], uint64_t{0x100'0000});
   write_word(&out[0x260], uint32_t{0x337'8000});
   return out;
 }
@@ -153,6 +156,20 @@ TEST(linux_capture, kernel_that_is_not_relocatable_or_not_one_is_refused) {
   EXPECT_EQ(check(0x1f1, 40), "the file is no bzImage") << "its code is behind its end";
   for (unsigned at : {0x206u, 0x234u, 0x236u}) EXPECT_NE(check(at, 0).find("relocatable"), std::string::npos) << at;
   EXPECT_STREQ(linux_boot::bzimage(bzimage_file().data(), 100).check(), "the file is no bzImage");
+}
+
+TEST(linux_capture, kernel_that_asks_for_no_possible_place_is_refused) {
+  const auto is_refused = [](unsigned at, auto value) {
+    bytes file = bzimage_file();
+    write_word(&file[at], value);
+    const char* wrong = linux_boot::bzimage(file.data(), file.size()).check();
+    return wrong != nullptr && std::string(wrong).find("damaged") != std::string::npos;
+  };
+  EXPECT_FALSE(is_refused(0, uint8_t{0}));
+  EXPECT_TRUE(is_refused(0x230, uint32_t{0})) << "alignment: it would go to address 0";
+  EXPECT_TRUE(is_refused(0x230, uint32_t{0x30'0000}));
+  EXPECT_TRUE(is_refused(0x258, ~uint64_t{0})) << "lowest place: behind the end of all";
+  EXPECT_TRUE(is_refused(0x260, uint32_t{0x3000})) << "memory: less than the file has";
 }
 
 TEST(linux_capture, parameters_say_where_everything_is) {

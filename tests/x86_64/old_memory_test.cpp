@@ -99,8 +99,10 @@ TEST_F(old_memory_test, memory_that_is_not_mapped_here_is_not_read) {
   uint64_t out = 0;
   h.map_bytes = data + 8;
   EXPECT_TRUE(read(address, out));
+  EXPECT_TRUE(old_memory(h).is_readable(data, 8));
   h.map_bytes = data + 7;
   EXPECT_FALSE(read(address, out));
+  EXPECT_FALSE(old_memory(h).is_readable(data, 8));
   h.map_bytes = 4;
   EXPECT_FALSE(read(address, out)) << "less than a word";
 }

@@ -196,12 +196,32 @@ TEST_F(virtio_blk_test, the_serial_number_and_a_flush_are_asked_for) {
   ASSERT_EQ(start(d), dump_problem::none);
   d.get_id(0);
   ASSERT_EQ(d.poll().answer, block_answer::ok);
-  EXPECT_STREQ(d.id(), "twenty-characters--!");
+  EXPECT_TRUE(d.is_named("twenty-characters--!"));
   EXPECT_TRUE(d.can_flush());
   d.flush(1);
   ASSERT_EQ(d.poll().slot, 1u);
   EXPECT_EQ(machine.flushes, 1u);
   EXPECT_EQ(machine.pieces.back(), (std::vector<uint32_t>{16, 1}));
+}
+
+TEST_F(virtio_blk_test, a_disk_is_known_by_all_of_its_serial_number) {
+  disk d = make();
+  ASSERT_EQ(start(d), dump_problem::none);
+  d.get_id(0);
+  ASSERT_EQ(d.poll().answer, block_answer::ok);
+  EXPECT_TRUE(d.is_named("lastcpu-dump"));
+  EXPECT_FALSE(d.is_named("lastcpu"));
+  EXPECT_FALSE(d.is_named("lastcpu-dump-2"));
+  EXPECT_FALSE(d.is_named(""));
+}
+
+TEST_F(virtio_blk_test, a_disk_without_a_serial_number_is_nobodys) {
+  machine.serial = "";
+  disk d = make();
+  ASSERT_EQ(start(d), dump_problem::none);
+  d.get_id(0);
+  ASSERT_EQ(d.poll().answer, block_answer::ok);
+  EXPECT_FALSE(d.is_named("")) << "who asks for none would get any disk";
 }
 
 TEST_F(virtio_blk_test, a_disk_that_is_read_only_says_so) {

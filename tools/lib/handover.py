@@ -122,9 +122,9 @@ def of_core(core):
 
 def headers_in_words(core, found):
     """Whether the beginning of an open core is what the dying kernel left, None where it is or where that is not known:
-    only who writes it to a disk copies it byte for byte and says so."""
+    only who writes it to a disk copies it byte for byte and says so; who lays it out anew says that."""
     note = next(n for n in core.notes if n.name == NOTE_NAME and n.type == NOTE_TYPE)
-    if found.core_state == 0 or found.core_sum == 0 or found.core_header_bytes > 1 << 26:
+    if core.is_laid_out_anew or found.core_state == 0 or found.core_sum == 0 or found.core_header_bytes > 1 << 26:
         return None
     beginning, behind = core.at(0, found.core_header_bytes, "its beginning"), note.at + found.bytes
     if found.core_sum == xxh64(beginning[:note.at] + beginning[behind:]) & 0xffffffff:

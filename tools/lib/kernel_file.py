@@ -49,6 +49,11 @@ class Kernel:
         return all(core.read_virtual(end + slide, 1) is not None
                    for address, bytes_, has in self.segments if has & flags == flags for end in (address, address + bytes_ - 1))
 
+    def ends_are_covered(self, core, flags):
+        """The core has the last byte of each segment with these flags: of .data and .bss no more than tables are missing."""
+        return all(core.read_virtual(address + bytes_ - 1, 1) is not None
+                   for address, bytes_, has in self.segments if has & flags == flags)
+
 
 def places_of(core, text):
     """The virtual addresses of `text` in the core's memory."""

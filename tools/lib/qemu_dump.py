@@ -59,10 +59,11 @@ def notes_of(core):
     if not found.seal_is_right:
         said.append(found.seal_in_words() + "; the registers are as QEMU has stopped the CPUs")
         return [ours, *of_qemu, *crashed_first(found, statuses)], said, []
-    kept, silent = saved_registers(found, statuses)
+    kept, silent, lost = saved_registers(found, statuses)
     said.append("the registers are as the dead kernel has saved them")
     if silent:
         said.append(f"of {', '.join(silent)} there were none: as QEMU has stopped it")
+    said += [f"{name} is not in it: it did not answer, and which of QEMU's CPUs it was is not known" for name in lost]
     return [ours, *of_qemu, *kept], said, segments_left(core, found)
 
 
@@ -110,8 +111,8 @@ def has_no_gaps(found, count):
 
 
 def saved_registers(found, statuses):
-    """([NT_PRSTATUS...], [names of CPUs that did not answer and are as QEMU saw them])"""
-    out, silent = [], []
+    """([NT_PRSTATUS...], [names of CPUs that did not answer and are as QEMU saw them], [names of those that are not there])"""
+    out, silent, lost = [], [], []
     for i, cpu in enumerate(found.cpus):
         thread = handover.thread_of(cpu.number, i)
         if cpu.registers:
@@ -120,7 +121,9 @@ def saved_registers(found, statuses):
             registers = registers_of(statuses[qemu_index(cpu, len(statuses))].bytes)
             out.append(Note("CORE", NT_PRSTATUS, 0, prstatus_of(thread, registers)))
             silent.append(cpu.name())
-    return out, silent
+        else:
+            lost.append(cpu.name())
+    return out, silent, lost
 
 
 def words_of(cpu):
@@ -149,9 +152,15 @@ def find_handover(core):
             physical = core.physical_of(at)
             found = handover_at(memory, at) if physical is not None else None
             if found is not None and found.cpus and found.core_physical <= physical < found.core_physical + found.core_header_bytes:
-                return found, memory[at:at + found.bytes]
+                return found, of_this_core(memory[at:at + found.bytes])
             at = memory.find(handover.MAGIC, at + 1)
     return None, None
+
+
+def of_this_core(raw):
+    """A handover that says nothing of another core, which the crash kernel may have written."""
+    words = slice(handover.SEAL_AT + 8, handover.BEHIND_SEAL)  # the seal takes them for zeros
+    return raw[:words.start] + bytes(words.stop - words.start) + raw[words.stop:]
 
 
 def handover_at(memory, at):

@@ -14,6 +14,7 @@ NT_PRSTATUS = 1
 MACHINES = {62: "x86-64", 183: "aarch64", 243: "riscv64"}
 PRSTATUS_BYTES = 336  # of x86-64
 PAGE = 4096
+LAID_OUT_ANEW = b"anew"  # at the end of e_ident, as core_file.hpp has it
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 MOST_SEGMENTS = 1 << 20
@@ -119,6 +120,7 @@ class Core:
         return mmap.mmap(self.file.fileno(), self.size, access=mmap.ACCESS_READ)
 
     def read_virtual(self, address, count):
+        """None where the file does not have all of it, as read_physical()."""
         return self._read(address, count, "virtual")
 
     def read_physical(self, address, count):
@@ -143,7 +145,10 @@ class Core:
             if s is None:
                 return None
             skip = at - getattr(s, kind)
-            out += self.at(s.offset + skip, min(count - len(out), s.bytes - skip), "a segment")
+            wanted = min(count - len(out), s.bytes - skip)
+            if s.offset + skip + wanted > self.size:
+                return None  # the file is truncated: see missing()
+            out += self.at(s.offset + skip, wanted, "a segment")
         return out
 
     def _read_headers(self):
@@ -155,6 +160,7 @@ class Core:
             raise BadCore(f"{self.path} is no core: it does not begin with an ELF header")
         if ident[4:6] != b"\x02\x01":
             raise BadCore(f"{self.path} is no little-endian ELF64 file")
+        self.is_laid_out_anew = ident[12:] == LAID_OUT_ANEW
         if kind != ET_CORE:
             raise BadCore(f"{self.path} is an ELF file of type {kind}, not a core (type {ET_CORE})")
         if self.machine not in MACHINES:

@@ -24,6 +24,11 @@
 
 namespace lastcpu::kexec {
 
+/// In the header of a core that is laid out anew, as a small one is, in bytes that ELF leaves alone: its beginning is not
+/// the one that handover::core_sum is of.
+inline constexpr uint64_t laid_out_anew_at = 12;
+inline constexpr uint32_t laid_out_anew = 0x7765'6e61;  // "anew"
+
 namespace detail {
 
 inline constexpr uint64_t note_segment = elf64_file::header_bytes;  // offset of its program header

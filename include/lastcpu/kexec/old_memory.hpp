@@ -31,6 +31,10 @@ class old_memory {
     return other;
   }
 
+  /// [at, at + bytes) is memory, and mapped.
+  [[nodiscard]] bool is_readable(uint64_t at, uint64_t bytes) const noexcept {
+    return ram_range{0, from_.map_bytes}.contains(at, bytes) && from_.is_ram(at, bytes);
+  }
   /// The word at `at`, an address that is a multiple of its size; false, and `out` as it was, where there is none.
   template <class T>
   [[nodiscard]] bool read_physical(uint64_t at, T& out) const noexcept {
@@ -73,10 +77,6 @@ class old_memory {
 
  private:
   static constexpr uint64_t page = 4096;
-
-  [[nodiscard]] bool is_readable(uint64_t at, uint64_t bytes) const noexcept {
-    return ram_range{0, from_.map_bytes}.contains(at, bytes) && from_.is_ram(at, bytes);
-  }
 
   template <class Translate>
   [[nodiscard]] bool in_pages(uint64_t from, void* to, uint64_t bytes, Translate translate) const noexcept {

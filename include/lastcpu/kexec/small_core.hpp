@@ -32,10 +32,10 @@ class small_core {
   static constexpr uint64_t most_stack_bytes = 16384;
 
   /// `from`: let pass by open_handover(), in the core's beginning, where it stays. `zero` is where physical address 0 is
-  /// mapped.
+  /// mapped. Beside `damaged`, which is to be said, there is a plan all the same.
   [[nodiscard]] core_error plan(const handover& from, uintptr_t zero = 0) noexcept;
 
-  // After plan() has found nothing:
+  // After plan() has found nothing, or `damaged`:
 
   [[nodiscard]] uint64_t file_bytes() const noexcept { return file_bytes_; }
   /// Of memory, one after the other in both spaces.
@@ -98,7 +98,7 @@ core_error small_core<Machine, Walk, MostParts>::plan(const handover& from, uint
   const auto* const begin = reinterpret_cast<const unsigned char*>(zero + from.core_physical);
   const core_reader core(begin, from.core_header_bytes);
   const core_error wrong = core.check(from);
-  if (wrong != core_error::none) return wrong;
+  if (wrong != core_error::none && wrong != core_error::damaged) return wrong;
   const elf64_segment notes = core.segment(0);
   notes_ = begin + notes.file_offset;
   note_bytes_ = notes.file_bytes;
@@ -110,7 +110,7 @@ core_error small_core<Machine, Walk, MostParts>::plan(const handover& from, uint
   add_image(core);
   add_stacks();
   write_header();
-  return core_error::none;
+  return wrong;
 }
 
 template <class Machine, class Walk, uint32_t MostParts>
@@ -184,6 +184,7 @@ void small_core<Machine, Walk, MostParts>::append(uint64_t virtual_address, uint
 template <class Machine, class Walk, uint32_t MostParts>
 void small_core<Machine, Walk, MostParts>::write_header() noexcept {
   detail::write_core_header(header_, Machine::machine, 1 + count_);
+  write_word(header_ + laid_out_anew_at, laid_out_anew);
   unsigned char* at = header_ + elf64_file::header_bytes;
   detail::write_segment(at, 4, {0, 4, notes_place(), 0, 0, note_bytes_, 0, 4});
   uint64_t end = notes_place() + note_bytes_;

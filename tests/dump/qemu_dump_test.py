@@ -15,6 +15,7 @@ from judge import Cpu, Expected  # noqa: E402
 from made_up import RIP, Made, handover_bytes  # noqa: E402
 
 import handover  # noqa: E402
+import qemu_dump  # noqa: E402
 import vmcore  # noqa: E402
 
 TOOL = Path(__file__).resolve().parents[2] / "tools/qemu-vmcore"
@@ -114,6 +115,20 @@ class QemuDump(unittest.TestCase):
         core, _ = self.converted(self.dump(holds=[(0x100_0000, bytes(64 << 20))]))
         self.assertGreater(core.stat().st_size, 64 << 20)
         self.assertLess(core.stat().st_blocks * 512, 2 << 20)
+
+    def test_goes_on_where_qemu_has_cut_a_mapping_off(self):
+        blocks = [(0, 0xa0000), (0xc0000, 0x40000), (0xfd000000, 0x1000)]
+        cut = vmcore.Segment(0xffff_8000_0000_1000, 0x1000, 0x5000, 0x9f000, 0xf0000)
+        self.assertEqual([vmcore.Segment(0xffff_8000_0000_1000, 0x1000, 0x5000, 0x9f000, 0x9f000),
+                          vmcore.Segment(0xffff_8000_000c_0000, 0xc0000, 0xa4000, 0x31000, 0x31000)], qemu_dump.whole(cut, blocks))
+        for segment, known in ((cut, []), (vmcore.Segment(0, 0x1000, 0x5000, 0x1000, 0x1000), blocks)):
+            self.assertEqual([segment], qemu_dump.whole(segment, known))
+
+    def test_says_that_qemu_has_cut_a_mapping_off(self):
+        memory_bytes_at = vmcore.HEADER.size + vmcore.PROGRAM_HEADER.size + 40
+        _, said = self.converted(self.dump(patch=(memory_bytes_at, (1 << 30).to_bytes(8, "little"))))
+        self.assertIn("of 0x40000000 bytes, since a block of QEMU's memory ends there", said)
+        self.assertIn("let tools/qemu-vmcore run the guest, or give it -vga none", said)
 
     def test_keeps_what_qemu_knows_of_each_cpu(self):
         core, _ = self.converted(self.dump())

@@ -17,13 +17,39 @@ CPU_NOTE_TYPE = 0x554d4551  # "QEMU"; of a "LASTCPU" note: QEMU's QEMUCPUState o
 X86_64 = 62
 
 
-def convert(dump, to):
-    """Writes the core `to`; returns what it has found, as sentences. BadCore: why the dump is refused."""
+def convert(dump, to, blocks=()):
+    """Writes the core `to`; returns what it has found, as sentences. BadCore: why the dump is refused. `blocks`: of memory,
+    [(physical address, bytes)] in the order of the dump, where they are known."""
     with Core(dump) as core:
         check(core)
+        core.segments = [piece for s in core.segments for piece in whole(s, blocks)]
         notes, said, more = notes_of(core)
         write(core, notes, more, to)
+        cut = [s for s in core.segments if s.bytes < s.memory_bytes and not blocks]
+    if cut:
+        said.append(f"what is mapped at {cut[0].virtual:#x} ends behind {cut[0].bytes:#x} of {cut[0].memory_bytes:#x} bytes, "
+                    "since a block of QEMU's memory ends there: let tools/qemu-vmcore run the guest, or give it -vga none")
     return said
+
+
+def whole(segment, blocks):
+    """A mapping that goes on behind the end of a block of memory, as at 640 KiB in front of VGA's: QEMU has cut it off
+    there. In pieces, without what is no memory."""
+    if segment.bytes == segment.memory_bytes:
+        return [segment]
+    ranges = [range(physical, physical + count) for physical, count in blocks]
+    places = [sum(map(len, ranges[:i])) for i in range(len(ranges))]  # of each block in the dump
+    here = next((i for i, block in enumerate(ranges) if segment.physical in block), None)
+    if here is None:
+        return [segment]
+    moved = segment.offset - places[here] - (segment.physical - ranges[here].start)
+    out = []
+    for block, place in zip(ranges, places):
+        first, end = max(block.start, segment.physical), min(block.stop, segment.physical + segment.memory_bytes)
+        if first < end:
+            out.append(Segment(segment.virtual + first - segment.physical, first, moved + place + first - block.start,
+                               end - first, end - first, segment.flags))
+    return out
 
 
 def check(core):

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import time
 
+from vmcore import HEADER, PROGRAM_HEADER, PT_LOAD
+
 ANSWER_SECONDS = 30   # for QEMU to answer a command
 DUMP_SECONDS = 600    # to write the dump
 RESTARTED, PANICKED, SWITCHED_OFF, BY_HAND, DEADLINE = ("restarted", "said that it panicked", "switched itself off",
@@ -77,6 +79,32 @@ class Guest:
     def dump(self, path):
         self.ask("dump-guest-memory", DUMP_SECONDS, paging=True, protocol=f"file:{path}")
 
+    def blocks(self):
+        """[(physical address, bytes)]: the blocks of memory that a dump has, in its order. QEMU lists them ahead of a dump
+        without virtual addresses: one is begun, into a pipe, and cut off there."""
+        reading, writing = os.pipe()
+        with open(reading, "rb") as pipe:
+            try:
+                self.ask("getfd", fds=[writing], fdname="blocks")
+            finally:
+                os.close(writing)
+            self._send("dump-guest-memory", paging=False, protocol="fd:blocks")
+            head = HEADER.unpack(self._read_pipe(pipe, HEADER.size))
+            rows_at, count = head[5], head[10]
+            self._read_pipe(pipe, rows_at - HEADER.size)
+            rows = self._read_pipe(pipe, PROGRAM_HEADER.size * count)
+        self._answer("dump-guest-memory", ANSWER_SECONDS)  # mostly an error: nobody reads on
+        return [(row[4], row[5]) for row in PROGRAM_HEADER.iter_unpack(rows) if row[0] == PT_LOAD]
+
+    @staticmethod
+    def _read_pipe(pipe, count):
+        if not select.select([pipe], [], [], ANSWER_SECONDS)[0]:
+            raise Failed(f"QEMU does not list the guest's memory within {ANSWER_SECONDS} s")
+        data = pipe.read(count)
+        if len(data) != count:
+            raise Failed("QEMU does not list the guest's memory")
+        return data
+
     def quit(self):
         self.ask("quit")
         try:
@@ -84,22 +112,27 @@ class Guest:
         except subprocess.TimeoutExpired:
             raise Failed(f"QEMU does not end within {ANSWER_SECONDS} s") from None
 
-    def ask(self, command, seconds=ANSWER_SECONDS, **arguments):
-        self._send(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+    def ask(self, command, seconds=ANSWER_SECONDS, fds=(), **arguments):
+        self._send(command, fds, **arguments)
+        answer = self._answer(command, seconds)
+        if "error" in answer:
+            raise Failed(f"QEMU refuses {command}: {answer['error']['desc']}")
+        return answer["return"]
+
+    def _answer(self, command, seconds):
         until = time.monotonic() + seconds
         while True:
             answer = self._read(until)
             if answer is None:
                 raise Failed(f"QEMU does not answer to {command} within {seconds} s")
-            if "error" in answer:
-                raise Failed(f"QEMU refuses {command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
+            if "error" in answer or "return" in answer:
+                return answer
             self.events.append(answer)
 
-    def _send(self, line):
+    def _send(self, command, fds=(), **arguments):
+        line = json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n"
         try:
-            self.socket.sendall(line)
+            socket.send_fds(self.socket, [line], fds)
         except OSError:
             raise self._ended() from None
 
@@ -129,7 +162,8 @@ class Guest:
 
 
 def dump(command, path, seconds):
-    """Runs the guest to its end and writes the dump. (how it ended, after how many seconds, seconds that the dump took)"""
+    """Runs the guest to its end and writes the dump. (how it ended, after how many seconds, seconds that the dump took, the
+    blocks of memory in it)"""
     if "-daemonize" in command:
         raise Failed("-daemonize: QEMU must stay a child of this program; leave it out")
     with Guest(command) as guest:
@@ -139,5 +173,6 @@ def dump(command, path, seconds):
         ended = time.monotonic()
         guest.dump(os.path.abspath(path))
         took = time.monotonic() - ended
+        blocks = guest.blocks()
         guest.quit()
-    return end, ended - began, took
+    return end, ended - began, took, blocks

@@ -154,6 +154,17 @@ class GdbVmcore(unittest.TestCase):
             ended = self.open(self.made.core(handover=data, name="anew", patch=(12, b"anew")), "-ex", "print machine")
             self.assertNotIn("headers", ended.stderr)
             self.assertIn("$1 = 42", ended.stdout)
+    def test_says_that_nothing_was_dumped_to_a_disk(self):
+        disk = FOLDER / "empty"
+        disk.write_bytes(bytes(1 << 20))
+        self.assertIn("with zeros: nothing has been dumped to it", self.refused(disk))
+
+    def test_says_that_a_kernel_file_is_stripped(self):
+        stripped = FOLDER / "stripped.elf"
+        stripped.write_bytes(self.made.kernel.read_bytes().replace(b"\0.debug_info\0", b"\0.other_info\0"))
+        ended = subprocess.run([TOOL, self.good(), stripped, "-nx", "-batch"], capture_output=True, text=True, timeout=60,
+                               check=False, stdin=subprocess.DEVNULL)
+        self.assertIn("stripped.elf has no .debug_info", ended.stderr)
 
     def test_refuses_a_kernel_of_another_build(self):
         text = self.refused(self.made.core(handover=handover_bytes(build_id=bytes(range(20))), name="other"))

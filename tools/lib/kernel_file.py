@@ -16,6 +16,7 @@ class Kernel:
     build_id_note: bytes    # the whole note
     build_id_at: int        # its link-time address
     segments: tuple         # ((address, bytes, flags)...): its PT_LOADs
+    has_names: bool         # a .debug_info: of functions, lines and variables
 
     @staticmethod
     def read(path):
@@ -35,7 +36,7 @@ class Kernel:
             if kind == PT_NOTE and not note:
                 note, where = build_id_note(data[offset:offset + bytes_], virtual)
         loads = tuple((r[3], r[6], r[1]) for r in rows if r[0] == PT_LOAD and r[6])
-        return Kernel(str(path), note[16:].hex(), note, where, loads)
+        return Kernel(str(path), note[16:].hex(), note, where, loads, b"\0.debug_info\0" in data)
 
     def slide_in(self, core):
         """How far the kernel was moved, by the places of its build id in the core's memory: the least of those where all of

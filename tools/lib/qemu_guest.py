@@ -12,6 +12,7 @@ from vmcore import HEADER, PROGRAM_HEADER, PT_LOAD
 
 ANSWER_SECONDS = 30   # for QEMU to answer a command
 DUMP_SECONDS = 600    # to write the dump
+ELF64 = 2
 RESTARTED, PANICKED, SWITCHED_OFF, BY_HAND, DEADLINE = ("restarted", "said that it panicked", "switched itself off",
                                                         "was stopped by hand", "deadline")
 REASONS = {"guest-reset": RESTARTED, "guest-shutdown": SWITCHED_OFF, "guest-panic": PANICKED}
@@ -90,6 +91,8 @@ class Guest:
                 os.close(writing)
             self._send("dump-guest-memory", paging=False, protocol="fd:blocks")
             head = HEADER.unpack(self._read_pipe(pipe, HEADER.size))
+            if head[0][4] != ELF64:
+                raise Failed("the guest has 32 bits, and only x86-64 is known here")
             rows_at, count = head[5], head[10]
             self._read_pipe(pipe, rows_at - HEADER.size)
             rows = self._read_pipe(pipe, PROGRAM_HEADER.size * count)

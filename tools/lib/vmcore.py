@@ -157,7 +157,8 @@ class Core:
         (ident, kind, self.machine, _, _, headers_at, sections_at, _, _, header_bytes, count, section_bytes, _,
          _) = HEADER.unpack(self.at(0, HEADER.size, "the ELF header"))
         if ident[:4] != b"\x7fELF":
-            raise BadCore(f"{self.path} is no core: it does not begin with an ELF header")
+            raise BadCore(f"{self.path} is no core: it does not begin with an ELF header"
+                          f"{'' if any(ident) else ', but with zeros: nothing has been dumped to it'}")
         if ident[4:6] != b"\x02\x01":
             raise BadCore(f"{self.path} is no little-endian ELF64 file")
         self.is_laid_out_anew = ident[12:] == LAID_OUT_ANEW

@@ -59,6 +59,8 @@ void describe_kernel(const boot_info& info) noexcept {
 void set_up_dump() noexcept {
   if (command_line::is("dump", "disk")) data.dump = dump_way::disk;
   if (command_line::is("dump", "serial")) data.dump = dump_way::serial;
+  if (data.dump == dump_way::none && !command_line::is("dump", ""))
+    console::line() << "kernel: no dump: dump= is neither disk nor serial";
   data.dump_request_ms = static_cast<uint32_t>(command_line::number("dump_request_ms", 0));
   data.dump_ms = static_cast<uint32_t>(command_line::number("dump_ms", 0));
   data.dump_faults = static_cast<uint32_t>(command_line::number("dump_faults", 0));
@@ -101,7 +103,7 @@ const boot_file& crash_image::get_file() noexcept {
 }
 
 void crash_image::load() noexcept {
-  if (file.bytes == 0) return refuse("there is no file");
+  if (file.bytes == 0) return refuse("there is no file: QEMU takes the crash kernel by -initrd");
   port::image before{};
   const auto unloaded = machine.image().unload(&before);
   if (unloaded > lastcpu::unload_outcome::empty) return refuse("a crash has taken the one before");

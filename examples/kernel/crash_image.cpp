@@ -103,6 +103,7 @@ const boot_file& crash_image::get_file() noexcept {
 }
 
 void crash_image::load() noexcept {
+  if (memory::crash_region().bytes == 0) return refuse("there is no region");
   if (file.bytes == 0) return refuse("there is no file: QEMU takes the crash kernel by -initrd");
   port::image before{};
   const auto unloaded = machine.image().unload(&before);

@@ -154,6 +154,10 @@ class GdbVmcore(unittest.TestCase):
             ended = self.open(self.made.core(handover=data, name="anew", patch=(12, b"anew")), "-ex", "print machine")
             self.assertNotIn("headers", ended.stderr)
             self.assertIn("$1 = 42", ended.stdout)
+
+    def test_says_that_core_comes_first(self):
+        self.assertIn("is a core, not a kernel: CORE comes first", self.refused(self.made.kernel, kernel=self.good()))
+
     def test_says_that_nothing_was_dumped_to_a_disk(self):
         disk = FOLDER / "empty"
         disk.write_bytes(bytes(1 << 20))

@@ -44,6 +44,9 @@ int main(int argc, char** argv) {
   if (lastcpu_install_crash_reporter(&options, error, sizeof error) != 0) return fprintf(stderr, "%s\n", error), 3;
   refused("twice", NULL);
   if (lastcpu_crash_reporter_still_installed(error, sizeof error) != 0) return fprintf(stderr, "%s\n", error), 4;
+  if (lastcpu_annotate_crash("language", "C99", NULL, 0) != 0) return 5;
+  fprintf(stderr, "no key: %d, ", lastcpu_annotate_crash("", "x", error, sizeof error));
+  fprintf(stderr, "%s\n", error);
   raise(SIGABRT);
   fprintf(stderr, "spared %d\n", spared);
   pthread_create(&thread, NULL, idle_in_c, NULL);

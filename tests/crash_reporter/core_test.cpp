@@ -89,6 +89,20 @@ TEST_F(core, leaves_pages_out_that_were_never_touched) {
   EXPECT_LT(blocks(), 1 << 20) << "three stacks of 8 MiB";
 }
 
+TEST_F(core, has_each_annotation_in_a_note_of_its_own) {
+  const outcome o = make("annotated");
+  EXPECT_TRUE(has(o, "note request: GET /last?[2J\n")) << o;
+  EXPECT_FALSE(has(o, "first") || has(o, "taken_out")) << o;
+  const std::string notes = output_of({"eu-readelf", "-n", file()});
+  EXPECT_EQ(count(notes, "LASTCPU"), 2u) << "the victim's note and one annotation: " << notes;
+  std::stringstream all;
+  all << std::ifstream(file()).rdbuf();
+  constexpr uint32_t head[] = {8, 22, 3};  // as docs/crash-reporter.md has it
+  std::string note(reinterpret_cast<const char*>(head), sizeof head);
+  note += std::string("LASTCPU\0request=GET /last\x1b[2J", 30);
+  EXPECT_NE(all.str().find(note), std::string::npos) << notes;
+}
+
 TEST_F(core, has_nothing_that_the_program_has_forbidden_to_dump) {
   (void)make("secret_memory");
   std::stringstream all;

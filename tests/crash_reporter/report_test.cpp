@@ -33,6 +33,15 @@ TEST(crash_report, says_the_signal_and_its_code_in_words_and_the_parent_sees_tha
   }
 }
 
+TEST(crash_report, has_one_whole_value_of_an_annotation_that_is_being_set) {
+  for (int i = 0; i < 5; ++i) {
+    const outcome o = died_in("annotating");
+    EXPECT_TRUE(has(o, "note letters: " + std::string(150, 'a') + "\n") ||
+                has(o, "note letters: " + std::string(150, 'b') + "\n"))
+        << o;
+  }
+}
+
 TEST(crash_report, has_the_program_its_note_and_where_each_thread_was) {
   const outcome o = died_in("plain");
   EXPECT_TRUE(has(o, "*** crash_reporter_victim[")) << o;

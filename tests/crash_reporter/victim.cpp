@@ -11,6 +11,25 @@ using lastcpu::crash_reporter_options;
 
 void nothing_more() {}
 
+void annotated() {
+  (void)lastcpu::annotate_crash("request", "GET /first");
+  (void)lastcpu::annotate_crash("taken_out", "never seen");
+  (void)lastcpu::annotate_crash("request", "GET /last\x1b[2J");
+  (void)lastcpu::annotate_crash("taken_out", "");
+}
+
+// Crashes while one value gives way to the next.
+void annotating() {
+  static const std::string a(150, 'a'), b(150, 'b');
+  std::thread([] {
+    for (;;) {
+      (void)lastcpu::annotate_crash("letters", a.c_str());
+      (void)lastcpu::annotate_crash("letters", b.c_str());
+    }
+  }).detach();
+  usleep(2000);
+}
+
 void masked_thread() {
   start([] {
     mask_all();
@@ -370,6 +389,8 @@ const scenario scenarios[] = {
     {"killed_from_outside", nothing_more, killed_from_outside},
     {"wild_jump", nothing_more, wild_jump},
     {"not_canonical", nothing_more, not_canonical},
+    {"annotated", annotated, crash_here},
+    {"annotating", annotating, crash_here},
     {"masked_thread", masked_thread, crash_here},
     {"four_crash", four_crash, crash_here},
     {"storm", storm, crash_here},

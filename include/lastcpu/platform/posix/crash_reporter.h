@@ -54,6 +54,10 @@ int lastcpu_crash_reporter_still_installed(char* error, size_t room);
 /* 0, or -1 and a sentence that says what stays with somebody else. */
 int lastcpu_uninstall_crash_reporter(char* error, size_t room);
 
+/* A note with a key for the report and the core: 0, or -1 and a sentence where nothing is changed. An empty value takes
+ * it out. At most 16 keys of 31 bytes; a value is cut to 159. May be called at any time, in a signal handler too. */
+int lastcpu_annotate_crash(const char* key, const char* value, char* error, size_t room);
+
 /* At the beginning and the end of a thread: a signal stack, so that an overflow of its own is reported, too. */
 void lastcpu_crash_reporter_thread_begin(void);
 void lastcpu_crash_reporter_thread_end(void);

@@ -29,6 +29,13 @@ namespace lastcpu {
   return reporter_detail::install(options);
 }
 
+/// A note for the report and the core: "request", "GET /x". Set again under the same key it takes the place of the one
+/// before; an empty value takes it out. Kept by the children of forks. Needs no reporter to be installed, and may be
+/// called at any time on any thread, in a signal handler too; bounded. A crash in the middle of it finds the value before.
+inline annotation annotate_crash(const char* key, const char* value) noexcept {
+  return reporter_detail::annotations.set(key, value);
+}
+
 /// Empty while every signal is still the reporter's, else a sentence that says who has which.
 [[nodiscard]] inline std::string still_installed() {
   using namespace reporter_detail;

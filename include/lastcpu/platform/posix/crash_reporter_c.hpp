@@ -33,6 +33,13 @@ static_assert(static_cast<int>(earlier_handlers::refuse) == LASTCPU_EARLIER_REFU
   return sentence.empty() ? 0 : -1;
 }
 
+/// Without an allocation: it may be called in a signal handler.
+[[nodiscard]] inline int answer_in_c(annotation how, char* room, size_t bytes) noexcept {
+  const bool kept = how == annotation::set || how == annotation::set_cut;
+  if (room != nullptr && bytes != 0) text(room, bytes) << (kept ? "" : to_string(how));
+  return kept ? 0 : -1;
+}
+
 [[nodiscard]] inline crash_reporter_options options_of_c(const lastcpu_crash_reporter_options& from) {
   const auto text = [](const char* t) { return std::string(t != nullptr ? t : ""); };
   crash_reporter_options o;
@@ -76,6 +83,10 @@ extern "C" {
 
 [[gnu::used]] inline int lastcpu_uninstall_crash_reporter(char* error, size_t room) {
   return lastcpu::reporter_detail::answer_in_c(lastcpu::uninstall_crash_reporter(), error, room);
+}
+
+[[gnu::used]] inline int lastcpu_annotate_crash(const char* key, const char* value, char* error, size_t room) {
+  return lastcpu::reporter_detail::answer_in_c(lastcpu::annotate_crash(key, value), error, room);
 }
 
 [[gnu::used]] inline void lastcpu_crash_reporter_thread_begin() {

@@ -5,6 +5,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
+#include <lastcpu/platform/posix/reporter/annotations.hpp>
 #include <lastcpu/platform/posix/reporter/core_file.hpp>
 #include <lastcpu/platform/posix/reporter/memory_map.hpp>
 #include <lastcpu/platform/posix/reporter/state.hpp>
@@ -15,7 +16,8 @@
 namespace lastcpu::reporter_detail {
 
 inline constexpr uint32_t nt_siginfo = 0x53494749, nt_file = 0x46494c45;
-inline constexpr uint32_t note_of_user = 2;  // with the name LASTCPU: the line of crash_reporter_options::note
+inline constexpr uint32_t note_of_user = 2;        // with the name LASTCPU: the line of crash_reporter_options::note
+inline constexpr uint32_t note_of_annotation = 3;  // with the same name: KEY=VALUE and a zero byte, one note for each
 
 /// Brings the registers of a stopped thread into the shape of a core. False when it has none.
 [[nodiscard]] inline bool settle_registers(crash_thread& t) noexcept {
@@ -96,6 +98,17 @@ inline void put_user_note(core_file& to) noexcept {
   to.pad_to(4);
 }
 
+inline void put_annotations(core_file& to) noexcept {
+  annotations.for_each([&to](const char* key, const char* value) noexcept {
+    const size_t k = length_of(key), v = length_of(value) + 1;
+    begin_note(to, "LASTCPU", note_of_annotation, k + 1 + v);
+    to.put(key, k);
+    to.put("=", 1);
+    to.put(value, v);
+    to.pad_to(4);
+  });
+}
+
 /// All of them, the thread `first` at the front.
 inline void put_notes(core_file& to, crash_state& s, cpu_id first, const memory_map& map) noexcept {
   const uint32_t pid = s.pid.load(order::relaxed);
@@ -114,6 +127,7 @@ inline void put_notes(core_file& to, crash_state& s, cpu_id first, const memory_
     s.beat();
   });
   put_user_note(to);
+  put_annotations(to);
 }
 
 }  // namespace lastcpu::reporter_detail

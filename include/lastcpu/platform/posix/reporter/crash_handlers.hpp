@@ -127,7 +127,9 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   return info.si_code <= 0 && static_cast<uint32_t>(info.si_pid) != own_pid();
 }
 
-extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* context) noexcept {
+extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* context) noexcept;
+
+[[gnu::noinline]] inline void handle_crash(int number, siginfo_t* info, void* context) noexcept {
   const int saved_errno = errno;
   crash_state& s = *settings.state;
   auto* where = static_cast<ucontext_t*>(context);
@@ -149,6 +151,36 @@ extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* conte
       sleep_for_ever();
   }
 }
+
+/// What a handler of any copy of this reporter, of any version, has at its beginning: two libraries of a process that were
+/// built apart know each other by it. The alignment keeps a handler that stands in front of ours from being taken for it.
+#define LASTCPU_REPORTER_MARK "lastcpu:reporter"
+inline constexpr size_t marked_alignment = 256;
+
+/// Installed for each signal.
+extern "C" [[gnu::aligned(marked_alignment)]] inline void lastcpu_on_crash(int number, siginfo_t* info,
+                                                                           void* context) noexcept {
+#if defined(__x86_64__)
+  asm volatile("jmp 1f\n\t.ascii \"" LASTCPU_REPORTER_MARK "\"\n1:");
+#elif defined(__aarch64__)
+  asm volatile("b 1f\n\t.ascii \"" LASTCPU_REPORTER_MARK "\"\n1:");  // 16 bytes: what follows is aligned
+#endif
+  handle_crash(number, info, context);
+}
+
+/// Whether this handler is one of a crash reporter, of this copy or another one.
+[[nodiscard]] inline bool is_of_a_reporter(uintptr_t handler) noexcept {
+  constexpr char mark[] = LASTCPU_REPORTER_MARK;
+  char code[192];  // before the mark come what a sanitizer or a profiler adds to each function
+  if (handler % marked_alignment != 0 || !read_memory(handler, code, sizeof code)) return false;
+  for (size_t at = 0; at + sizeof mark - 1 <= sizeof code; ++at) {
+    size_t n = 0;
+    while (n < sizeof mark - 1 && code[at + n] == mark[n]) ++n;
+    if (n == sizeof mark - 1) return true;
+  }
+  return false;
+}
+#undef LASTCPU_REPORTER_MARK
 
 extern "C" inline void lastcpu_on_crash_stop(int, siginfo_t*, void* context) noexcept {
   crash_state* s = settings.state;

@@ -98,6 +98,9 @@ using action = void (*)(int, siginfo_t*, void*);
     sigaction(n, nullptr, &now);
     const bool handled = now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN;
     if (handled && now.sa_sigaction == lastcpu_on_crash) return "the crash reporter is installed already";
+    if (handled && is_of_a_reporter(reinterpret_cast<uintptr_t>(now.sa_sigaction)))
+      return "a crash reporter is installed already, by " + handler_owner(n) +
+             "; a process has one: leave it to that library, or uninstall it there first";
     const bool leave = o.earlier == earlier_handlers::leave || sanitizer_reports();
     if (handled && leave) continue;
     if (handled && o.earlier == earlier_handlers::refuse)

@@ -72,7 +72,7 @@ struct crash_state {
 
 inline constexpr size_t path_room = 1024;
 inline constexpr size_t capture_stack_bytes = 128 * 1024;
-inline constexpr size_t report_room = 16 * 1024;
+inline constexpr size_t report_room = 20 * 1024;
 
 struct reporter_settings {
   crash_state* state = nullptr;  // null: not installed

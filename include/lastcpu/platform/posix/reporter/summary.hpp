@@ -47,6 +47,9 @@ class summary {
   void put_head() noexcept {
     out_ << "*** " << settings.program << "[" << pid_ << "] has crashed ***\n";
     if (settings.note[0] != '\0') (out_ << "note: ").foreign(settings.note, sizeof settings.note) << "\n";
+    annotations.for_each([this](const char* key, const char* value) noexcept {
+      ((out_ << "note ").foreign(key, annotation_key_bytes) << ": ").foreign(value, annotation_value_bytes) << "\n";
+    });
   }
 
   void put_signal(uint32_t tid, const crash_thread& t) noexcept {

@@ -54,7 +54,8 @@ class kept_value {
     auto* bytes = reinterpret_cast<char*>(packed);
     for (; value[n] != '\0' && n < annotation_value_bytes; ++n) bytes[n] = value[n];
     const uint32_t next = changes_.load(order::relaxed) + 1;  // relaxed: the writers' lock orders them
-    for (size_t i = 0; i < words; ++i) rooms_[next % 2][i].store(packed[i], order::release);  // (7)
+    // (7) release: pairs with acquire (8)
+    for (size_t i = 0; i < words; ++i) rooms_[next % 2][i].store(packed[i], order::release);
     changes_.store(next, order::release);  // (1) release: pairs with acquire (2)
     return value[n] != '\0';
   }
@@ -117,7 +118,8 @@ class annotation_table {
     constexpr int yields = 100, sleeps = 100;
     for (int i = 0; i < yields + sleeps; ++i) {
       uint32_t seen = writer_.load(order::relaxed);
-      if (seen != pid && writer_.compare_exchange(seen, pid, order::acquire, order::relaxed)) return true;  // (4)
+      // (4) acquire: pairs with release (3)
+      if (seen != pid && writer_.compare_exchange(seen, pid, order::acquire, order::relaxed)) return true;
       const timespec a_moment{0, 100'000};
       i < yields ? kernel_call(SYS_sched_yield) : kernel_call(SYS_nanosleep, &a_moment, nullptr);
     }

@@ -133,6 +133,12 @@ TEST(frame_reader, of_random_descriptions_ends_or_refuses) {
   }
 }
 
+TEST(frame_reader, refuses_the_last_bytes_of_the_address_space) {
+  frame_reader r(~uintptr_t{0} - 7);
+  (void)r.get<uint64_t>();
+  EXPECT_TRUE(r.failed());
+}
+
 // The frames of this test, by hand: the walk finds at least main() and what called it.
 [[gnu::noinline]] unsigned frames_here() {
   ucontext_t context{};

@@ -181,8 +181,70 @@ SMALL = {
                                ram=((0, PAGE), (2 * PAGE, PAGE), (5 * PAGE, 100), (6 * PAGE, 4 * PAGE))),
 }
 
+# What the crash reporter of processes reads.
+LIB = b"7f0000000000-7f0000004000 r--p 00000000 fe:01 77       /usr/lib/a b.so\n"
+MAPS = {
+    "library": LIB + LIB.replace(b"0000-7f0000004", b"4000-7f0000009").replace(b"r--p 00000000", b"r-xp 00004000"),
+    "details": LIB + b"Size: 16 kB\nAnonymous:       8 kB\nVmFlags: rd mr mw me dd sd\n",
+    "names": b"1000-2000 rw-p 0 0:0 0\n2000-3000 rw-s 0 0:1 9 /dev/zero (deleted)\n3000-4000 r--p 0 0:0 0 [vvar]\n",
+    "largest": b"ffffffffff600000-ffffffffffffffff --xp ffffffffffffffff ff:ff 18446744073709551615 [vsyscall]\n",
+    "many": b"1-2 rwxp 0 0:0 1 n\n" * 20, "long_names": (b"1-2 rwxp 0 0:0 1 " + b"n" * 200 + b"\n") * 4,
+    "no_end": b"1-2 rwx", "backwards": b"2000-1000 rw-p 0 0:0 0\n",
+}
+
+
+def symbols(at, table, names=b"\0first\0se\x1bcond\0", kind=2, **changed):
+    """An address, and an ELF file with one table of symbols: (name, info, section, value, size) each."""
+    content = b"".join(struct.pack("<IBBHQQ", name, info, 0, section, value, bytes_)
+                       for name, info, section, value, bytes_ in table)
+    field = {"sections": 64, "count": 3, "size": 64, "link": 2, "strings": 256 + len(content)} | changed
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, field["sections"], 0, 64, 56, 0,
+                                                     field["size"], field["count"], 0)
+    rows = [(0, 0, 0, 0), (kind, 256, len(content), field["link"]), (3, field["strings"], len(names), 0)]
+    sections = b"".join(struct.pack("<IIQQQQIIQQ", 0, k, 0, 0, offset, bytes_, link, 0, 8, 24)
+                        for k, offset, bytes_, link in rows)
+    return struct.pack("<Q", at) + (head + sections).ljust(256, b"\0") + content + names
+
+
+TWO = [(1, 2, 1, 0x1000, 0x20), (7, 0x12, 1, 0x1020, 0x40)]
+SYMBOLS = {
+    "first": symbols(0x1000, TWO), "second": symbols(0x105F, TWO), "neither": symbols(0x1060, TWO),
+    "dynamic": symbols(0x1000, TWO, kind=11), "data": symbols(0x1000, [(1, 1, 1, 0x1000, 8)]),
+    "no_strings": symbols(0x1000, TWO, link=9), "names_outside": symbols(0x1000, TWO, strings=2**63),
+    "sections_outside": symbols(0x1000, TWO, sections=2**64 - 32), "most_sections": symbols(0x1000, TWO, count=0xFFFF),
+    "ends_at_the_top": symbols(2**64 - 1, [(1, 2, 1, 2**64 - 16, 2**64 - 1)]),
+}
+
+
+def frames(program, pc=0x101, letters=b"zR", data=b"\x1b", first=b"\x0c\7\x08\x90\1", sp=0, fp=0, rows=2):
+    """.eh_frame_hdr at 0, a CIE and an FDE behind it, for a function of 32 bytes at 0x100."""
+    cie_at = 12 + 8 * rows
+    body = struct.pack("<I", 0) + b"\1" + letters + b"\0\1\x78\x10" + bytes([len(data)]) + data + first
+    body = body.ljust(-(-len(body) // 4) * 4, b"\0")
+    fde_at = cie_at + 4 + len(body)
+    fde = struct.pack("<IiI", fde_at + 4 - cie_at, 0x100 - (fde_at + 8), 0x20) + b"\0" + program
+    fde = fde.ljust(-(-len(fde) // 4) * 4, b"\0")
+    table = b"".join(struct.pack("<ii", 0x100 * (i + 1), fde_at) for i in range(rows))
+    header = b"\1\x1b\3\x3b" + struct.pack("<iI", cie_at - 4, rows) + table
+    frame = header + struct.pack("<I", len(body)) + body + struct.pack("<I", len(fde)) + fde
+    return struct.pack("<IIQQ", pc, fde_at, sp, fp) + frame + bytes(64)
+
+
+FRAMES = {
+    "push": frames(b"\x41\x0e\x10\x86\2\x43\x0d\6"), "at_the_entry": frames(b"\x41\x0e\x10", pc=0x100),
+    "another_row": frames(b"", pc=0x205), "behind": frames(b"", pc=0x120), "one_row": frames(b"\x0a\x0b", rows=1),
+    "signal": frames(b"", letters=b"zRS", first=b"\x0f\3\x77\x00\x06\x10\x10\2\x77\x08"),
+    "personality": frames(b"", letters=b"zPLR", data=b"\x9b\0\0\0\0\x1b\x1b"),
+    "expressions": frames(b"\x0f\7\x77\x08\x80\0\x3f\x1a\x22\x16\6\2\x77\x10"),
+    "registers": frames(b"\x09\3\6\x07\x0c\x08\x0d\x05\3\4\x11\x0e\x7e\x14\x0f\1\x15\x0f\x7f\xc3"),
+    "far_stack": frames(b"\x12\7\x7f", sp=2**64 - 0x8000_0000_0000), "remembered": frames(b"\x0a" * 5),
+    "around_the_end": frames(b"\x16\6\2\x30\x1c\x10\3\3\x08\3\x1c\x0f\2\x33\x1c", sp=64),
+    "outside": frames(b"\x16\6\1\x30\x10\3\1\x33"), "long_skip": frames(b"\x0f\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
+}
+
 for target, files in (("crash_loader", FILES), ("handover", HANDOVERS), ("core", CORES), ("core_builder", FACTS),
-                      ("old_memory", MEMORIES), ("small_core", SMALL)):
+                      ("old_memory", MEMORIES), ("small_core", SMALL),
+                      ("process_map", MAPS), ("symbols", SYMBOLS), ("frames", FRAMES)):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

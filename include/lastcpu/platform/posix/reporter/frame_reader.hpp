@@ -87,7 +87,8 @@ class frame_reader {
  private:
   /// The window begins a little before what is asked for: a search goes to and fro.
   [[nodiscard]] bool fill(size_t bytes) noexcept {
-    if (at_ >= window_at_ && at_ + bytes <= window_at_ + filled_) return true;
+    const uintptr_t into = at_ - window_at_;  // of an address below the window it is more than the window has
+    if (into <= filled_ && bytes <= filled_ - into) return true;
     window_at_ = at_ & ~uintptr_t{127};
     filled_ = sizeof window_;
     if (read_memory(window_at_, window_, filled_)) return true;

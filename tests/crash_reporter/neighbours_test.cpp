@@ -126,7 +126,9 @@ TEST(c_interface, does_what_cxx_does) {
   EXPECT_TRUE(has(o, "no key: -1, the key is empty, ") && has(o, "note language: C99\n")) << o;
   EXPECT_TRUE(has(o, "spared 1\n")) << o;
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
-  EXPECT_TRUE(is_one_whole_report(o)) << o;
+  EXPECT_TRUE(has(o, "] goes on ***\nreason: from C\n")) << o;
+  EXPECT_EQ(count(o.output, "has crashed ***\n"), 1u) << o;
+  EXPECT_EQ(count(o.output, "*** end of report ***\n"), 2u) << o;
   EXPECT_TRUE(has(o, "note: from C\n") && has(o, " crash_in_c\n")) << o;
   EXPECT_TRUE(has(o, "2 threads, 1 crashed, 1 stopped by signal\n")) << o;
   EXPECT_TRUE(exists(here.file("core")));

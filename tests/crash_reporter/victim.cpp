@@ -30,6 +30,46 @@ void annotating() {
   usleep(2000);
 }
 
+std::atomic<unsigned long> steps{0};
+
+void say_captured(const char* reason) {
+  dprintf(STDERR_FILENO, "it is %s\n", to_string(lastcpu::capture_now(reason)));
+}
+
+// One that works, one that masks every signal; both go on afterwards, and timers' signals are not lost.
+void captured_twice() {
+  static std::atomic<int> caught{0};
+  signal(SIGUSR1, [](int) { ++caught; });
+  start([] {
+    for (;;) ++steps;
+  });
+  start([] {
+    mask_all();
+    idle_here();
+  });
+  start([] {
+    for (;;) {
+      const int before = caught;
+      raise(SIGUSR1);
+      if (caught == before) dprintf(STDERR_FILENO, "a signal was lost\n");
+    }
+  });
+  for (int i = 0; i < 2; ++i) {
+    say_captured("a test\n");
+    for (const unsigned long seen = steps; steps == seen;) usleep(100);
+  }
+  dprintf(STDERR_FILENO, "it goes on\n");
+}
+
+// A crash in the middle of a capture.
+void crash_while_captured() {
+  start([] {
+    for (;;) (void)lastcpu::capture_now("again and again");
+  });
+  usleep(static_cast<useconds_t>(getpid() % 16 * 300));
+  crash_here();
+}
+
 void masked_thread() {
   start([] {
     mask_all();
@@ -389,6 +429,8 @@ const scenario scenarios[] = {
     {"killed_from_outside", nothing_more, killed_from_outside},
     {"wild_jump", nothing_more, wild_jump},
     {"not_canonical", nothing_more, not_canonical},
+    {"captured_twice", captured_twice, crash_here},
+    {"crash_while_captured", nothing_more, crash_while_captured},
     {"annotated", annotated, crash_here},
     {"annotating", annotating, crash_here},
     {"masked_thread", masked_thread, crash_here},

@@ -58,6 +58,10 @@ int lastcpu_uninstall_crash_reporter(char* error, size_t room);
  * it out. At most 16 keys of 31 bytes; a value is cut to 159. May be called at any time, in a signal handler too. */
 int lastcpu_annotate_crash(const char* key, const char* value, char* error, size_t room);
 
+/* A report and a core of the process as it is, which goes on: 0 and an empty sentence, 0 and one that says what is missing, or
+ * -1 and one that says why there is none. */
+int lastcpu_capture_now(const char* reason, char* error, size_t room);
+
 /* At the beginning and the end of a thread: a signal stack, so that an overflow of its own is reported, too. */
 void lastcpu_crash_reporter_thread_begin(void);
 void lastcpu_crash_reporter_thread_end(void);

@@ -13,6 +13,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
+#include <lastcpu/platform/posix/reporter/capture_now.hpp>
 #include <lastcpu/platform/posix/reporter/install.hpp>
 
 #include <sys/auxv.h>

@@ -89,6 +89,13 @@ extern "C" {
   return lastcpu::reporter_detail::answer_in_c(lastcpu::annotate_crash(key, value), error, room);
 }
 
+[[gnu::used]] inline int lastcpu_capture_now(const char* reason, char* error, size_t room) {
+  const lastcpu::capture_outcome how = lastcpu::capture_now(reason);
+  const bool whole = how == lastcpu::capture_outcome::captured;
+  if (error != nullptr && room != 0) lastcpu::reporter_detail::text(error, room) << (whole ? "" : to_string(how));
+  return whole || how == lastcpu::capture_outcome::captured_partly ? 0 : -1;
+}
+
 [[gnu::used]] inline void lastcpu_crash_reporter_thread_begin() {
   if (!lastcpu::reporter_detail::thread_in_c) lastcpu::reporter_detail::thread_in_c.emplace();
 }

@@ -15,17 +15,23 @@ namespace lastcpu::reporter_detail {
 
 class capture {
  public:
-  capture(crash_state& s, cpu_id owner, bool other_process) noexcept
-      : s_(s), owner_(owner), other_process_(other_process), pid_(s.pid.load(order::relaxed)), out_(room_) {}
+  /// `reason` null: a crash; else one of capture_now().
+  capture(crash_state& s, cpu_id owner, bool other_process, const char* reason) noexcept
+      : s_(s),
+        reason_(reason),
+        owner_(owner),
+        other_process_(other_process),
+        pid_(s.pid.load(order::relaxed)),
+        out_(room_) {}
 
   void run() noexcept {
     s_.reach(progress_mark::stopping);
     make_room_for_files();
-    const stop_result stop = thread_stopper(s_, owner_, other_process_).stop();
+    const stop_result stop = thread_stopper(s_, owner_, other_process_, reason_ != nullptr).stop();
     int map_error = 0;
     memory_map map;
     const bool mapped = read_map(map, settings.core_path[0] != '\0', map_error);
-    summary(out_, s_, owner_, map).put(stop);
+    summary(out_, s_, owner_, map, reason_).put(stop);
     open_report_file();
     say();
     s_.reach(progress_mark::reported);
@@ -36,7 +42,7 @@ class capture {
   /// For a report that was begun by a capture process, which died over it, perhaps over the file: none is opened.
   void finish_after_failure() noexcept {
     // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
-    if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}).put_bare();
+    if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}, reason_).put_bare();
     out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
          << (s_.capture_status == SIGSYS ? ", of a sandbox" : "") << ": the report or the core is cut\n";
     end_report();
@@ -105,6 +111,7 @@ class capture {
     char path[path_room];
     text name(path);
     fill_in(name, settings.core_path, pid_);
+    if (reason_ != nullptr) name << ".now";  // a crash does not overwrite it
     core_writer writer(s_, map);
     const core_outcome how = writer.write(path, owner_);
     if (how.error != 0 && how.bytes == 0) {
@@ -119,6 +126,7 @@ class capture {
   }
 
   crash_state& s_;
+  const char* reason_;
   cpu_id owner_;
   bool other_process_;
   uint32_t pid_;

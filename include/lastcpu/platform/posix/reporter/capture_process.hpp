@@ -17,7 +17,15 @@ namespace lastcpu::reporter_detail {
 struct capture_job {
   crash_state* state;
   cpu_id owner;
+  const char* reason;  // null: a crash
 };
+
+/// Whether a capture may begin, asked behind the publication of its process: either it sees the crash, or the crash sees
+/// the process, for both change the handshake.
+[[nodiscard]] inline bool crash_has_come() noexcept {
+  settings.state->handshake.fetch_add(1, order::acq_rel);  // (1) acq_rel: pairs with acq_rel (2)
+  return settings.state->gate.read().is_committed();
+}
 
 /// The kernel's own struct sigaction, of x86-64 and aarch64.
 struct kernel_action {
@@ -42,7 +50,9 @@ inline int capture_main(void* argument) noexcept {
   for (const int f : posix_detail::fault_signals) reset_signal(f);
   const kernel_action ignored{1 /* SIG_IGN */, 0, 0, 0};
   for (const int n : {SIGXFSZ, SIGPIPE}) kernel_call(SYS_rt_sigaction, n, &ignored, nullptr, sizeof ignored.mask);
-  capture(s, job.owner, true).run();
+  if (job.reason != nullptr && crash_has_come()) kernel_call(SYS_exit_group, 1);
+  capture(s, job.owner, true, job.reason).run();
+  if (job.reason != nullptr) let_traced_go(s);
   // What was stopped by ptrace would run again with the end of this process: it waits for the other's.
   while (s.held_by_ptrace != 0 && static_cast<uint32_t>(kernel_call(SYS_getppid)) == parent) {
     const timespec a_while{0, 50'000'000};
@@ -117,18 +127,29 @@ inline void await_capture(crash_state& s, long child) noexcept {
   if (s.held_by_ptrace == 0 || s.reached() != progress_mark::complete) collect(s, child);
 }
 
-/// Starts it and waits until it has reported.
-inline void report_by_process(crash_state& s, cpu_id owner) noexcept {
+/// Starts it and waits until it has reported. The process, or an error number below zero.
+inline long report_by_process(crash_state& s, cpu_id owner, char* stack, const char* reason) noexcept {
   kernel_call(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama asks for it
-  capture_job job{&s, owner};
+  capture_job job{&s, owner, reason};
   auto* tid = const_cast<uint32_t*>(s.capture_tid.address());
   const int saved_errno = errno;
-  const int child = clone(capture_main, settings.stack + capture_stack_bytes,
+  const int child = clone(capture_main, stack + capture_stack_bytes,
                           CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, &job,
                           reinterpret_cast<pid_t*>(tid), nullptr, reinterpret_cast<pid_t*>(tid));
   s.clone_error = child < 0 ? errno : 0;
   errno = saved_errno;
   if (child >= 0) await_capture(s, child);
+  return child >= 0 ? child : -s.clone_error;
+}
+
+/// A crash ends a capture that is under way; the threads that it has stopped go on with the end of its process.
+inline void end_live_capture() noexcept {
+  crash_state& live = *settings.live;
+  settings.state->handshake.fetch_add(1, order::acq_rel);  // (2) acq_rel: pairs with acq_rel (1)
+  const uint32_t child = live.capture_tid.load(order::relaxed);
+  if (child == 0 || live.pid.load(order::relaxed) != own_pid()) return;
+  kernel_call(SYS_kill, child, SIGKILL);
+  collect(live, child);
 }
 
 /// The same by the crashing thread, where there is no capture process or it has died.
@@ -138,12 +159,12 @@ inline void report_in_place(crash_state& s, cpu_id owner) noexcept {
     kernel_call(SYS_kill, child, SIGKILL);
     collect(s, child);
   }
-  capture_job job{&s, owner};
+  capture_job job{&s, owner, nullptr};
   call_on_stack(
       settings.stack + capture_stack_bytes,
       [](void* argument) noexcept {
         const capture_job& j = *static_cast<capture_job*>(argument);
-        capture work(*j.state, j.owner, false);
+        capture work(*j.state, j.owner, false, nullptr);
         j.state->reached() == progress_mark::none ? work.run() : work.finish_after_failure();
       },
       &job);

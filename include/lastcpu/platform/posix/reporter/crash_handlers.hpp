@@ -76,7 +76,8 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   const int number = t.fault.si_signo;
   if (begin(s, report_step::capture_process, me)) {
     take_stop_signal();
-    report_by_process(s, me);
+    end_live_capture();
+    report_by_process(s, me, settings.stack, nullptr);
   }
   if (begin(s, report_step::capture_in_place, me)) report_in_place(s, me);
   if (begin(s, report_step::end, me)) {

@@ -160,11 +160,15 @@ inline void take_signal_stack(const stack_t& stack) noexcept {
   if (settings.state != nullptr) return true;
   constexpr size_t bytes = (sizeof(crash_state) + 4095) / 4096 * 4096;
   char* state = map_room(bytes);
-  char* stack = map_room(capture_stack_bytes);
-  if (state == nullptr || stack == nullptr || madvise(state, bytes, MADV_WIPEONFORK) != 0) return false;
-  madvise(state, bytes, MADV_DONTDUMP);
-  mprotect(stack, 4096, PROT_NONE);
-  settings.stack = stack;
+  char* live = map_room(bytes);
+  char* stacks[] = {map_room(capture_stack_bytes), map_room(capture_stack_bytes)};
+  for (char* s : {state, live})
+    if (s == nullptr || madvise(s, bytes, MADV_WIPEONFORK) != 0 || madvise(s, bytes, MADV_DONTDUMP) != 0) return false;
+  for (char* s : stacks)
+    if (s == nullptr || mprotect(s, 4096, PROT_NONE) != 0) return false;
+  settings.stack = stacks[0];
+  settings.live_stack = stacks[1];
+  settings.live = reinterpret_cast<crash_state*>(live);
   settings.state = reinterpret_cast<crash_state*>(state);  // zeros are its beginning
   return true;
 }

@@ -50,6 +50,7 @@ struct crash_state {
   atomic<uint32_t> mark{};            // progress_mark: what the owner waits on
   atomic<uint32_t> capture_tid{};     // the capture process while it lives; the kernel clears it
   atomic<uint32_t> let_go{};          // the owner is about to die: 1
+  atomic<uint32_t> handshake{};       // of a capture that begins, and a crash
   uint32_t held_by_ptrace = 0;
   int clone_error = 0;
   int capture_status = 0;  // as wait4() says, of a capture process that has failed
@@ -77,6 +78,8 @@ inline constexpr size_t report_room = 20 * 1024;
 struct reporter_settings {
   crash_state* state = nullptr;  // null: not installed
   char* stack = nullptr;         // of the capture, with a guard page below
+  crash_state* live = nullptr;   // of capture_now()
+  char* live_stack = nullptr;
   char core_path[path_room] = {};
   char report_path[path_room] = {};
   char program[64] = {};

@@ -22,8 +22,9 @@ struct stop_result {
 class thread_stopper {
  public:
   /// `by_ptrace`: this is another process than the one whose threads are stopped.
-  thread_stopper(crash_state& s, cpu_id owner, bool by_ptrace) noexcept
-      : s_(s), owner_(owner), pid_(s.pid.load(order::relaxed)), by_ptrace_(by_ptrace) {}
+  /// `live`: they go on afterwards, so that no signal may stop them.
+  thread_stopper(crash_state& s, cpu_id owner, bool by_ptrace, bool live) noexcept
+      : s_(s), owner_(owner), pid_(s.pid.load(order::relaxed)), by_ptrace_(by_ptrace), live_(live) {}
 
   [[nodiscard]] stop_result stop() noexcept {
     until_ = now_ns() + uint64_t{settings.stop_budget_ms} * 1'000'000;
@@ -60,7 +61,9 @@ class thread_stopper {
     if (!ptrace_first()) send_stop(tid, t);
     return true;
   }
-  [[nodiscard]] bool ptrace_first() const noexcept { return by_ptrace_ && settings.stop == stop_threads::by_ptrace; }
+  [[nodiscard]] bool ptrace_first() const noexcept {
+    return live_ || (by_ptrace_ && settings.stop == stop_threads::by_ptrace);
+  }
   void send_stop(uint32_t tid, crash_thread& t) noexcept {
     const long error = kernel_call(SYS_tgkill, pid_, tid, settings.stop_signal);
     if (error == -ESRCH) t.become(thread_state::gone);
@@ -76,7 +79,7 @@ class thread_stopper {
     if (ptrace_first()) {
       trace_the_rest();
       s_.threads.for_each([this](cpu_id, uint32_t tid, crash_thread& t) noexcept {
-        if (t.now() == thread_state::asked && t.why_silent != no_answer) send_stop(tid, t);
+        if (!live_ && t.now() == thread_state::asked && t.why_silent != no_answer) send_stop(tid, t);
       });
     }
     uint64_t patient_until = now_ns() + patience_ms * 1'000'000;
@@ -122,13 +125,14 @@ class thread_stopper {
       else if (seen < 0 || !WIFSTOPPED(status))
         t.become(thread_state::gone);
       else
-        keep_traced(tid, t);
+        keep_traced(tid, t, status);
     });
     return all;
   }
 
-  void keep_traced(uint32_t tid, crash_thread& t) noexcept {
+  void keep_traced(uint32_t tid, crash_thread& t, int status) noexcept {
     ++s_.held_by_ptrace;
+    t.pending_signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
     if (t.now() != thread_state::asked) return;  // it has stopped itself meanwhile
     iovec general{&t.registers.general, sizeof t.registers.general};
     iovec floating{&t.registers.floating, sizeof t.registers.floating};
@@ -163,8 +167,17 @@ class thread_stopper {
   cpu_id owner_;
   uint32_t pid_;
   bool by_ptrace_;
+  bool live_;
   uint64_t until_ = 0;
 };
+
+/// Lets the traced threads go on, each with the signal that it was about to get.
+inline void let_traced_go(crash_state& s) noexcept {
+  s.threads.for_each([](cpu_id, uint32_t tid, crash_thread& t) noexcept {
+    if (t.now() == thread_state::by_ptrace) kernel_call(SYS_ptrace, PTRACE_DETACH, tid, 0, t.pending_signal);
+  });
+  s.held_by_ptrace = 0;
+}
 
 }  // namespace lastcpu::reporter_detail
 

@@ -18,8 +18,8 @@ inline constexpr uint32_t most_threads_shown = 24;
 
 class summary {
  public:
-  summary(text& out, crash_state& s, cpu_id owner, const memory_map& map) noexcept
-      : out_(out), s_(s), owner_(owner), pid_(s.pid.load(order::relaxed)), map_(map), unwinder_(map) {}
+  summary(text& out, crash_state& s, cpu_id owner, const memory_map& map, const char* reason) noexcept
+      : out_(out), s_(s), reason_(reason), owner_(owner), pid_(s.pid.load(order::relaxed)), map_(map), unwinder_(map) {}
 
   /// What is known without a system call.
   void put_bare() noexcept {
@@ -45,7 +45,9 @@ class summary {
 
  private:
   void put_head() noexcept {
-    out_ << "*** " << settings.program << "[" << pid_ << "] has crashed ***\n";
+    out_ << "*** " << settings.program << "[" << pid_
+         << (reason_ == nullptr ? "] has crashed ***\n" : "] goes on ***\n");
+    if (reason_ != nullptr) (out_ << "reason: ").foreign(reason_, 200) << "\n";
     if (settings.note[0] != '\0') (out_ << "note: ").foreign(settings.note, sizeof settings.note) << "\n";
     annotations.for_each([this](const char* key, const char* value) noexcept {
       ((out_ << "note ").foreign(key, annotation_key_bytes) << ": ").foreign(value, annotation_value_bytes) << "\n";
@@ -54,7 +56,10 @@ class summary {
 
   void put_signal(uint32_t tid, const crash_thread& t) noexcept {
     (out_ << "thread " << tid << " \"").foreign(t.name, 16) << "\": ";
-    describe_signal(out_, t.fault);
+    if (reason_ == nullptr)
+      describe_signal(out_, t.fault);
+    else
+      out_ << "asks for this report";
     out_ << "\n";
   }
 
@@ -100,7 +105,7 @@ class summary {
     const auto part = [&](thread_state s, const char* words) noexcept {
       if (const uint32_t count = n[static_cast<uint32_t>(s)]; count != 0) out_ << ", " << count << words;
     };
-    part(thread_state::crashed, " crashed");
+    part(thread_state::crashed, reason_ == nullptr ? " crashed" : " asks");
     part(thread_state::by_signal, " stopped by signal");
     part(thread_state::by_ptrace, " stopped by ptrace");
     part(thread_state::gone, " ended meanwhile");
@@ -163,6 +168,7 @@ class summary {
  private:
   text& out_;
   crash_state& s_;
+  const char* reason_;  // null: a crash
   cpu_id owner_;
   uint32_t pid_;
   const memory_map& map_;

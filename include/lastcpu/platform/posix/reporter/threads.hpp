@@ -30,6 +30,7 @@ inline constexpr int no_answer = 0;
 struct crash_thread {
   atomic<uint32_t> state{};
   int why_silent = no_answer;
+  int pending_signal = 0;   // that ptrace has caught on its way to the thread
   char kernel_state = '?';  // of a silent one, as /proc has it: D is a wait that nothing interrupts
   char name[17] = {};
   const ucontext_t* context = nullptr;  // on the thread's own stack

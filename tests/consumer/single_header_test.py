@@ -59,7 +59,7 @@ def cells_of(variant: str, found: list) -> list:
             command = (compiler.replace("clang++", "clang").replace("g++", "gcc"), *C_FLAGS, "-I", variant, *FRAME)
         output = file_name(variant, compiler) + ".o"
         made = Step((*command, "-c", str(program), "-o", output), matrix.silently)
-        looks = () if variant == "c" else freestanding.looks_at(output, freestanding.PROGRAMS[program.stem])
+        looks = () if variant == "c" else (freestanding.look_step(output, freestanding.PROGRAMS[program.stem], True),)
         cells.append(Cell(f"{variant} {compiler}", (made, *looks)))
         cells.append(Cell(f"{variant} {compiler} behind a kernel's macros",
                           (Step((*command, "-fsyntax-only", f"{variant}_macros{program.suffix}"), matrix.silently),)))

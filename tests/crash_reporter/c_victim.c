@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   if (lastcpu_annotate_crash("language", "C99", NULL, 0) != 0) return 5;
   fprintf(stderr, "no key: %d, ", lastcpu_annotate_crash("", "x", error, sizeof error));
   fprintf(stderr, "%s\n", error);
-  if (lastcpu_capture_now("from C", error, sizeof error) != 0 || error[0] != '\0') return fprintf(stderr, "%s\n", error), 6;
+  if (lastcpu_capture_now("from C", error, sizeof error) != 0 || error[0] != '\0')
+    return fprintf(stderr, "%s\n", error), 6;
   raise(SIGABRT);
   fprintf(stderr, "spared %d\n", spared);
   pthread_create(&thread, NULL, idle_in_c, NULL);

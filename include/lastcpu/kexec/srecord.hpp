@@ -48,7 +48,7 @@ class srecord_writer {
   /// The name is cut behind 64 characters.
   void begin(const char* name) noexcept {
     uint32_t n = 0;
-    while (n < row_bytes && name[n] != '\0') ++n;
+    for (const char* at = name; n < row_bytes && *at != '\0'; ++at) ++n;
     write('0', 2, 0, reinterpret_cast<const unsigned char*>(name), n);
   }
 

@@ -211,7 +211,8 @@ class Header:
         match = re.fullmatch(r"(0[xX][0-9a-fA-F']+|[0-9']+)([uUlLzZ]*)", text)
         if match is None:
             return
-        value, suffix = int(match.group(1).replace("'", ""), 0), match.group(2)
+        digits, suffix = match.group(1).replace("'", ""), match.group(2)
+        value = int(digits, 8 if re.fullmatch("0[0-7]+", digits) else 0)
         spell = (lambda v: hex(v) + suffix) if text.lower().startswith("0x") else (lambda v: str(v) + suffix)
         self.add("off_by_one", start, end, spell(value + 1))
         if value > 0:

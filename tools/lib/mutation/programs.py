@@ -9,6 +9,7 @@ AREAS = {
     "kexec": ("include/lastcpu/kexec/*.hpp",),
     "x86_64": ("include/lastcpu/platform/x86_64.hpp", "include/lastcpu/platform/x86_64/*.hpp"),
     "posix": ("include/lastcpu/platform/posix.hpp", "include/lastcpu/platform/posix/*.hpp"),
+    "reporter": ("include/lastcpu/platform/posix/reporter/*.hpp",),
     "model": ("include/lastcpu/model/*.hpp",),
 }
 
@@ -85,12 +86,14 @@ REST = {
     "x86_64": ("x86_64_platform_test", "|", "kexec/*", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
     "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
               "tsan/stop_stress"),
+    "reporter": ("crash_reporter_parts_test", "crash_reporter_report_test", "crash_reporter_core_test", "|",
+                 "crash_reporter/*", "fuzz/*"),
     "model": ("litmus_model", "waits_model", "interrupts_model", "orders_model", "states_model", "races_model",
               "options_model", "charts_model", "checker_model", "|", "random_programs_model", "model/*", "model_check"),
 }
 
 # Where other threads or the clock have a part in it, a failure counts when it is seen twice.
-UNSTEADY = ("posix_", "stop_cost", "nmi_step", "storm", "tsan/", "boot", "jump")
+UNSTEADY = ("posix_", "crash_reporter_", "stop_cost", "nmi_step", "storm", "tsan/", "boot", "jump")
 
 Test = collections.namedtuple("Test", "name preset targets files command")
 
@@ -119,9 +122,10 @@ def programs_by_folder(root):
         "x86_64": [f"x86_64_{s}" for s in stems("x86_64", "_test")],
         "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("posix", "_test")
                   if s != "wait_cost_test"],  # part of stop_cost_test
+        "crash_reporter": [f"crash_reporter_{s}" for s in stems("crash_reporter", "_test")],
         "model": stems("model", "_model"),
         "stress": stems("stress", "_stress"),
-        "fuzz": [f"fuzz_replay_{of}" for of in ("core", "core_builder", "crash_loader", "handover", "old_memory")],
+        "fuzz": [f"fuzz_replay_{s.removesuffix('_fuzz')}" for s in stems("fuzz", "_fuzz")],
     }
 
 
@@ -149,7 +153,8 @@ def expand(names, folders):
 def tests_for(damage, folders, quick=False):
     """The tests to try, in turn. Those of the model take longer than others."""
     area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
-    prefix = {"core": "", "kexec": "kexec_", "x86_64": "x86_64_", "posix": "posix_", "model": ""}[area]
+    prefix = {"core": "", "kexec": "kexec_", "x86_64": "x86_64_", "posix": "posix_", "reporter": "crash_reporter_",
+              "model": ""}[area]
     by_name = [n for n in (f"{prefix}{stem}_test", f"{stem}_model") if any(n in f for f in folders.values())]
     first = [*by_name, *FITTING.get(stem, ())]
     if area != "model":

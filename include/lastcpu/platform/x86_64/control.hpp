@@ -25,8 +25,9 @@ struct control_state {
 /// Of the CPU that calls; any context.
 [[gnu::noinline, gnu::cold]] inline void capture_control(control_state& out) noexcept {
   constexpr uint32_t apic_base = 0x1b, fs_base = 0xc000'0100;
-  uint64_t* const bases = &out.fs_base;
-  for (uint32_t i = 0; i < 3; ++i) bases[i] = rdmsr(fs_base + i);
+  out.fs_base = rdmsr(fs_base);
+  out.gs_base = rdmsr(fs_base + 1);
+  out.kernel_gs_base = rdmsr(fs_base + 2);
   out.apic_base = rdmsr(apic_base);
   out.cr4 = read_cr4();
   out.cr3 = read_cr3();

@@ -52,7 +52,7 @@ class kept_value {
     uint64_t packed[words] = {};
     size_t n = 0;
     auto* bytes = reinterpret_cast<char*>(packed);
-    for (; value[n] != '\0' && n < annotation_value_bytes; ++n) bytes[n] = value[n];
+    for (; n < annotation_value_bytes && value[n] != '\0'; ++n) bytes[n] = value[n];
     const uint32_t next = changes_.load(order::relaxed) + 1;  // relaxed: the writers' lock orders them
     // (7) release: pairs with acquire (8)
     for (size_t i = 0; i < words; ++i) rooms_[next % 2][i].store(packed[i], order::release);

@@ -162,8 +162,10 @@ inline void take_signal_stack(const stack_t& stack) noexcept {
   char* state = map_room(bytes);
   char* live = map_room(bytes);
   char* stacks[] = {map_room(capture_stack_bytes), map_room(capture_stack_bytes)};
-  for (char* s : {state, live})
-    if (s == nullptr || madvise(s, bytes, MADV_WIPEONFORK) != 0 || madvise(s, bytes, MADV_DONTDUMP) != 0) return false;
+  for (char* s : {state, live}) {
+    if (s == nullptr || madvise(s, bytes, MADV_WIPEONFORK) != 0) return false;
+    madvise(s, bytes, MADV_DONTDUMP);
+  }
   for (char* s : stacks)
     if (s == nullptr || mprotect(s, 4096, PROT_NONE) != 0) return false;
   settings.stack = stacks[0];

@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/lastcpu)
 
-install(TARGETS lastcpu EXPORT lastcpu FILE_SET HEADERS)
+install(TARGETS lastcpu EXPORT lastcpu FILE_SET HEADERS FILE_SET hosted)
 install(EXPORT lastcpu NAMESPACE lastcpu:: FILE lastcpu-config.cmake DESTINATION ${package_dir})
 
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lastcpu-config-version.cmake

@@ -22,7 +22,7 @@ class core_in_memory {
  public:
   static constexpr uint64_t header_bytes = 8192;
   static constexpr uint64_t notes_at = 1028;
-  static constexpr uint64_t words_at = 1540;  // across a border of sectors, as it may be
+  static constexpr uint64_t words_at = 1528;  // across a border of sectors, as it may be
 
   core_in_memory() : header_(header_bytes + 4096) {
     note_end_ = notes_at + 600;

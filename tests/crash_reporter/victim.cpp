@@ -21,6 +21,7 @@ void annotated() {
 // Crashes while one value gives way to the next.
 void annotating() {
   static const std::string a(150, 'a'), b(150, 'b');
+  (void)lastcpu::annotate_crash("letters", a.c_str());  // the thread may not have run by then
   std::thread([] {
     for (;;) {
       (void)lastcpu::annotate_crash("letters", a.c_str());

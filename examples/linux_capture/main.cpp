@@ -88,14 +88,18 @@ plan make_plan(const kexec::handover& h) noexcept {
   return {&h, &files, kernel, core, kernel_at, at_physical<for_linux>(behind - made_bytes)};
 }
 
-/// The APIC id of the CPU that the firmware started, where another one has crashed.
+/// The APIC id of the CPU that the firmware started, where another one has crashed: of the one that says so, else of the
+/// only one that did not answer.
 bool find_boot_cpu(const kexec::handover& h, uint32_t& id) noexcept {
+  uint32_t silent = 0;
   for (uint32_t i = 0; i < h.cpu_count; ++i) {
     const auto& c = *kexec::cpu_of<x86::handover_cpu>(h, i);
+    if (!c.has(flag::boot_cpu) && c.has(flag::control_valid)) continue;
     id = c.hardware_id;
     if (c.has(flag::boot_cpu)) return !c.has(flag::crashing) && id != kexec::no_hardware_id;
+    ++silent;
   }
-  return false;
+  return silent == 1 && id != kexec::no_hardware_id;
 }
 
 text our_words(const plan& p) noexcept {

@@ -5,7 +5,7 @@
 
 #include <benchmark/benchmark.h>
 #include <glog/logging.h>
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include "fault_trial.hpp"
 

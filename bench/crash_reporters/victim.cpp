@@ -19,7 +19,7 @@
 #include <thread>
 
 #if defined(WITH_LASTCPU)
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 static void install(const char*) {
   if (const std::string error = lastcpu::install_crash_reporter(); !error.empty())
     fprintf(stderr, "%s\n", error.c_str());

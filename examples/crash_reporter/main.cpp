@@ -6,7 +6,7 @@
 // Four workers serve requests; a bad one makes two of them crash at once. One report comes out, with a core for gdb where
 // CORE_PATH says so ("core.%p"), and the parent sees the signal. Copy the five lines of main().
 
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <stdio.h>
 #include <time.h>

@@ -9,7 +9,7 @@
 //
 // A program that installs handlers of its own later takes its signals away, as without us.
 
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Notes with a key: what is kept, what is refused, and that a reader never sees half of one.
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,2 +1,2 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <lastcpu/platform/posix/crash_reporter_c.hpp>
+#include <lastcpu/process/crash_reporter_c.hpp>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSL-1.0 */
 /* A server in C. Usage: crash_reporter_c_victim CORE_PATH */
-#include <lastcpu/platform/posix/crash_reporter.h>
+#include <lastcpu/process/crash_reporter.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A report and a core without a crash.
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include "died.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Two libraries of one process that both install a crash reporter, each with its own copy of the header.
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <dlfcn.h>
 

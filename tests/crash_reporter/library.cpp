@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A library with a crash reporter of its own: nothing of the header is shared with another library of the process.
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <stdio.h>
 

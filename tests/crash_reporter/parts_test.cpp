@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The parts of the report that read what others have written: /proc and call frame information, right or wrong.
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <gtest/gtest.h>
 #include <string.h>

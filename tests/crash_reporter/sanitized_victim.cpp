@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A program with the flags of the preset: under AddressSanitizer its report comes, else ours.
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include "../posix/sandbox.hpp"
 
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <pthread.h>
 #include <sched.h>

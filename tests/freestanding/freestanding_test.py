@@ -35,7 +35,7 @@ CODE_MODELS = ("kernel", "small")  # a compiler may call a function in one and n
 FURTHER_COMPILERS = tuple(f"g++-{v}" for v in range(12, 20)) + tuple(f"clang++-{v}" for v in range(14, 24))
 
 # Headers for a hosted implementation.
-HOSTED = re.compile(r"lastcpu/(platform/posix|model/)")
+HOSTED = re.compile(r"lastcpu/(platform/posix|process/|model/)")
 ALLOWED_INCLUDE = re.compile(r"(<(stdint\.h|stddef\.h|lastcpu/[\w/]+\.hpp|lastcpu/c/\w+\.h)>|\"?lastcpu_config\.h\"|LASTCPU_CONFIG)$")
 # What needs a kernel to link with: together, as c_instance.cpp.
 OF_THE_INSTANCE = re.compile(r"lastcpu/c/")
@@ -58,6 +58,7 @@ PROGRAMS = {
     "whole_locked": [HOOK],
 }
 PROGRAMS_ELSEWHERE = ("whole", "whole_large", "whole_defaults", "c_instance")
+KNOWN_TO_PLATFORMS = {"atomic", "cpu", "online_cpus", "platform"}
 PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
 
@@ -216,6 +217,16 @@ def cells_elsewhere(clang: str) -> list:
     return cells
 
 
+def platform_complaints() -> list:
+    """A platform is told what it must know: it includes no primitive, be it hosted or not."""
+    out = []
+    for path in sorted(INCLUDE.glob("lastcpu/platform/**/*.hpp")):
+        named = re.findall(r"include <lastcpu/([a-z_0-9]+)\.hpp>", path.read_text(encoding="utf-8"))
+        out += [f"{path} includes <lastcpu/{name}.hpp>; next: take what it needs of it as an argument, or stand above both"
+                for name in named if name not in KNOWN_TO_PLATFORMS]
+    return out
+
+
 def main() -> int:
     directory, new_clang = compilers.from_command_line(__doc__)
     found, missing = compilers.find(("g++", "clang++", new_clang), FURTHER_COMPILERS)
@@ -223,6 +234,7 @@ def main() -> int:
                                  {machine.gcc[0]: machine.package for machine in MACHINES})
     names = headers()
     missing += kernel_macros.complaints(INCLUDE)
+    missing += platform_complaints()
     missing += include_complaints(names + c_headers()) + ([] if names else [f"no header below {INCLUDE}"])
     cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found)
     cells += instance_cells(found, directory)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Any bytes as .eh_frame_hdr and .eh_frame. What is found covers the address that it was looked for, and running it ends.
 // In front: where the thread is, and its stack pointer and frame pointer, all from the beginning of the bytes.
-#include <lastcpu/platform/posix/reporter/frame_program.hpp>
+#include <lastcpu/process/reporter/frame_program.hpp>
 
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Any bytes as /proc/self/smaps. What comes out lies in the room that was given, and can be searched.
-#include <lastcpu/platform/posix/reporter/memory_map.hpp>
+#include <lastcpu/process/reporter/memory_map.hpp>
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Any bytes as the file behind a mapping: the name of a function comes out, or nothing. The first eight bytes are where in
 // the file's memory the function is looked for.
-#include <lastcpu/platform/posix/reporter/symbols.hpp>
+#include <lastcpu/process/reporter/symbols.hpp>
 
 #include <cstring>
 

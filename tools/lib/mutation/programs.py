@@ -9,7 +9,7 @@ AREAS = {
     "kexec": ("include/lastcpu/kexec/*.hpp",),
     "x86_64": ("include/lastcpu/platform/x86_64.hpp", "include/lastcpu/platform/x86_64/*.hpp"),
     "posix": ("include/lastcpu/platform/posix.hpp", "include/lastcpu/platform/posix/*.hpp"),
-    "reporter": ("include/lastcpu/platform/posix/reporter/*.hpp",),
+    "reporter": ("include/lastcpu/process/*.hpp", "include/lastcpu/process/reporter/*.hpp"),
     "model": ("include/lastcpu/model/*.hpp",),
 }
 

@@ -5,7 +5,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/crash_handlers.hpp>
+#include <lastcpu/process/reporter/crash_handlers.hpp>
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/capture_process.hpp>
+#include <lastcpu/process/reporter/capture_process.hpp>
 
 #include <signal.h>
 #include <ucontext.h>

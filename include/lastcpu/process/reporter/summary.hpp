@@ -4,11 +4,11 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/core_notes.hpp>
-#include <lastcpu/platform/posix/reporter/signal_words.hpp>
-#include <lastcpu/platform/posix/reporter/stop_threads.hpp>
-#include <lastcpu/platform/posix/reporter/symbols.hpp>
-#include <lastcpu/platform/posix/reporter/unwind.hpp>
+#include <lastcpu/process/reporter/core_notes.hpp>
+#include <lastcpu/process/reporter/signal_words.hpp>
+#include <lastcpu/process/reporter/stop_threads.hpp>
+#include <lastcpu/process/reporter/symbols.hpp>
+#include <lastcpu/process/reporter/unwind.hpp>
 
 namespace lastcpu::reporter_detail {
 

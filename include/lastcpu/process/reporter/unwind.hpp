@@ -5,8 +5,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/frame_program.hpp>
-#include <lastcpu/platform/posix/reporter/memory_map.hpp>
+#include <lastcpu/process/reporter/frame_program.hpp>
+#include <lastcpu/process/reporter/memory_map.hpp>
 
 namespace lastcpu::reporter_detail {
 

@@ -7,7 +7,7 @@
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
-#include <lastcpu/platform/posix/reporter/machine_registers.hpp>
+#include <lastcpu/process/reporter/machine_registers.hpp>
 
 #include <signal.h>
 #include <stdint.h>

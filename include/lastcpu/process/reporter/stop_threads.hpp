@@ -5,8 +5,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/proc.hpp>
-#include <lastcpu/platform/posix/reporter/state.hpp>
+#include <lastcpu/process/reporter/proc.hpp>
+#include <lastcpu/process/reporter/state.hpp>
 
 #include <sys/ptrace.h>
 #include <sys/uio.h>

@@ -5,7 +5,7 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/platform/posix/faults.hpp>
-#include <lastcpu/platform/posix/reporter/text.hpp>
+#include <lastcpu/process/reporter/text.hpp>
 
 #include <signal.h>
 

@@ -6,7 +6,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/capture.hpp>
+#include <lastcpu/process/reporter/capture.hpp>
 
 #include <sched.h>
 #include <sys/prctl.h>

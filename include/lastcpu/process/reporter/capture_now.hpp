@@ -4,7 +4,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/install.hpp>
+#include <lastcpu/process/reporter/install.hpp>
 
 #include <sys/mman.h>
 #include <sys/prctl.h>

@@ -5,8 +5,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/core_writer.hpp>
-#include <lastcpu/platform/posix/reporter/summary.hpp>
+#include <lastcpu/process/reporter/core_writer.hpp>
+#include <lastcpu/process/reporter/summary.hpp>
 
 #include <sys/prctl.h>
 #include <sys/stat.h>

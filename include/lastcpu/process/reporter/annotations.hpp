@@ -6,8 +6,8 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/atomic.hpp>
-#include <lastcpu/platform/posix/reporter/kernel_call.hpp>
-#include <lastcpu/platform/posix/reporter/text.hpp>
+#include <lastcpu/process/reporter/kernel_call.hpp>
+#include <lastcpu/process/reporter/text.hpp>
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/proc.hpp>
+#include <lastcpu/process/reporter/proc.hpp>
 
 #include <stdint.h>
 #include <sys/mman.h>

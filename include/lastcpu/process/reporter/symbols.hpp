@@ -5,7 +5,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/memory_map.hpp>
+#include <lastcpu/process/reporter/memory_map.hpp>
 
 #include <elf.h>
 #include <sys/stat.h>

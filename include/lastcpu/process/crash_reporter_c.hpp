@@ -2,11 +2,11 @@
 #pragma once
 // Defines what crash_reporter.h declares. Included by one file of C++; it adds no decision of its own.
 
-#include <lastcpu/platform/posix/crash_reporter.h>
+#include <lastcpu/process/crash_reporter.h>
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/crash_reporter.hpp>
+#include <lastcpu/process/crash_reporter.hpp>
 
 #include <string.h>
 

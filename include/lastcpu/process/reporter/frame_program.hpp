@@ -4,8 +4,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/frame_reader.hpp>
-#include <lastcpu/platform/posix/reporter/machine_registers.hpp>
+#include <lastcpu/process/reporter/frame_reader.hpp>
+#include <lastcpu/process/reporter/machine_registers.hpp>
 
 namespace lastcpu::reporter_detail {
 

@@ -2,7 +2,7 @@
 #pragma once
 // A crash reporter for a server: five lines in main.
 //
-//     #include <lastcpu/platform/posix/crash_reporter.hpp>
+//     #include <lastcpu/process/crash_reporter.hpp>
 //     int main() {
 //       if (std::string error = lastcpu::install_crash_reporter({.core_path = "/var/tmp/%e.%p.core"}); !error.empty())
 //         fprintf(stderr, "no crash reports: %s\n", error.c_str());
@@ -13,8 +13,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/capture_now.hpp>
-#include <lastcpu/platform/posix/reporter/install.hpp>
+#include <lastcpu/process/reporter/capture_now.hpp>
+#include <lastcpu/process/reporter/install.hpp>
 
 #include <sys/auxv.h>
 #include <sys/mman.h>

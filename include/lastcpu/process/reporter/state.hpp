@@ -9,10 +9,10 @@
 
 #include <lastcpu/panic_cpu.hpp>
 #include <lastcpu/platform/posix/faults.hpp>
-#include <lastcpu/platform/posix/reporter/options.hpp>
-#include <lastcpu/platform/posix/reporter/text.hpp>
-#include <lastcpu/platform/posix/reporter/threads.hpp>
 #include <lastcpu/platform_defaults.hpp>
+#include <lastcpu/process/reporter/options.hpp>
+#include <lastcpu/process/reporter/text.hpp>
+#include <lastcpu/process/reporter/threads.hpp>
 
 #include <signal.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/kernel_call.hpp>
+#include <lastcpu/process/reporter/kernel_call.hpp>
 
 #include <elf.h>
 #include <stdint.h>

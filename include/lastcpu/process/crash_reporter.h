@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSL-1.0 */
-/* The crash reporter, for C. One file of C++ includes <lastcpu/platform/posix/crash_reporter_c.hpp>, which defines what is
+/* The crash reporter, for C. One file of C++ includes <lastcpu/process/crash_reporter_c.hpp>, which defines what is
  * declared here; C links with it, the C++ library and threads:
  *
  *     struct lastcpu_crash_reporter_options options = LASTCPU_CRASH_REPORTER_DEFAULTS;

@@ -4,7 +4,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/core_notes.hpp>
+#include <lastcpu/process/reporter/core_notes.hpp>
 
 #include <elf.h>
 

@@ -4,7 +4,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/text.hpp>
+#include <lastcpu/process/reporter/text.hpp>
 
 #include <elf.h>
 #include <fcntl.h>

@@ -5,10 +5,10 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/platform/posix/reporter/annotations.hpp>
-#include <lastcpu/platform/posix/reporter/core_file.hpp>
-#include <lastcpu/platform/posix/reporter/memory_map.hpp>
-#include <lastcpu/platform/posix/reporter/state.hpp>
+#include <lastcpu/process/reporter/annotations.hpp>
+#include <lastcpu/process/reporter/core_file.hpp>
+#include <lastcpu/process/reporter/memory_map.hpp>
+#include <lastcpu/process/reporter/state.hpp>
 
 #include <elf.h>
 #include <sys/procfs.h>

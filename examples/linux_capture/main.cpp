@@ -77,8 +77,13 @@ plan make_plan(const kexec::handover& h) noexcept {
   if (files.magic != packed_files::right_magic) give_up("no kernel is packed behind the shim; see: pack --help");
   const linux_boot::bzimage kernel(image_begin + files.kernel, files.kernel_bytes);
   must(kernel.check());
-  const elf_core_header core(at_physical<const unsigned char>(h.core_physical), h.core_header_bytes, h.core_physical);
-  must(core.check());
+  const auto* const beginning = at_physical<const unsigned char>(h.core_physical);
+  const auto wrong = kexec::core_reader(beginning, h.core_header_bytes).check(h);
+  if (wrong == kexec::core_error::damaged)
+    line() << "linux: " << to_string(wrong);  // what it says is in its bounds
+  else if (wrong != kexec::core_error::none)
+    give_up(to_string(wrong));
+  const elf_core_header core(beginning, h.core_header_bytes, h.core_physical);
   const uint64_t lowest = h.free_physical > kernel.lowest() ? h.free_physical : kernel.lowest();
   const uint64_t kernel_at = kexec::round_up(lowest, kernel.alignment());
   const uint64_t made_bytes = kexec::round_up(sizeof(for_linux) + core.room(), kexec::page_bytes);
@@ -88,18 +93,12 @@ plan make_plan(const kexec::handover& h) noexcept {
   return {&h, &files, kernel, core, kernel_at, at_physical<for_linux>(behind - made_bytes)};
 }
 
-/// The APIC id of the CPU that the firmware started, where another one has crashed: of the one that says so, else of the
-/// only one that did not answer.
+/// The APIC id of the CPU that the firmware started, where another one has crashed.
 bool find_boot_cpu(const kexec::handover& h, uint32_t& id) noexcept {
-  uint32_t silent = 0;
-  for (uint32_t i = 0; i < h.cpu_count; ++i) {
-    const auto& c = *kexec::cpu_of<x86::handover_cpu>(h, i);
-    if (!c.has(flag::boot_cpu) && c.has(flag::control_valid)) continue;
-    id = c.hardware_id;
-    if (c.has(flag::boot_cpu)) return !c.has(flag::crashing) && id != kexec::no_hardware_id;
-    ++silent;
-  }
-  return silent == 1 && id != kexec::no_hardware_id;
+  const auto* c = kexec::boot_cpu_of<x86::handover_cpu>(h);
+  if (c == nullptr || c->has(flag::crashing)) return false;
+  id = c->hardware_id;
+  return id != kexec::no_hardware_id;
 }
 
 text our_words(const plan& p) noexcept {

@@ -80,6 +80,7 @@ const char* open(const void* at, uint64_t bytes, uint64_t* counters) {
     const kexec::old_memory<some_walk> memory(*opened.handover);
     const kexec::core_reader core(static_cast<const unsigned char*>(at), bytes);
     if (core.check(*opened.handover) == kexec::core_error::none) counters[0] = core.file_bytes();
+    if (kexec::boot_cpu_of<kexec::cpu_entry_of<some_machine>>(*opened.handover) != nullptr) ++counters[1];
     if (memory.copy(4096, counters, 32)) (void)memory.backtrace(1, 4096, counters, 4);
   }
   return kexec::to_string(opened.error);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the handover and the core say of an x86-64 CPU, by the C library's own description of the note.
 #include <lastcpu/kexec/core_reader.hpp>
+#include <lastcpu/kexec/handover_reader.hpp>
 #include <lastcpu/platform/x86_64.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
 
@@ -135,6 +136,20 @@ TEST_F(note_of_a_cpu, that_kept_none_or_did_not_answer_has_no_control_words) {
     EXPECT_EQ(std::memcmp(&entry(i).control, &none, sizeof none), 0) << i;
   }
   EXPECT_EQ(threads(), 2u) << "the silent one has none";
+}
+
+TEST_F(note_of_a_cpu, boot_cpu_is_the_one_that_says_so_or_the_only_one_that_is_silent) {
+  const auto boot_cpu = [this] { return kexec::boot_cpu_of<x86::handover_cpu>(*kexec::handover_of(record)); };
+  save(0, true, &regs);
+  save(1, false, nullptr);
+  EXPECT_EQ(boot_cpu(), &entry(0)) << "it says so";
+  privileged::msr_0x1b = 0xfee0'0800;
+  save(0, true, &regs);
+  EXPECT_EQ(boot_cpu(), nullptr);
+  save(1, false, nullptr);
+  EXPECT_EQ(boot_cpu(), &entry(1)) << "nobody else can be";
+  save(2, false, nullptr);
+  EXPECT_EQ(boot_cpu(), nullptr) << "one of two";
 }
 
 TEST_F(note_of_a_cpu, without_a_number_has_its_apic_id_where_it_is_the_owner) {

@@ -34,17 +34,6 @@ namespace detail {
 inline constexpr uint64_t note_segment = elf64_file::header_bytes;  // offset of its program header
 inline constexpr uint64_t note_segment_file_bytes = note_segment + 32;
 
-inline void write_segment(unsigned char* at, uint32_t type, const elf64_segment& s) noexcept {
-  write_word(at, type);
-  write_word(at + 4, s.flags);
-  write_word(at + 8, s.file_offset);
-  write_word(at + 16, s.virtual_address);
-  write_word(at + 24, s.physical_address);
-  write_word(at + 32, s.file_bytes);
-  write_word(at + 40, s.memory_bytes);
-  write_word(at + 48, s.alignment);
-}
-
 // With room for as many program headers, and all of it zero but for what is said here.
 inline void write_core_header(unsigned char* to, elf64_machine machine, uint32_t segments) noexcept {
   zero_bytes(to, elf64_file::header_bytes + segments * elf64_file::segment_bytes);
@@ -106,11 +95,11 @@ class core_builder {
     zero_bytes(to_, layout_.handover);
     detail::write_core_header(to_, machine, layout_.segments);
     const uint64_t note_bytes = note_header_bytes + layout_.handover_bytes;
-    add(4, {0, 4, layout_.notes, 0, 0, note_bytes, 0, 4});
+    add({4, 4, layout_.notes, 0, 0, note_bytes, 0, 4});
     ranges_.for_each([this](const ram_range& r) {
       constexpr uint32_t readable_and_writable = 6;
       const uint64_t at = facts_.direct_map_virtual + (r.physical - facts_.direct_map_physical);
-      add(1, {0, readable_and_writable, end_, at, r.physical, r.bytes, r.bytes, page_bytes});
+      add({1, readable_and_writable, end_, at, r.physical, r.bytes, r.bytes, page_bytes});
       end_ += r.bytes;
     });
     for (uint32_t i = 0; i < facts_.image_count; ++i) add_image(facts_.image[i]);
@@ -121,8 +110,8 @@ class core_builder {
   [[nodiscard]] uint64_t file_bytes() const noexcept { return end_; }
 
  private:
-  void add(uint32_t type, const elf64_segment& s) noexcept {
-    detail::write_segment(to_ + elf64_file::header_bytes + added_ * elf64_file::segment_bytes, type, s);
+  void add(const elf64_segment& s) noexcept {
+    write_segment(to_ + elf64_file::header_bytes + added_ * elf64_file::segment_bytes, s);
     ++added_;
   }
 
@@ -135,7 +124,7 @@ class core_builder {
       offset = end_;
       end_ += bytes;
     }
-    add(1, {0, s.flags, offset, s.virtual_address - lead, physical, bytes, bytes, page_bytes});
+    add({1, s.flags, offset, s.virtual_address - lead, physical, bytes, bytes, page_bytes});
   }
 
   // File offset of memory that a range has all of; 0: none has.

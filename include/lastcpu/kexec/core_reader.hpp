@@ -65,10 +65,7 @@ class core_reader {
   /// PT_NOTE is the first; the rest are PT_LOADs.
   [[nodiscard]] uint32_t segment_count() const noexcept { return read_word<uint16_t>(at_ + 56); }
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept {
-    const unsigned char* s = at_ + elf64_file::header_bytes + i * elf64_file::segment_bytes;
-    return {read_word<uint32_t>(s),      read_word<uint32_t>(s + 4),  read_word<uint64_t>(s + 8),
-            read_word<uint64_t>(s + 16), read_word<uint64_t>(s + 24), read_word<uint64_t>(s + 32),
-            read_word<uint64_t>(s + 40), read_word<uint64_t>(s + 48)};
+    return read_segment(at_ + elf64_file::header_bytes + i * elf64_file::segment_bytes);
   }
   /// Calls f(segment) for each that brings bytes which no segment before it has, in the order of the file: what is to be
   /// copied, behind the beginning itself, each from its physical address.

@@ -34,6 +34,24 @@ struct elf64_segment {
   [[nodiscard]] constexpr bool is_executable() const noexcept { return (flags & 1) != 0; }
 };
 
+/// The program header at `at`, read and written.
+[[nodiscard]] inline elf64_segment read_segment(const unsigned char* at) noexcept {
+  return {read_word<uint32_t>(at),      read_word<uint32_t>(at + 4),  read_word<uint64_t>(at + 8),
+          read_word<uint64_t>(at + 16), read_word<uint64_t>(at + 24), read_word<uint64_t>(at + 32),
+          read_word<uint64_t>(at + 40), read_word<uint64_t>(at + 48)};
+}
+
+inline void write_segment(unsigned char* at, const elf64_segment& s) noexcept {
+  write_word(at, s.type);
+  write_word(at + 4, s.flags);
+  write_word(at + 8, s.file_offset);
+  write_word(at + 16, s.virtual_address);
+  write_word(at + 24, s.physical_address);
+  write_word(at + 32, s.file_bytes);
+  write_word(at + 40, s.memory_bytes);
+  write_word(at + 48, s.alignment);
+}
+
 /// Where segments may be: [first, control), and what lies behind that, up to `end`.
 struct elf64_bounds {
   uint64_t first;
@@ -89,17 +107,9 @@ class elf64_file {
 };
 
 inline elf64_segment elf64_file::segment(uint32_t i) const noexcept {
-  const unsigned char* at = file_ + segments_offset() + i * segment_bytes;
-  const auto virtual_address = read_word<uint64_t>(at + 16);
-  const uint64_t physical = is_position_independent() ? virtual_address + distance_ : read_word<uint64_t>(at + 24);
-  return {read_word<uint32_t>(at),
-          read_word<uint32_t>(at + 4),
-          read_word<uint64_t>(at + 8),
-          virtual_address,
-          physical,
-          read_word<uint64_t>(at + 32),
-          read_word<uint64_t>(at + 40),
-          read_word<uint64_t>(at + 48)};
+  elf64_segment s = read_segment(file_ + segments_offset() + i * segment_bytes);
+  if (is_position_independent()) s.physical_address = s.virtual_address + distance_;
+  return s;
 }
 
 // The distance is a multiple of each alignment, so that what the linker has aligned stays so.

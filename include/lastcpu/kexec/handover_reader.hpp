@@ -80,6 +80,22 @@ template <class Machine>
   return {h, h->seal == handover_seal(*h, h->bytes) ? handover_error::none : handover_error::damaged};
 }
 
+/// Which CPU the firmware started, in a handover that has been opened: the one that has said so, else the only one that
+/// has not answered. Null where that is not known.
+template <class Entry>
+[[nodiscard]] inline const Entry* boot_cpu_of(const handover& h) noexcept {
+  const Entry* silent = nullptr;
+  uint32_t silent_count = 0;
+  for (uint32_t i = 0; i < h.cpu_count; ++i) {
+    const Entry* c = cpu_of<Entry>(h, i);
+    if (c->has(handover_flag::boot_cpu)) return c;
+    if (c->has(handover_flag::control_valid)) continue;
+    silent = c;
+    ++silent_count;
+  }
+  return silent_count == 1 ? silent : nullptr;
+}
+
 }  // namespace lastcpu::kexec
 
 #include <lastcpu/detail/end.hpp>

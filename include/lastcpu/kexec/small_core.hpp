@@ -186,7 +186,7 @@ void small_core<Machine, Walk, MostParts>::write_header() noexcept {
   detail::write_core_header(header_, Machine::machine, 1 + count_);
   write_word(header_ + laid_out_anew_at, laid_out_anew);
   unsigned char* at = header_ + elf64_file::header_bytes;
-  detail::write_segment(at, 4, {0, 4, notes_place(), 0, 0, note_bytes_, 0, 4});
+  write_segment(at, {4, 4, notes_place(), 0, 0, note_bytes_, 0, 4});
   uint64_t end = notes_place() + note_bytes_;
   for (uint32_t i = 0; i < count_; ++i) {
     constexpr uint32_t readable_and_writable = 6;
@@ -194,8 +194,7 @@ void small_core<Machine, Walk, MostParts>::write_header() noexcept {
     p.place = round_up(end, page_bytes) + p.virtual_address % page_bytes;
     end = p.place + p.bytes;
     at += elf64_file::segment_bytes;
-    detail::write_segment(
-        at, 1, {0, readable_and_writable, p.place, p.virtual_address, p.physical, p.bytes, p.bytes, page_bytes});
+    write_segment(at, {1, readable_and_writable, p.place, p.virtual_address, p.physical, p.bytes, p.bytes, page_bytes});
   }
   file_bytes_ = end;
 }

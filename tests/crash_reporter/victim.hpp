@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -32,6 +33,13 @@ struct scenario {
   void (*prepare)();
   void (*crash)();
 };
+
+// Each in the file of its name, victim_NAME.cpp. For those of `neighbours` nothing is installed before.
+extern const std::span<const scenario> crashes, captures, threads, hard_times, neighbours;
+
+inline void nothing_more() {}
+/// Starts a thread that no signal can stop.
+void masked_thread();
 
 [[gnu::noinline]] inline void crash_here() {
   *reinterpret_cast<volatile int*>(uintptr_t{16}) = 1;

@@ -9,8 +9,8 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/detail/bounded_wait.hpp>
-#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/save_once.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/stop_cpus.hpp>
 
@@ -28,16 +28,7 @@ class bare_stop {
   /// Saves this CPU's registers (the caller's where null), unless it has saved some. An attempt that a fault or an NMI
   /// interrupts is made once more. `me` is below max_cpus, here and below.
   void save_registers(cpu_id me, const registers* regs) noexcept {
-    record& r = records_[me];
-    const uint32_t attempt = r.saved.load(order::acquire);  // (4) acquire: pairs with release (3)
-    if (attempt >= saving_attempts) return;
-    r.saved.store(attempt + 1, order::relaxed);
-    if (regs != nullptr)
-      detail::copy_plain(r.regs, *regs);
-    else
-      P::capture_registers(r.regs);
-    // An NMI on this CPU that sees the mark finds the registers whole. Other CPUs read both behind the answer.
-    r.saved.store(saved_whole, order::release);  // (3) release: pairs with acquire (4)
+    detail::save_once<P>(records_[me].saved, records_[me].regs, regs, detail::saved_whole);
   }
 
   /// Says "my registers are saved and I shall run nothing more". False when it has said so before.
@@ -82,13 +73,10 @@ class bare_stop {
   [[nodiscard]] const registers* saved(cpu_id cpu) const noexcept {
     if constexpr (detail::has_force_stop<P>)
       if (state_of(cpu, no_cpu) == stop_state::forced) return nullptr;
-    return records_[cpu].saved.load(order::relaxed) == saved_whole ? &records_[cpu].regs : nullptr;
+    return records_[cpu].saved.load(order::relaxed) == detail::saved_whole ? &records_[cpu].regs : nullptr;
   }
 
  private:
-  static constexpr uint32_t saving_attempts = 2;
-  static constexpr uint32_t saved_whole = 3;
-
   struct alignas(detail::cache_line<P>()) record {
     typename P::template atomic<uint32_t> answer{};  // its CPU's: 0, or a stop_state; the owner's where it is forced
     typename P::template atomic<uint32_t> saved{};   // its CPU's: attempts begun, or saved_whole

@@ -11,8 +11,8 @@
 
 #include <lastcpu/detail/begin.hpp>
 
-#include <lastcpu/detail/copy_plain.hpp>
 #include <lastcpu/detail/optional_members.hpp>
+#include <lastcpu/detail/save_once.hpp>
 #include <lastcpu/platform.hpp>
 #include <lastcpu/stop_report.hpp>
 
@@ -126,9 +126,8 @@ class stop_records {
   record records_[P::max_cpus + 1]{};  // the last one is of the CPU without a number that panics
 
  private:
-  static constexpr uint32_t saving_attempts = 2;
-  static constexpr uint32_t saved_whole = 3;
-  static constexpr uint32_t saved_with_text = 4;
+  static constexpr uint32_t saved_whole = detail::saved_whole;
+  static constexpr uint32_t saved_with_text = 4;  // whole, and of the message in panic_context::normal
   static constexpr uint32_t resettable_begun = 1;
   static constexpr uint32_t hook_begun = 2;
   static constexpr uint32_t resettable_again = 4;
@@ -136,27 +135,17 @@ class stop_records {
 
   void save(cpu_id me, const registers* regs, uint32_t mark) noexcept {
     if (me > P::max_cpus) return;
-    record& r = records_[me];
-    const uint32_t attempt = r.saved.load(order::acquire);  // (4) acquire: pairs with release (3)
-    if (attempt >= saving_attempts) return;
-    r.saved.store(attempt + 1, order::relaxed);
-    if (regs != nullptr)
-      detail::copy_plain(r.regs, *regs);
-    else
-      P::capture_registers(r.regs);
-    // (3) release: pairs with acquire (4), in an NMI on this CPU: if it sees the mark, the registers are whole. Other
-    // CPUs read both after the acknowledgement.
-    r.saved.store(mark, order::release);
+    detail::save_once<P>(records_[me].saved, records_[me].regs, regs, mark);
   }
 
   [[nodiscard]] bool is_done(cpu_id me, uint32_t what) const noexcept {
-    // (6) acquire: pairs with release (5).
+    // (4) acquire: pairs with release (3).
     return me <= P::max_cpus && (records_[me].begun.load(order::acquire) & what) != 0;
   }
   [[nodiscard]] bool first_time(cpu_id me, uint32_t what) noexcept {
     if (me > P::max_cpus) return false;
     const uint32_t begun = records_[me].begun.load(order::relaxed);
-    // (5) release: pairs with acquire (6), in an NMI on this CPU: if it sees that a thing is done, it is done.
+    // (3) release: pairs with acquire (4), in an NMI on this CPU: if it sees that a thing is done, it is done.
     records_[me].begun.store(begun | what, order::release);
     return (begun & what) == 0;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A server that crashes as it is told. Usage: crash_reporter_victim SCENARIO [CORE_PATH]
-#include "victim.hpp"
+#include "rare_scenarios.hpp"
 
 #include <string.h>
 
@@ -390,6 +390,12 @@ void process_one_faults() {
 void process_one_aborts() {
   as_process_one(abort_here);
 }
+void process_one_traps() {
+  as_process_one([] {
+    breakpoint_here();
+    _exit(3);
+  });
+}
 
 void cut_file() {
   const int fd = memfd_create("cut", 0);
@@ -486,6 +492,11 @@ const scenario scenarios[] = {
     {"process_one_aborts", process_one_aborts, crash_here},
     {"secret_memory", secret_memory, crash_here},
     {"large_memory", large_memory, crash_here},
+    {"captured_often", captured_often, nothing_more},
+    {"captured_in_a_group", captured_in_a_group, nothing_more},
+    {"aborts_sent_by_own_process", aborts_sent_by_own_process, [] { usleep(1500), crash_here(); }},
+    {"leader_gone", leader_gone, nothing_more},
+    {"process_one_traps", process_one_traps, crash_here},
 };
 
 // What these do with other handlers and options, they do before anything is installed.
@@ -546,6 +557,10 @@ void with_earlier_asked_first() {
 }
 void with_earlier_called_last() {
   signal(SIGSEGV, says_so);
+  must_install({.earlier = lastcpu::earlier_handlers::call_last});
+}
+void with_earlier_called_last_that_returns() {
+  signal(SIGABRT, [](int) { dprintf(STDERR_FILENO, "the earlier handler returns\n"); });
   must_install({.earlier = lastcpu::earlier_handlers::call_last});
 }
 void with_earlier_left() {
@@ -615,6 +630,7 @@ const scenario bare_scenarios[] = {
     {"stop_signal_taken", with_stop_signal_taken, crash_here},
     {"stop_signal_taken_later", with_stop_signal_taken_later, crash_here},
     {"wrong_options", with_wrong_options, nothing_more},
+    {"earlier_called_last_that_returns", with_earlier_called_last_that_returns, killed_by_own_abort_signal},
 };
 
 void run(const scenario& s) {

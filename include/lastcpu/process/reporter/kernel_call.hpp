@@ -82,8 +82,11 @@ inline void wake_sleepers(const void* word) noexcept {
 /// The mask of every signal, for the calls that take one.
 inline constexpr uint64_t every_signal = ~uint64_t{0};
 
-inline void set_mask(uint64_t mask) noexcept {
-  kernel_call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, nullptr, sizeof mask);
+/// The mask that was there before.
+inline uint64_t set_mask(uint64_t mask) noexcept {
+  uint64_t before = 0;
+  kernel_call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, &before, sizeof mask);
+  return before;
 }
 
 /// Sleeps for good; no handler runs on this thread any more.

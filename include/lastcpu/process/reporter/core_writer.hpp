@@ -19,15 +19,13 @@ struct core_outcome {
 
 class core_writer {
  public:
-  core_writer(crash_state& s, memory_map& map) noexcept : s_(s), map_(map) {
-    if (map_.count > 65'000) map_.count = 65'000;  // what an ELF header can count
-  }
+  core_writer(crash_state& s, memory_map& map) noexcept : s_(s), map_(map) {}
 
   [[nodiscard]] core_outcome write(const char* path, cpu_id first) noexcept {
     core_outcome how;
     if (!file_.open(path)) return how.error = file_.error(), how;
     choose(first, how);
-    const uint64_t headers = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) * (map_.count + 1);
+    const uint64_t headers = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) * (map_.count + 1) + sizeof(Elf64_Shdr);
     file_.go_to(headers);
     put_notes(file_, s_, first, map_);
     const uint64_t notes_end = file_.position();
@@ -92,7 +90,10 @@ class core_writer {
     e.e_ident[EI_CLASS] = ELFCLASS64, e.e_ident[EI_DATA] = ELFDATA2LSB, e.e_ident[EI_VERSION] = EV_CURRENT;
     e.e_type = ET_CORE, e.e_machine = elf_machine, e.e_version = EV_CURRENT;
     e.e_phoff = sizeof e, e.e_ehsize = sizeof e, e.e_phentsize = sizeof(Elf64_Phdr);
-    e.e_phnum = static_cast<Elf64_Half>(map_.count + 1);
+    // A section header, behind the others, counts what is more than e_phnum can.
+    const bool many = map_.count + 1 >= PN_XNUM;
+    e.e_phnum = static_cast<Elf64_Half>(many ? PN_XNUM : map_.count + 1);
+    if (many) e.e_shoff = notes_at - sizeof(Elf64_Shdr), e.e_shnum = 1, e.e_shentsize = sizeof(Elf64_Shdr);
     file_.put(&e, sizeof e);
     Elf64_Phdr notes{};
     notes.p_type = PT_NOTE, notes.p_offset = notes_at, notes.p_filesz = notes_bytes, notes.p_align = 4;
@@ -106,6 +107,9 @@ class core_writer {
           (m.read ? Elf64_Word{PF_R} : 0) | (m.write ? Elf64_Word{PF_W} : 0) | (m.execute ? Elf64_Word{PF_X} : 0);
       file_.put(&h, sizeof h);
     }
+    Elf64_Shdr count{};
+    count.sh_info = map_.count + 1;
+    file_.put(&count, sizeof count);
     file_.flush();
   }
 

@@ -66,9 +66,20 @@ using action = void (*)(int, siginfo_t*, void*);
   return lastcpu_asan_is_here != nullptr || lastcpu_tsan_is_here != nullptr;
 }
 
+/// The first sign behind a % that fill_in() does not know, or ' ' where nothing follows; '\0' where all are right.
+[[nodiscard]] inline char unknown_sign(const std::string& path) {
+  for (size_t at = 0; (at = path.find('%', at)) != std::string::npos; at += 2) {
+    const char sign = at + 1 < path.size() ? path[at + 1] : ' ';
+    if (sign != 'p' && sign != 't' && sign != 'e' && sign != '%') return sign;
+  }
+  return '\0';
+}
+
 [[nodiscard]] inline std::string check_path(const char* option, const std::string& path, char (&out)[path_room]) {
   out[0] = '\0';
   if (path.empty()) return {};
+  if (const char sign = unknown_sign(path); sign != '\0')
+    return std::string(option) + " '" + path + "': '%" + sign + "' is none of its signs; use %p, %t, %e and %%";
   std::string whole = path;
   if (path[0] != '/') {
     char* here = getcwd(nullptr, 0);
@@ -149,9 +160,10 @@ using action = void (*)(int, siginfo_t*, void*);
 
 inline void take_signal_stack(const stack_t& stack) noexcept {
   if (stack.ss_size == 0) return;
-  stack_t none{};
+  stack_t now{}, none{};
   none.ss_flags = SS_DISABLE;
-  sigaltstack(&none, nullptr);
+  if (sigaltstack(nullptr, &now) == 0 && now.ss_sp == stack.ss_sp)
+    sigaltstack(&none, nullptr);  // a runtime may have taken its place
   munmap(static_cast<char*>(stack.ss_sp) - 4096, stack.ss_size + 4096);
 }
 

@@ -29,7 +29,7 @@ class core_writer {
     file_.go_to(headers);
     put_notes(file_, s_, first, map_);
     const uint64_t notes_end = file_.position();
-    file_.pad_to(page);
+    file_.pad_to(page_);
     place(file_.position());
     put_headers(headers, notes_end - headers);
     for (uint32_t i = 0; i < map_.count; ++i) write_mapping(map_.at[i], how);
@@ -41,7 +41,6 @@ class core_writer {
   }
 
  private:
-  static constexpr uint64_t page = 4096;
   static constexpr uint64_t piece = 4 << 20;  // between two beats
 
   /// How much of each mapping is wanted. Where the limit is reached, stacks of threads and what modules have written
@@ -52,7 +51,7 @@ class core_writer {
       map_.at[i].core_bytes = bytes_for_core(map_.at[i], settings.core_has_shared_memory);
     mark_stack(s_.threads[first]);
     s_.threads.for_each([&](cpu_id, uint32_t, crash_thread& t) noexcept { mark_stack(t); });
-    uint64_t room = settings.core_limit / page * page;
+    uint64_t room = settings.core_limit / page_ * page_;
     for (const uint32_t turn : {0u, 1u, 2u})
       for (uint32_t i = 0; i < map_.count; ++i) {
         mapping& m = map_.at[i];
@@ -101,7 +100,7 @@ class core_writer {
     for (uint32_t i = 0; i < map_.count; ++i) {
       const mapping& m = map_.at[i];
       Elf64_Phdr h{};
-      h.p_type = PT_LOAD, h.p_align = page, h.p_offset = m.core_offset;
+      h.p_type = PT_LOAD, h.p_align = page_, h.p_offset = m.core_offset;
       h.p_vaddr = m.start + m.core_skip, h.p_memsz = m.bytes() - m.core_skip, h.p_filesz = m.core_bytes;
       h.p_flags =
           (m.read ? Elf64_Word{PF_R} : 0) | (m.write ? Elf64_Word{PF_W} : 0) | (m.execute ? Elf64_Word{PF_X} : 0);
@@ -141,7 +140,7 @@ class core_writer {
       const uint64_t n = file_.write_at(address(m, at), bytes - done, m.core_offset + at);
       written += n;
       done += n;
-      if (done < bytes && file_.error() == 0) done = (done / page + 1) * page;
+      if (done < bytes && file_.error() == 0) done = (done / page_ + 1) * page_;
     }
     return written;
   }
@@ -152,8 +151,8 @@ class core_writer {
     for (uint64_t done = 0; done < bytes;) {
       constexpr uint64_t pages_at_once = 256;
       uint64_t entries[pages_at_once];
-      const uint64_t first = reinterpret_cast<uintptr_t>(address(m, from + done)) / page;
-      uint64_t pages = (bytes - done) / page;
+      const uint64_t first = reinterpret_cast<uintptr_t>(address(m, from + done)) / page_;
+      uint64_t pages = (bytes - done) / page_;
       if (pages > pages_at_once) pages = pages_at_once;
       const long want = static_cast<long>(pages * 8);
       if (kernel_call(SYS_pread64, pagemap_, entries, want, first * 8) != want)
@@ -162,16 +161,17 @@ class core_writer {
         const auto touched = [&entries](uint64_t n) noexcept { return entries[n] >> 62 != 0; };  // present or swapped
         uint64_t run = 1;
         while (i + run < pages && touched(i + run) == touched(i)) ++run;
-        if (touched(i)) written += write_range(m, from + done + i * page, run * page);
+        if (touched(i)) written += write_range(m, from + done + i * page_, run * page_);
         i += run;
       }
-      done += pages * page;
+      done += pages * page_;
     }
     return written;
   }
 
   crash_state& s_;
   memory_map& map_;
+  const uint64_t page_ = page_bytes();
   uint64_t end_ = 0;
   long pagemap_ = -1;
   core_file file_;

@@ -145,8 +145,8 @@ using action = void (*)(int, siginfo_t*, void*);
   size_t frame = getauxval(AT_MINSIGSTKSZ);
   if (frame == 0) frame = 16 * 1024;
   constexpr size_t work = 48 * 1024;
-  const size_t guard = 4096;
-  const size_t bytes = (guard + work + 4 * frame + 4095) / 4096 * 4096;
+  const size_t guard = page_bytes();
+  const size_t bytes = in_whole_pages(guard + work + 4 * frame);
   char* p = map_room(bytes);
   if (p == nullptr) return {};
   mprotect(p, guard, PROT_NONE);
@@ -164,24 +164,24 @@ inline void take_signal_stack(const stack_t& stack) noexcept {
   none.ss_flags = SS_DISABLE;
   if (sigaltstack(nullptr, &now) == 0 && now.ss_sp == stack.ss_sp)
     sigaltstack(&none, nullptr);  // a runtime may have taken its place
-  munmap(static_cast<char*>(stack.ss_sp) - 4096, stack.ss_size + 4096);
+  munmap(static_cast<char*>(stack.ss_sp) - page_bytes(), stack.ss_size + page_bytes());
 }
 
 /// The crash state and the stack of the capture. They stay when the reporter is uninstalled: a handler may run.
 [[nodiscard]] inline bool make_rooms() noexcept {
   if (settings.state != nullptr) return true;
-  constexpr size_t bytes = (sizeof(crash_state) + 4095) / 4096 * 4096;
+  const size_t bytes = in_whole_pages(sizeof(crash_state)), guard = page_bytes();
   char* state = map_room(bytes);
   char* live = map_room(bytes);
-  char* stacks[] = {map_room(capture_stack_bytes), map_room(capture_stack_bytes)};
+  char* stacks[] = {map_room(guard + capture_stack_bytes), map_room(guard + capture_stack_bytes)};
   for (char* s : {state, live}) {
     if (s == nullptr || madvise(s, bytes, MADV_WIPEONFORK) != 0) return false;
     madvise(s, bytes, MADV_DONTDUMP);
   }
   for (char* s : stacks)
-    if (s == nullptr || mprotect(s, 4096, PROT_NONE) != 0) return false;
-  settings.stack = stacks[0];
-  settings.live_stack = stacks[1];
+    if (s == nullptr || mprotect(s, guard, PROT_NONE) != 0) return false;
+  settings.stack = stacks[0] + guard;
+  settings.live_stack = stacks[1] + guard;
   settings.live = reinterpret_cast<crash_state*>(live);
   settings.state = reinterpret_cast<crash_state*>(state);  // zeros are its beginning
   return true;

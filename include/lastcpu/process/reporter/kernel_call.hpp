@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,6 +69,14 @@ long kernel_call(long number, Words... words) noexcept {
   timespec t{};
   kernel_call(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
+}
+
+/// A page of this kernel: 4 KiB, on aarch64 16 or 64 KiB as well.
+[[nodiscard]] inline size_t page_bytes() noexcept {
+  return getauxval(AT_PAGESZ);
+}
+[[nodiscard]] inline size_t in_whole_pages(size_t bytes) noexcept {
+  return (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
 }
 
 /// Sleeps while the word holds `value`, for `ms` at most.

@@ -188,7 +188,7 @@ struct map_need {
   if (m.shared) return shared_memory && ends_with(m.name, " (deleted)") ? m.bytes() : 0;  // anonymous, that is
   if (!m.is_file) return m.bytes();
   if (m.write || m.anonymous != 0) return m.bytes();
-  return m.offset == 0 ? 4096 : 0;
+  return m.offset == 0 ? page_bytes() : 0;
 }
 
 }  // namespace lastcpu::reporter_detail

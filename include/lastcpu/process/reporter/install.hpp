@@ -6,11 +6,11 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/process/reporter/crash_handlers.hpp>
+#include <lastcpu/process/reporter/signal_stack.hpp>
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -131,40 +131,6 @@ using action = void (*)(int, siginfo_t*, void*);
     return "stop_signal " + std::to_string(number) + " is in use by " + handler_owner(number) +
            "; name another one, or 0";
   return {};
-}
-
-[[nodiscard]] inline char* map_room(size_t bytes) noexcept {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return p != MAP_FAILED ? static_cast<char*>(p) : nullptr;
-}
-
-/// A signal stack where this thread has none; one of size 0 where it has.
-[[nodiscard]] inline stack_t give_signal_stack() noexcept {
-  stack_t now{};
-  if (sigaltstack(nullptr, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0) return {};
-  size_t frame = getauxval(AT_MINSIGSTKSZ);
-  if (frame == 0) frame = 16 * 1024;
-  constexpr size_t work = 48 * 1024;
-  const size_t guard = page_bytes();
-  const size_t bytes = in_whole_pages(guard + work + 4 * frame);
-  char* p = map_room(bytes);
-  if (p == nullptr) return {};
-  mprotect(p, guard, PROT_NONE);
-  stack_t stack{};
-  stack.ss_sp = p + guard;
-  stack.ss_size = bytes - guard;
-  if (sigaltstack(&stack, nullptr) == 0) return stack;
-  munmap(p, bytes);
-  return {};
-}
-
-inline void take_signal_stack(const stack_t& stack) noexcept {
-  if (stack.ss_size == 0) return;
-  stack_t now{}, none{};
-  none.ss_flags = SS_DISABLE;
-  if (sigaltstack(nullptr, &now) == 0 && now.ss_sp == stack.ss_sp)
-    sigaltstack(&none, nullptr);  // a runtime may have taken its place
-  munmap(static_cast<char*>(stack.ss_sp) - page_bytes(), stack.ss_size + page_bytes());
 }
 
 /// The crash state and the stack of the capture. They stay when the reporter is uninstalled: a handler may run.

@@ -49,6 +49,14 @@ TEST(capture_now, says_who_could_not_be_stopped) {
   EXPECT_TRUE(has(o, "it is captured, but some threads could not be stopped; the report names them\n")) << o;
 }
 
+TEST(capture_now, keeps_no_memory_of_a_capture) {
+  EXPECT_TRUE(has(died_in("captured_often"), "grown by 0 pages\n"));
+}
+
+TEST(capture_now, runs_no_handler_of_the_program_in_its_own_process) {
+  EXPECT_TRUE(has(died_in("captured_in_a_group"), "handled by another process: 0\n"));
+}
+
 TEST(capture_now, says_what_is_missing_without_a_reporter) {
   EXPECT_EQ(lastcpu::capture_now("x"), lastcpu::capture_outcome::not_installed);
   for (int i = 0; i <= static_cast<int>(lastcpu::capture_outcome::given_up); ++i)

@@ -43,6 +43,8 @@ TEST(crash_in_process_one, is_reported_and_ends_it) {
   const outcome fault = died_in("process_one_faults");
   EXPECT_TRUE(is_one_whole_report(fault)) << fault;
   EXPECT_TRUE(has(fault, "process 1 died of 11\n")) << fault;
+  const outcome trap = died_in("process_one_traps");  // the next instruction would come without the other threads
+  EXPECT_TRUE(trap.exited_with(77) || has(trap, "process 1 exited with 133\n")) << trap;
   const outcome aborted = died_in("process_one_aborts");
   EXPECT_TRUE(is_one_whole_report(aborted)) << aborted;
   EXPECT_TRUE(has(aborted, "process 1 exited with 134\n")) << aborted;

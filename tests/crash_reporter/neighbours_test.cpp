@@ -55,6 +55,12 @@ TEST(earlier_handler, that_is_called_last_comes_behind_the_report) {
   EXPECT_TRUE(o.exited_with(5)) << o;
 }
 
+TEST(earlier_handler, that_is_called_last_and_returns_leaves_no_process_without_its_threads) {
+  const outcome o = died_in("earlier_called_last_that_returns");
+  EXPECT_TRUE(has(o, "*** end of report ***\nthe earlier handler returns\n")) << o;
+  EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+}
+
 TEST(earlier_handler, keeps_its_signal_when_asked) {
   const outcome o = died_in("earlier_left");
   EXPECT_TRUE(o.exited_with(5)) << o;

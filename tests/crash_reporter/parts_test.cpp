@@ -133,6 +133,19 @@ TEST(frame_reader, of_random_descriptions_ends_or_refuses) {
   }
 }
 
+TEST(frame_program, that_leads_back_to_its_beginning_ends) {
+  // DW_CFA_def_cfa_expression, whose length of ten bytes is -11.
+  const unsigned char bytes[] = {0x0f, 0xf5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x00};
+  frame_description d;
+  d.first_program = reinterpret_cast<uintptr_t>(bytes);
+  d.first_end = d.first_program + sizeof bytes;
+  const frame_state from{};
+  frame_state to{};
+  alarm(5);
+  EXPECT_FALSE(frame_program(d, from).step(to));
+  alarm(0);
+}
+
 TEST(frame_reader, refuses_the_last_bytes_of_the_address_space) {
   frame_reader r(~uintptr_t{0} - 7);
   (void)r.get<uint64_t>();

@@ -80,6 +80,14 @@ TEST(crash_threads, a_watchdogs_aborts_from_outside_do_not_disturb_the_report) {
   EXPECT_TRUE(is_one_whole_report(o)) << o;
 }
 
+TEST(crash_threads, an_abort_that_another_thread_has_sent_to_the_process_does_not_disturb_the_report) {
+  expect_report(died_slowly_in("aborts_sent_by_own_process"), "4 threads, 1 crashed, 3 stopped by signal\n");
+}
+
+TEST(crash_threads, the_one_of_main_that_has_ended_is_not_called_silent) {
+  expect_report(died_in("leader_gone"), "5 threads, 1 crashed, 3 stopped by signal, 1 ended meanwhile\n");
+}
+
 TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_bare_report_and_the_signal) {
   expect_report(died_slowly_in("capture_is_killed"), "the capture process has ended early, by signal 9: ");
 }

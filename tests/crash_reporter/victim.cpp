@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     return 3;
   }
   for (int i = 0; i < 3; ++i) victim::start(victim::idle_here);
-  for (const auto scenarios : {victim::crashes, victim::captures, victim::threads, victim::hard_times})
+  for (const auto scenarios : {victim::crashes, victim::captures, victim::threads, victim::hard_times, victim::rare})
     (void)victim::run(scenarios, argv[1]);
   return 4;
 }

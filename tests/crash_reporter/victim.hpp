@@ -35,7 +35,7 @@ struct scenario {
 };
 
 // Each in the file of its name, victim_NAME.cpp. For those of `neighbours` nothing is installed before.
-extern const std::span<const scenario> crashes, captures, threads, hard_times, neighbours;
+extern const std::span<const scenario> crashes, captures, threads, hard_times, rare, neighbours;
 
 inline void nothing_more() {}
 /// Starts a thread that no signal can stop.

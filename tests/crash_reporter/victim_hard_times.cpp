@@ -194,6 +194,13 @@ void process_one_aborts() {
   as_process_one(abort_here);
 }
 
+void process_one_traps() {
+  as_process_one([] {
+    breakpoint_here();
+    _exit(3);
+  });
+}
+
 constexpr scenario table[] = {
     {"profiled", profiled, crash_here},
     {"default_timers", default_timers, crash_here},
@@ -217,6 +224,7 @@ constexpr scenario table[] = {
     {"capture_is_killed", capture_is_killed, crash_here},
     {"process_one_faults", process_one_faults, crash_here},
     {"process_one_aborts", process_one_aborts, crash_here},
+    {"process_one_traps", process_one_traps, crash_here},
 };
 
 }  // namespace

@@ -71,6 +71,18 @@ void with_earlier_called_last() {
   must_install({.earlier = lastcpu::earlier_handlers::call_last});
 }
 
+void with_earlier_called_last_that_returns() {
+  signal(SIGABRT, [](int) { dprintf(STDERR_FILENO, "the earlier handler returns\n"); });
+  must_install({.earlier = lastcpu::earlier_handlers::call_last});
+}
+
+// A signal that does not come again with the return of its handler.
+void killed_by_own_abort_signal() {
+  kill(getpid(), SIGABRT);
+  usleep(200'000);
+  dprintf(STDERR_FILENO, "went on without its threads\n");
+}
+
 void with_earlier_left() {
   signal(SIGSEGV, says_so);
   must_install({.earlier = lastcpu::earlier_handlers::leave});
@@ -145,6 +157,7 @@ constexpr scenario table[] = {
     {"stop_signal_taken", with_stop_signal_taken, crash_here},
     {"stop_signal_taken_later", with_stop_signal_taken_later, crash_here},
     {"wrong_options", with_wrong_options, nothing_more},
+    {"earlier_called_last_that_returns", with_earlier_called_last_that_returns, killed_by_own_abort_signal},
 };
 
 }  // namespace

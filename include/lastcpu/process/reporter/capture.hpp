@@ -84,7 +84,8 @@ class capture {
   [[nodiscard]] static bool report_fd_is_right() noexcept {
     if (settings.report_fd < 0) return false;
     struct stat st {};
-    return fstat(settings.report_fd, &st) == 0 && (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
+    return kernel_call(SYS_fstat, settings.report_fd, &st) == 0 &&
+           (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
   }
 
   void say() noexcept {
@@ -104,7 +105,8 @@ class capture {
   }
 
   void write_core(memory_map& map) noexcept {
-    if (kernel_call(SYS_prctl, PR_GET_DUMPABLE) == 0) {
+    // 2, behind a change of user: for root alone.
+    if (kernel_call(SYS_prctl, PR_GET_DUMPABLE) != 1) {
       out_ << "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n";
       return;
     }

@@ -68,8 +68,7 @@ inline constinit atomic<uint32_t> capturing{};  // the process that captures: a 
 
 [[nodiscard, gnu::noinline]] inline capture_outcome capture_live(const char* reason) noexcept {
   crash_state& live = *settings.live;
-  constexpr size_t bytes = (sizeof live + 4095) / 4096 * 4096;
-  madvise(&live, bytes, MADV_DONTNEED);  // zeros are its beginning
+  madvise(&live, in_whole_pages(sizeof live), MADV_DONTNEED);  // zeros are its beginning
   live.pid.store(own_pid(), order::relaxed);
   ucontext_t here;
   getcontext(&here);

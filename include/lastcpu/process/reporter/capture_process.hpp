@@ -133,11 +133,14 @@ inline long report_by_process(crash_state& s, cpu_id owner, char* stack, const c
   capture_job job{&s, owner, reason};
   auto* tid = const_cast<uint32_t*>(s.capture_tid.address());
   const int saved_errno = errno;
+  // It gets no signal that is meant for the program: it would run the program's handlers in the program's memory.
+  const uint64_t mask = set_mask(every_signal);
   const int child = clone(capture_main, stack + capture_stack_bytes,
                           CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, &job,
                           reinterpret_cast<pid_t*>(tid), nullptr, reinterpret_cast<pid_t*>(tid));
   s.clone_error = child < 0 ? errno : 0;
   errno = saved_errno;
+  set_mask(mask);
   if (child >= 0) await_capture(s, child);
   return child >= 0 ? child : -s.clone_error;
 }

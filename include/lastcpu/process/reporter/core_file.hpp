@@ -9,14 +9,18 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 namespace lastcpu::reporter_detail {
 
 class core_file {
  public:
-  /// A new file that only its owner may read. An older one of that name is replaced, and no link is followed.
+  /// A new file that only its owner may read. An older one of that name is replaced, a device or a pipe is not, and no
+  /// link is followed.
   [[nodiscard]] bool open(const char* path) noexcept {
-    kernel_call(SYS_unlinkat, AT_FDCWD, path, 0);
+    struct stat st {};
+    const bool is_there = kernel_call(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (is_there && (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))) kernel_call(SYS_unlinkat, AT_FDCWD, path, 0);
     fd_ = kernel_call(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd_ < 0) error_ = static_cast<int>(-fd_);
     return fd_ >= 0;

@@ -78,11 +78,11 @@ inline void put_files(core_file& to, const memory_map& map) noexcept {
       if (map.at[i].is_file && map.at[i].name[0] == '/') f(map.at[i]);
   };
   each([&](const mapping& m) noexcept { ++count, names += length_of(m.name) + 1; });
-  constexpr uint64_t page = 4096;
+  const uint64_t page = page_bytes();
   const uint64_t head[] = {count, page};
   begin_note(to, "CORE", nt_file, sizeof head + count * 24 + names);
   to.put(head, sizeof head);
-  each([&to](const mapping& m) noexcept {
+  each([&to, page](const mapping& m) noexcept {
     const uint64_t row[] = {m.start, m.end, m.offset / page};
     to.put(row, sizeof row);
   });

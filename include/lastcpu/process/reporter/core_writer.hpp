@@ -19,19 +19,17 @@ struct core_outcome {
 
 class core_writer {
  public:
-  core_writer(crash_state& s, memory_map& map) noexcept : s_(s), map_(map) {
-    if (map_.count > 65'000) map_.count = 65'000;  // what an ELF header can count
-  }
+  core_writer(crash_state& s, memory_map& map) noexcept : s_(s), map_(map) {}
 
   [[nodiscard]] core_outcome write(const char* path, cpu_id first) noexcept {
     core_outcome how;
     if (!file_.open(path)) return how.error = file_.error(), how;
     choose(first, how);
-    const uint64_t headers = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) * (map_.count + 1);
+    const uint64_t headers = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) * (map_.count + 1) + sizeof(Elf64_Shdr);
     file_.go_to(headers);
     put_notes(file_, s_, first, map_);
     const uint64_t notes_end = file_.position();
-    file_.pad_to(page);
+    file_.pad_to(page_);
     place(file_.position());
     put_headers(headers, notes_end - headers);
     for (uint32_t i = 0; i < map_.count; ++i) write_mapping(map_.at[i], how);
@@ -43,7 +41,6 @@ class core_writer {
   }
 
  private:
-  static constexpr uint64_t page = 4096;
   static constexpr uint64_t piece = 4 << 20;  // between two beats
 
   /// How much of each mapping is wanted. Where the limit is reached, stacks of threads and what modules have written
@@ -54,7 +51,7 @@ class core_writer {
       map_.at[i].core_bytes = bytes_for_core(map_.at[i], settings.core_has_shared_memory);
     mark_stack(s_.threads[first]);
     s_.threads.for_each([&](cpu_id, uint32_t, crash_thread& t) noexcept { mark_stack(t); });
-    uint64_t room = settings.core_limit / page * page;
+    uint64_t room = settings.core_limit / page_ * page_;
     for (const uint32_t turn : {0u, 1u, 2u})
       for (uint32_t i = 0; i < map_.count; ++i) {
         mapping& m = map_.at[i];
@@ -92,7 +89,10 @@ class core_writer {
     e.e_ident[EI_CLASS] = ELFCLASS64, e.e_ident[EI_DATA] = ELFDATA2LSB, e.e_ident[EI_VERSION] = EV_CURRENT;
     e.e_type = ET_CORE, e.e_machine = elf_machine, e.e_version = EV_CURRENT;
     e.e_phoff = sizeof e, e.e_ehsize = sizeof e, e.e_phentsize = sizeof(Elf64_Phdr);
-    e.e_phnum = static_cast<Elf64_Half>(map_.count + 1);
+    // A section header, behind the others, counts what is more than e_phnum can.
+    const bool many = map_.count + 1 >= PN_XNUM;
+    e.e_phnum = static_cast<Elf64_Half>(many ? PN_XNUM : map_.count + 1);
+    if (many) e.e_shoff = notes_at - sizeof(Elf64_Shdr), e.e_shnum = 1, e.e_shentsize = sizeof(Elf64_Shdr);
     file_.put(&e, sizeof e);
     Elf64_Phdr notes{};
     notes.p_type = PT_NOTE, notes.p_offset = notes_at, notes.p_filesz = notes_bytes, notes.p_align = 4;
@@ -100,12 +100,15 @@ class core_writer {
     for (uint32_t i = 0; i < map_.count; ++i) {
       const mapping& m = map_.at[i];
       Elf64_Phdr h{};
-      h.p_type = PT_LOAD, h.p_align = page, h.p_offset = m.core_offset;
+      h.p_type = PT_LOAD, h.p_align = page_, h.p_offset = m.core_offset;
       h.p_vaddr = m.start + m.core_skip, h.p_memsz = m.bytes() - m.core_skip, h.p_filesz = m.core_bytes;
       h.p_flags =
           (m.read ? Elf64_Word{PF_R} : 0) | (m.write ? Elf64_Word{PF_W} : 0) | (m.execute ? Elf64_Word{PF_X} : 0);
       file_.put(&h, sizeof h);
     }
+    Elf64_Shdr count{};
+    count.sh_info = map_.count + 1;
+    file_.put(&count, sizeof count);
     file_.flush();
   }
 
@@ -137,7 +140,7 @@ class core_writer {
       const uint64_t n = file_.write_at(address(m, at), bytes - done, m.core_offset + at);
       written += n;
       done += n;
-      if (done < bytes && file_.error() == 0) done = (done / page + 1) * page;
+      if (done < bytes && file_.error() == 0) done = (done / page_ + 1) * page_;
     }
     return written;
   }
@@ -148,8 +151,8 @@ class core_writer {
     for (uint64_t done = 0; done < bytes;) {
       constexpr uint64_t pages_at_once = 256;
       uint64_t entries[pages_at_once];
-      const uint64_t first = reinterpret_cast<uintptr_t>(address(m, from + done)) / page;
-      uint64_t pages = (bytes - done) / page;
+      const uint64_t first = reinterpret_cast<uintptr_t>(address(m, from + done)) / page_;
+      uint64_t pages = (bytes - done) / page_;
       if (pages > pages_at_once) pages = pages_at_once;
       const long want = static_cast<long>(pages * 8);
       if (kernel_call(SYS_pread64, pagemap_, entries, want, first * 8) != want)
@@ -158,16 +161,17 @@ class core_writer {
         const auto touched = [&entries](uint64_t n) noexcept { return entries[n] >> 62 != 0; };  // present or swapped
         uint64_t run = 1;
         while (i + run < pages && touched(i + run) == touched(i)) ++run;
-        if (touched(i)) written += write_range(m, from + done + i * page, run * page);
+        if (touched(i)) written += write_range(m, from + done + i * page_, run * page_);
         i += run;
       }
-      done += pages * page;
+      done += pages * page_;
     }
     return written;
   }
 
   crash_state& s_;
   memory_map& map_;
+  const uint64_t page_ = page_bytes();
   uint64_t end_ = 0;
   long pagemap_ = -1;
   core_file file_;

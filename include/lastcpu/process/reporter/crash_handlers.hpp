@@ -35,13 +35,11 @@ inline void send_again(int number, const siginfo_t& info) noexcept {
 
 /// Ends the process by its signal, with the registers of the crash: the signal is queued and comes with the return from
 /// the handler, in the interrupted instruction, and the kernel's own core is as without us.
-inline void end_by_return(int number, const siginfo_t& info, ucontext_t& context, const struct sigaction* to) noexcept {
+inline void end_by_return(int number, const siginfo_t& info, ucontext_t& context) noexcept {
   set_mask(every_signal);
-  if (to == nullptr)
-    reset_signal(number);
-  else
-    sigaction(number, to, nullptr);
-  if (own_pid() == 1 && to == nullptr && !is_of_the_machine(info)) end_anyhow(number);
+  reset_signal(number);
+  const bool faults_again = is_of_the_machine(info) && number != SIGTRAP;  // which comes behind its instruction
+  if (own_pid() == 1 && !faults_again) end_anyhow(number);
   const uint64_t all_but_this = every_signal & ~bit_of(number);
   copy_bytes(&context.uc_sigmask, &all_but_this, sizeof all_but_this);
   if (own_pid() != 1) send_again(number, info);
@@ -69,10 +67,31 @@ inline void take_stop_signal() noexcept {
   sigaction(settings.stop_signal, &how, nullptr);
 }
 
+/// Calls a handler that was there before, with the mask that it would have had.
+inline void call_earlier(const struct sigaction& before, int number, siginfo_t* info, ucontext_t* context) noexcept {
+  const uint64_t own = (before.sa_flags & SA_NODEFER) != 0 ? 0 : bit_of(number);
+  set_mask(mask_of(&context->uc_sigmask) | mask_of(&before.sa_mask) | own);
+  if ((before.sa_flags & SA_SIGINFO) != 0)
+    before.sa_sigaction(number, info, context);
+  else
+    before.sa_handler(number);
+}
+[[nodiscard]] inline bool is_handler(const struct sigaction& a) noexcept {
+  return a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN;
+}
+
+/// The earlier handler behind the report. What it does to end the process, an abort() for example, ends it.
+inline void call_last(int number, siginfo_t* info, ucontext_t* context) noexcept {
+  if (settings.earlier != earlier_handlers::call_last || !is_handler(settings.before[number])) return;
+  for (const int f : posix_detail::fault_signals)
+    if ((settings.signals & bit_of(f)) != 0) reset_signal(f);
+  call_earlier(settings.before[number], number, info, context);
+}
+
 /// The thread that has the gate. `context` is null in a fault of the report itself. Returns where the signal is about
 /// to come again.
 inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexcept {
-  const crash_thread& t = s.threads[me];
+  crash_thread& t = s.threads[me];
   const int number = t.fault.si_signo;
   if (begin(s, report_step::capture_process, me)) {
     take_stop_signal();
@@ -81,10 +100,7 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   }
   if (begin(s, report_step::capture_in_place, me)) report_in_place(s, me);
   if (begin(s, report_step::end, me)) {
-    const struct sigaction& before = settings.before[number];
-    const bool call_last =
-        settings.earlier == earlier_handlers::call_last && before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN;
-    if (context != nullptr) return end_by_return(number, t.fault, *context, call_last ? &before : nullptr);
+    if (context != nullptr) return call_last(number, &t.fault, context), end_by_return(number, t.fault, *context);
     end_here(number, t.fault);
   }
   end_anyhow(number);
@@ -110,22 +126,16 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
 [[nodiscard]] inline bool earlier_one_recovers(int number, siginfo_t* info, void* context,
                                                void (*ours)(int, siginfo_t*, void*)) noexcept {
   const struct sigaction& before = settings.before[number];
-  if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) return false;
-  const uint64_t own = (before.sa_flags & SA_NODEFER) != 0 ? 0 : bit_of(number);
-  const uint64_t interrupted = mask_of(&static_cast<ucontext_t*>(context)->uc_sigmask);
-  set_mask(interrupted | mask_of(&before.sa_mask) | own);
-  if ((before.sa_flags & SA_SIGINFO) != 0)
-    before.sa_sigaction(number, info, context);
-  else
-    before.sa_handler(number);
+  if (!is_handler(before)) return false;
+  call_earlier(before, number, info, static_cast<ucontext_t*>(context));
   set_mask(every_signal & ~settings.signals);
   struct sigaction now {};
   return sigaction(number, nullptr, &now) == 0 && now.sa_sigaction == ours;
 }
 
-/// Sent by another process, a watchdog for example.
+/// Sent to the process, by a watchdog for example, or by another of its threads; not an abort() of this one.
 [[nodiscard]] inline bool comes_from_outside(const siginfo_t& info) noexcept {
-  return info.si_code <= 0 && static_cast<uint32_t>(info.si_pid) != own_pid();
+  return info.si_code <= 0 && (info.si_code != SI_TKILL || static_cast<uint32_t>(info.si_pid) != own_pid());
 }
 
 extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* context) noexcept;
@@ -134,7 +144,7 @@ extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* conte
   const int saved_errno = errno;
   crash_state& s = *settings.state;
   auto* where = static_cast<ucontext_t*>(context);
-  if (!is_my_crash(s)) return end_by_return(number, *info, *where, nullptr);
+  if (!is_my_crash(s)) return end_by_return(number, *info, *where);
   const bool begun = s.gate.read().is_committed();
   if (!begun && settings.first_chance != nullptr && settings.first_chance(number, info, context))
     return void(errno = saved_errno);

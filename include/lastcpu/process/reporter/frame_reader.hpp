@@ -19,7 +19,11 @@ class frame_reader {
 
   [[nodiscard]] uintptr_t at() const noexcept { return at_; }
   void go_to(uintptr_t at) noexcept { at_ = at; }
-  void skip(uint64_t bytes) noexcept { at_ += bytes; }
+  /// Over what has a length of its own. A longer one than any compiler writes fails: it could lead back.
+  void skip(uint64_t bytes) noexcept {
+    constexpr uint64_t most = 64 * 1024;
+    bytes < most ? void(at_ += bytes) : fail();
+  }
   [[nodiscard]] bool failed() const noexcept { return failed_; }
   void fail() noexcept { failed_ = true; }
 

@@ -6,11 +6,11 @@
 #include <lastcpu/detail/begin.hpp>
 
 #include <lastcpu/process/reporter/crash_handlers.hpp>
+#include <lastcpu/process/reporter/signal_stack.hpp>
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -66,9 +66,20 @@ using action = void (*)(int, siginfo_t*, void*);
   return lastcpu_asan_is_here != nullptr || lastcpu_tsan_is_here != nullptr;
 }
 
+/// The first sign behind a % that fill_in() does not know, or ' ' where nothing follows; '\0' where all are right.
+[[nodiscard]] inline char unknown_sign(const std::string& path) {
+  for (size_t at = 0; (at = path.find('%', at)) != std::string::npos; at += 2) {
+    const char sign = at + 1 < path.size() ? path[at + 1] : ' ';
+    if (sign != 'p' && sign != 't' && sign != 'e' && sign != '%') return sign;
+  }
+  return '\0';
+}
+
 [[nodiscard]] inline std::string check_path(const char* option, const std::string& path, char (&out)[path_room]) {
   out[0] = '\0';
   if (path.empty()) return {};
+  if (const char sign = unknown_sign(path); sign != '\0')
+    return std::string(option) + " '" + path + "': '%" + sign + "' is none of its signs; use %p, %t, %e and %%";
   std::string whole = path;
   if (path[0] != '/') {
     char* here = getcwd(nullptr, 0);
@@ -122,54 +133,21 @@ using action = void (*)(int, siginfo_t*, void*);
   return {};
 }
 
-[[nodiscard]] inline char* map_room(size_t bytes) noexcept {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return p != MAP_FAILED ? static_cast<char*>(p) : nullptr;
-}
-
-/// A signal stack where this thread has none; one of size 0 where it has.
-[[nodiscard]] inline stack_t give_signal_stack() noexcept {
-  stack_t now{};
-  if (sigaltstack(nullptr, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0) return {};
-  size_t frame = getauxval(AT_MINSIGSTKSZ);
-  if (frame == 0) frame = 16 * 1024;
-  constexpr size_t work = 48 * 1024;
-  const size_t guard = 4096;
-  const size_t bytes = (guard + work + 4 * frame + 4095) / 4096 * 4096;
-  char* p = map_room(bytes);
-  if (p == nullptr) return {};
-  mprotect(p, guard, PROT_NONE);
-  stack_t stack{};
-  stack.ss_sp = p + guard;
-  stack.ss_size = bytes - guard;
-  if (sigaltstack(&stack, nullptr) == 0) return stack;
-  munmap(p, bytes);
-  return {};
-}
-
-inline void take_signal_stack(const stack_t& stack) noexcept {
-  if (stack.ss_size == 0) return;
-  stack_t none{};
-  none.ss_flags = SS_DISABLE;
-  sigaltstack(&none, nullptr);
-  munmap(static_cast<char*>(stack.ss_sp) - 4096, stack.ss_size + 4096);
-}
-
 /// The crash state and the stack of the capture. They stay when the reporter is uninstalled: a handler may run.
 [[nodiscard]] inline bool make_rooms() noexcept {
   if (settings.state != nullptr) return true;
-  constexpr size_t bytes = (sizeof(crash_state) + 4095) / 4096 * 4096;
+  const size_t bytes = in_whole_pages(sizeof(crash_state)), guard = page_bytes();
   char* state = map_room(bytes);
   char* live = map_room(bytes);
-  char* stacks[] = {map_room(capture_stack_bytes), map_room(capture_stack_bytes)};
+  char* stacks[] = {map_room(guard + capture_stack_bytes), map_room(guard + capture_stack_bytes)};
   for (char* s : {state, live}) {
     if (s == nullptr || madvise(s, bytes, MADV_WIPEONFORK) != 0) return false;
     madvise(s, bytes, MADV_DONTDUMP);
   }
   for (char* s : stacks)
-    if (s == nullptr || mprotect(s, 4096, PROT_NONE) != 0) return false;
-  settings.stack = stacks[0];
-  settings.live_stack = stacks[1];
+    if (s == nullptr || mprotect(s, guard, PROT_NONE) != 0) return false;
+  settings.stack = stacks[0] + guard;
+  settings.live_stack = stacks[1] + guard;
   settings.live = reinterpret_cast<crash_state*>(live);
   settings.state = reinterpret_cast<crash_state*>(state);  // zeros are its beginning
   return true;

@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,6 +71,14 @@ long kernel_call(long number, Words... words) noexcept {
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
 }
 
+/// A page of this kernel: 4 KiB, on aarch64 16 or 64 KiB as well.
+[[nodiscard]] inline size_t page_bytes() noexcept {
+  return getauxval(AT_PAGESZ);
+}
+[[nodiscard]] inline size_t in_whole_pages(size_t bytes) noexcept {
+  return (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
+}
+
 /// Sleeps while the word holds `value`, for `ms` at most.
 inline void sleep_on(const void* word, uint32_t value, long ms) noexcept {
   const timespec t{ms / 1000, ms % 1000 * 1'000'000};
@@ -82,8 +91,11 @@ inline void wake_sleepers(const void* word) noexcept {
 /// The mask of every signal, for the calls that take one.
 inline constexpr uint64_t every_signal = ~uint64_t{0};
 
-inline void set_mask(uint64_t mask) noexcept {
-  kernel_call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, nullptr, sizeof mask);
+/// The mask that was there before.
+inline uint64_t set_mask(uint64_t mask) noexcept {
+  uint64_t before = 0;
+  kernel_call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, &before, sizeof mask);
+  return before;
 }
 
 /// Sleeps for good; no handler runs on this thread any more.

@@ -33,6 +33,17 @@ struct memory_map {
   uint32_t count = 0;
   uint32_t capacity = 0;
   bool incomplete = false;  // some did not fit: other threads were still at work
+  size_t room_bytes = 0;    // of the table and the names, where read_map() has mapped them
+
+  memory_map() noexcept = default;
+  ~memory_map() { release(); }  // the process that is captured may go on: the memory is its own
+  memory_map(const memory_map&) = delete;
+  memory_map& operator=(const memory_map&) = delete;
+
+  void release() noexcept {
+    if (room_bytes != 0) kernel_call(SYS_munmap, at, room_bytes);
+    room_bytes = 0;
+  }
 
   [[nodiscard]] const mapping* find(uintptr_t address) const noexcept {
     uint32_t low = 0, high = count;
@@ -149,6 +160,8 @@ struct map_need {
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     error = static_cast<int>(-p);
     if (p <= 0) continue;
+    map.release();
+    map.room_bytes = table + room.name_bytes;
     map.at = reinterpret_cast<mapping*>(p);
     map.capacity = room.mappings;
     char* const names = reinterpret_cast<char*>(p) + table;
@@ -175,7 +188,7 @@ struct map_need {
   if (m.shared) return shared_memory && ends_with(m.name, " (deleted)") ? m.bytes() : 0;  // anonymous, that is
   if (!m.is_file) return m.bytes();
   if (m.write || m.anonymous != 0) return m.bytes();
-  return m.offset == 0 ? 4096 : 0;
+  return m.offset == 0 ? page_bytes() : 0;
 }
 
 }  // namespace lastcpu::reporter_detail

@@ -19,7 +19,7 @@ enum class earlier_handlers : uint8_t {
   replace,    // they are not called any more
   ask_first,  // called first, for a runtime that recovers from faults (JVM, Go, write barriers). The crash is reported
               // when such a handler gives up: resets the signal, or aborts
-  call_last,  // called behind the report, in place of the default action
+  call_last,  // called behind the report; where it returns, the default action comes
   leave,      // keep the signal; the others are installed. Done without asking for those of AddressSanitizer and
               // ThreadSanitizer, whose reports say more
 };

@@ -161,6 +161,7 @@ class thread_stopper {
     const size_t n = read_small(path, line);
     for (size_t at = 0; at + 2 < n; ++at)
       if (line[at] == ')') t.kernel_state = line[at + 2];
+    if (t.kernel_state == 'Z' || t.kernel_state == 'X') t.become(thread_state::gone);  // main() may end before others
   }
 
   crash_state& s_;

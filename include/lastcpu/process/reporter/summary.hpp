@@ -150,6 +150,7 @@ class summary {
                  {EACCES, "no permission (EACCES)"},
                  {ENOENT, "no such directory (ENOENT)"},
                  {ENOTDIR, "not a directory (ENOTDIR)"},
+                 {EEXIST, "what is there is no file of ours to replace (EEXIST)"},
                  {EAGAIN, "too many processes (EAGAIN); see ulimit -u"},
                  {ENOMEM, "no memory (ENOMEM)"},
                  {ENOSPC, "the file system is full (ENOSPC)"},

@@ -46,12 +46,13 @@ class symbol_finder {
 
   /// The file of this mapping, if it is still the one that is mapped.
   [[nodiscard]] bool open(const mapping& m) noexcept {
-    if (m.inode == inode_) return is_elf_;
+    if (m.inode == inode_ && same_text(m.name, name_)) return is_elf_;
     close_fd(fd_);
     fd_ = open_for_reading(m.name);
     inode_ = m.inode;
+    name_ = m.name;
     struct stat st {};
-    is_elf_ = fd_ >= 0 && fstat(static_cast<int>(fd_), &st) == 0 && st.st_ino == m.inode &&
+    is_elf_ = fd_ >= 0 && kernel_call(SYS_fstat, fd_, &st) == 0 && st.st_ino == m.inode &&
               read(0, &file_, sizeof file_) && file_.e_shentsize == sizeof(Elf64_Shdr);
     return is_elf_;
   }
@@ -96,7 +97,8 @@ class symbol_finder {
   }
 
   long fd_ = -1;
-  uint64_t inode_ = 0;
+  uint64_t inode_ = 0;  // each file system has numbers of its own
+  const char* name_ = "";
   bool is_elf_ = false;
   Elf64_Ehdr file_{};
   uint64_t scanned_ = 0;

@@ -90,17 +90,20 @@ class text {
   char* end_;
 };
 
-/// Writes all of it; false when nobody takes it within `ms`. It never blocks for longer: a pipe that has room takes a
+/// Writes all of it; false when nobody takes a piece within `ms`. It never blocks for longer: a pipe that has room takes a
 /// piece of this size at once.
 inline bool write_all(int fd, const void* data, size_t bytes, int ms = 2000) noexcept {
   constexpr size_t piece = PIPE_BUF;
+  const uint64_t patience = static_cast<uint64_t>(ms) * 1'000'000;
+  uint64_t until = now_ns() + patience;
   for (const char* at = static_cast<const char*>(data); bytes > 0;) {
     pollfd room{fd, POLLOUT, 0};
     const timespec limit{ms / 1000, ms % 1000 * 1'000'000};
     if (kernel_call(SYS_ppoll, &room, 1, &limit, nullptr, 0) <= 0 || (room.revents & POLLOUT) == 0) return false;
     const long n = kernel_call(SYS_write, fd, at, bytes < piece ? bytes : piece);
-    if (n == -EAGAIN || n == -EINTR) continue;
+    if ((n == -EAGAIN || n == -EINTR) && now_ns() < until) continue;
     if (n <= 0) return false;
+    until = now_ns() + patience;
     at += n;
     bytes -= static_cast<size_t>(n);
   }

@@ -49,6 +49,8 @@ TEST_F(annotations_of_a_process, cut_what_is_longer_than_the_room_and_say_so) {
 TEST_F(annotations_of_a_process, refuse_a_key_that_can_not_be_read_back) {
   for (const std::string& key : {std::string(), std::string(32, 'k'), std::string("a=b"), std::string("a\nb")})
     EXPECT_EQ(table->set(key.c_str(), "v"), annotation::bad_key) << key;
+  EXPECT_EQ(table->set(nullptr, "v"), annotation::bad_key);
+  EXPECT_EQ(table->set("k", nullptr), annotation::bad_key);
   EXPECT_EQ(all(*table), "");
   EXPECT_EQ(table->set(std::string(31, 'k').c_str(), "v"), annotation::set);
 }

@@ -68,6 +68,24 @@ TEST(crash_reporter_thread, leaves_the_signal_stack_of_somebody_else_alone) {
   }).join();
 }
 
+TEST(report_map, knows_whether_it_says_what_is_kept_out_of_cores) {
+  memory_map map;
+  int error = 0;
+  ASSERT_TRUE(read_map(map, true, error));
+  EXPECT_TRUE(map.in_detail);
+  ASSERT_TRUE(read_map(map, false, error));
+  EXPECT_FALSE(map.in_detail);
+}
+
+TEST(report_files, that_are_pipes_without_a_writer_are_not_waited_for) {
+  const std::string path = "/tmp/lastcpu-pipe-" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const long fd = open_for_reading(path.c_str());
+  EXPECT_GE(fd, 0);
+  close_fd(fd);
+  unlink(path.c_str());
+}
+
 TEST(report_symbols, of_one_file_are_not_taken_for_those_of_another_with_the_same_inode_number) {
   memory_map map;
   int error = 0;

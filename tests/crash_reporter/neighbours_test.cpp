@@ -67,6 +67,12 @@ TEST(earlier_handler, keeps_its_signal_when_asked) {
   EXPECT_FALSE(has(o, "has crashed")) << o;
 }
 
+TEST(earlier_handler, of_every_signal_that_is_left_leaves_nothing_to_report_and_that_is_said) {
+  const outcome o = died_in("everything_left");
+  EXPECT_TRUE(has(o, "refused: every signal is handled already and left to its handler: nothing remains to report\n"))
+      << o;
+}
+
 TEST(first_chance, decides_what_is_no_crash) {
   const outcome o = died_in("first_chance");
   EXPECT_TRUE(has(o, "went on\n")) << o;

@@ -88,6 +88,11 @@ void with_earlier_left() {
   must_install({.earlier = lastcpu::earlier_handlers::leave});
 }
 
+void with_everything_left() {
+  for (const int n : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT}) signal(n, says_so);
+  dprintf(STDERR_FILENO, "refused: %s\n", installed_with({.earlier = lastcpu::earlier_handlers::leave}).c_str());
+}
+
 void with_first_chance() {
   (void)page_of_barrier();
   must_install({.first_chance = [](int, siginfo_t* info, void*) noexcept {
@@ -150,6 +155,7 @@ constexpr scenario table[] = {
     {"earlier_asked_first", with_earlier_asked_first, crash_here},
     {"earlier_called_last", with_earlier_called_last, crash_here},
     {"earlier_left", with_earlier_left, crash_here},
+    {"everything_left", with_everything_left, nothing_more},
     {"first_chance", with_first_chance, crash_here},
     {"signal_taken_later", with_signal_taken_later, nothing_more},
     {"uninstalled", uninstalled, crash_here},

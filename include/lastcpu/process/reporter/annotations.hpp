@@ -18,7 +18,8 @@ namespace lastcpu {
 enum class annotation : uint8_t {
   set,
   set_cut,  // only the first annotation_value_bytes of the value are kept
-  bad_key,  // empty, longer than annotation_key_bytes, or with '=' or a control character: nothing is changed
+  bad_key,  // null (nor may the value be), empty, longer than annotation_key_bytes, or with '=' or a control character:
+            // nothing is changed
   full,     // annotation_keys keys are in use, and this is none of them: nothing is changed
   busy,     // another thread is in the middle of a change, or this one is, below a signal handler: nothing is changed
 };
@@ -33,7 +34,8 @@ inline constexpr size_t annotation_key_bytes = 31, annotation_value_bytes = 159;
     case annotation::set_cut:
       return "set, the value cut to 159 bytes";
     case annotation::bad_key:
-      return "the key is empty, longer than 31 bytes, or has '=' or a control character; use another one";
+      return "the key is null or empty, longer than 31 bytes, or has '=' or a control character; use another one, and "
+             "a value that is not null";
     case annotation::full:
       return "16 keys are in use; use one of them again";
     case annotation::busy:
@@ -83,7 +85,7 @@ class kept_value {
 class annotation_table {
  public:
   annotation set(const char* key, const char* value) noexcept {
-    if (!is_key(key)) return annotation::bad_key;
+    if (key == nullptr || value == nullptr || !is_key(key)) return annotation::bad_key;
     const uint32_t pid = own_pid();
     if (!lock(pid)) return annotation::busy;
     const annotation how = set_locked(key, value);

@@ -110,6 +110,10 @@ class capture {
       out_ << "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n";
       return;
     }
+    if (!map.in_detail) {  // the program's secrets would go in
+      out_ << "no core: this kernel does not say what is to be kept out of one (/proc/self/smaps)\n";
+      return;
+    }
     char path[path_room];
     text name(path);
     fill_in(name, settings.core_path, pid_);

@@ -119,6 +119,7 @@ using action = void (*)(int, siginfo_t*, void*);
              " already; say with `earlier` whether that handler is replaced, asked first, called last or left";
     take |= bit_of(n);
   }
+  if (take == 0) return "every signal is handled already and left to its handler: nothing remains to report";
   return {};
 }
 

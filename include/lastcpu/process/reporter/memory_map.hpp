@@ -33,6 +33,7 @@ struct memory_map {
   uint32_t count = 0;
   uint32_t capacity = 0;
   bool incomplete = false;  // some did not fit: other threads were still at work
+  bool in_detail = false;   // what each mapping is for, and what of it the program keeps out of cores, is known
   size_t room_bytes = 0;    // of the table and the names, where read_map() has mapped them
 
   memory_map() noexcept = default;
@@ -151,7 +152,8 @@ struct map_need {
   return map.count != 0;
 }
 
-/// Reads the map, in detail where a core is wanted: that takes longer. False, and an error number, where it can't.
+/// Reads the map, in detail where a core is wanted: that takes longer, and not every kernel tells it (smaps). False, and an
+/// error number, where it can't.
 [[nodiscard]] inline bool read_map(memory_map& map, bool in_detail, int& error) noexcept {
   map_need room;
   for (int attempt = 0; attempt < 2; ++attempt, room = measure_map()) {
@@ -167,8 +169,8 @@ struct map_need {
     char* const names = reinterpret_cast<char*>(p) + table;
     const char* const end = names + room.name_bytes;
     error = ENOENT;
-    if (!(in_detail && fill_map(map, "/proc/self/smaps", names, end)) && !fill_map(map, "/proc/self/maps", names, end))
-      return false;
+    map.in_detail = in_detail && fill_map(map, "/proc/self/smaps", names, end);
+    if (!map.in_detail && !fill_map(map, "/proc/self/maps", names, end)) return false;
     if (!map.incomplete) break;
   }
   return map.count != 0;

@@ -13,9 +13,9 @@
 namespace lastcpu::reporter_detail {
 
 /// A descriptor. Where the limit leaves none, the one with the highest number is closed: only the capture process has
-/// them, its own copies.
+/// them, its own copies. Does not wait, whatever the path has become: a pipe that nobody writes to, for one.
 [[nodiscard]] inline long open_for_reading(const char* path) noexcept {
-  return kernel_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  return kernel_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 }
 inline void close_fd(long fd) noexcept {
   if (fd >= 0) kernel_call(SYS_close, fd);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The gate against what people use in its place, uncontended: standard and POSIX tools that let one thread in, and the
-// historical designs (tests/specimens). Those keep their claim to themselves; it is reached by crash_kexec() with no
+// historical designs (tests/race/specimens). Those keep their claim to themselves; it is reached by crash_kexec() with no
 // crash kernel loaded, from the claim to the release and everything between, on both sides.
 
 #include <lastcpu/panic.hpp>

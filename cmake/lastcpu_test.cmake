@@ -58,7 +58,7 @@ function(lastcpu_add_test)
 endfunction()
 
 # lastcpu_add_matrix_test(<name> <script> [<label>...])
-# A script on tests/matrix that brings its own compilers, and keeps two processors busy: once is enough, in gcc-release.
+# A script on tests/compile/matrix that brings its own compilers, and keeps two processors busy: once is enough, in gcc-release.
 function(lastcpu_add_matrix_test name script)
   add_test(NAME ${name}
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${CMAKE_CURRENT_BINARY_DIR}/${name}

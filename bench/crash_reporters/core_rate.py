@@ -3,7 +3,7 @@
 """The crash reporter's core of a process with 64 MiB of heap, beside `cp --sparse=never` of that core: the same crash without
 a core, with one, and the copy, in turns. Prints medians. What the core costs is what the second takes longer than the first.
 
-  core_rate.py PROGRAM [--runs 21]    PROGRAM: tests/crash_reporter/crash_reporter_victim of a build
+  core_rate.py PROGRAM [--runs 21]    PROGRAM: tests/process/crash_reporter/crash_reporter_victim of a build
 """
 import argparse
 import statistics

@@ -35,7 +35,7 @@ CTEST = {
 # Compiles everything that bare x86-64 has.
 WHOLE_X86_64 = ("-std=c++20", "-ffreestanding", "-nostdinc++", "-fno-exceptions", "-fno-rtti",
                 "-fno-threadsafe-statics", "-mno-red-zone", "-mgeneral-regs-only", "-mcmodel=kernel", "-fno-pic", "-w",
-                "-Iinclude", "-c", "tests/freestanding/whole_x86_64.cpp")
+                "-Iinclude", "-c", "tests/compile/freestanding/whole_x86_64.cpp")
 
 # The tests that bear another name than the header.
 FITTING = {
@@ -120,15 +120,15 @@ def programs_by_folder(root):
     """What CMakeLists.txt of tests/ names its programs, by the house's rules; {folder: [program]}."""
     stems = lambda folder, suffix: sorted(p.stem for p in (root / "tests" / folder).glob(f"*{suffix}.cpp"))
     return {
-        "unit": stems("unit", "_test"),
-        "kexec": [f"kexec_{s}" for s in stems("kexec", "_test")],
-        "x86_64": [f"x86_64_{s}" for s in stems("x86_64", "_test")],
-        "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("posix", "_test")
+        "unit": stems("unit/core", "_test"),
+        "kexec": [f"kexec_{s}" for s in stems("unit/kexec", "_test")],
+        "x86_64": [f"x86_64_{s}" for s in stems("unit/x86_64", "_test")],
+        "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("process/posix", "_test")
                   if s != "wait_cost_test"],  # part of stop_cost_test
-        "crash_reporter": [f"crash_reporter_{s}" for s in stems("crash_reporter", "_test")],
-        "model": stems("model", "_model"),
-        "stress": stems("stress", "_stress"),
-        "fuzz": [f"fuzz_replay_{s.removesuffix('_fuzz')}" for s in stems("fuzz", "_fuzz")],
+        "crash_reporter": [f"crash_reporter_{s}" for s in stems("process/crash_reporter", "_test")],
+        "model": stems("race/model", "_model"),
+        "stress": stems("race/stress", "_stress"),
+        "fuzz": [f"fuzz_replay_{s.removesuffix('_fuzz')}" for s in stems("unit/fuzz", "_fuzz")],
     }
 
 

@@ -34,7 +34,7 @@ inline constinit thread_local cpu_id this_thread_cpu __attribute__((tls_model("i
   return static_cast<uint32_t>(syscall(SYS_gettid));
 }
 
-// The protocol of the table, as templates, so that the model can explore it (tests/model/cpu_table_model.cpp). Entry
+// The protocol of the table, as templates, so that the model can explore it (tests/race/model/cpu_table_model.cpp). Entry
 // has the word `tid` and forget(); Limit is the word one past the highest number ever.
 
 /// Takes the entry `cpu` for the thread `tid`. False when another thread has it. Who sees the thread online also sees

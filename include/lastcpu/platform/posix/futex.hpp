@@ -82,7 +82,7 @@ template <class T>
 }
 
 // The protocol of sleepers and wakers on one count, as templates, so that the model can explore it
-// (tests/model/futex_model.cpp).
+// (tests/race/model/futex_model.cpp).
 
 /// Calls `sleep` unless `word` does not hold `value` any more; the kernel compares once more.
 /// (1) acquire: pairs with release (2). Of this addition and the waker's exchange on the same count one is first:

@@ -8,10 +8,10 @@
 
 #include <benchmark/benchmark.h>
 #include <pthread.h>
-#include <specimens/double_read_2025.hpp>
-#include <specimens/panic_cpu_2015.hpp>
-#include <specimens/panic_lock_2011.hpp>
-#include <specimens/trylock_only.hpp>
+#include <race/specimens/double_read_2025.hpp>
+#include <race/specimens/panic_cpu_2015.hpp>
+#include <race/specimens/panic_lock_2011.hpp>
+#include <race/specimens/trylock_only.hpp>
 
 #include <atomic>
 #include <memory>

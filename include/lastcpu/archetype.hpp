@@ -9,7 +9,10 @@
 
 namespace lastcpu {
 
+/// The port to copy: replace each body.
 struct archetype {
+  ///@{
+  /// As platform.hpp says; here it does nothing.
   static constexpr cpu_id max_cpus = 4;
   static cpu_id this_cpu() noexcept { return 0; }
   static bool is_online(cpu_id cpu) noexcept { return cpu == 0; }
@@ -17,8 +20,11 @@ struct archetype {
   template <class T>
   using atomic = lastcpu::atomic<T>;
 
+  /// What is saved for a CPU.
   struct registers {
-    uintptr_t pc, sp, fp;
+    uintptr_t pc;  ///< program counter
+    uintptr_t sp;  ///< stack pointer
+    uintptr_t fp;  ///< frame pointer
   };
   static void capture_registers(registers& r) noexcept { r.pc = r.sp = r.fp = 0; }
 
@@ -44,14 +50,16 @@ struct archetype {
     }
   }
 
+  /// What describes a crash image.
   struct image {
-    uintptr_t entry;
+    uintptr_t entry;  ///< where it begins
   };
   static bool image_intact(const image& i) noexcept { return i.entry != 0; }
   static void crash_shutdown(const registers&) noexcept {}
   static void jump(const image&) noexcept {}
   static void emergency_restart() noexcept {}
   static void halt() noexcept {}
+  ///@}
 };
 
 static_assert(platform<archetype>);

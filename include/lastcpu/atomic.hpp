@@ -16,10 +16,10 @@ namespace lastcpu {
 
 /// The memory order of one operation. The values are the compiler's own.
 enum class order : int {
-  relaxed = __ATOMIC_RELAXED,
-  acquire = __ATOMIC_ACQUIRE,
-  release = __ATOMIC_RELEASE,
-  acq_rel = __ATOMIC_ACQ_REL,
+  relaxed = __ATOMIC_RELAXED,  ///< no order with anything else
+  acquire = __ATOMIC_ACQUIRE,  ///< what follows sees what was stored before the release that it reads from
+  release = __ATOMIC_RELEASE,  ///< whoever acquires it sees what was stored before
+  acq_rel = __ATOMIC_ACQ_REL,  ///< both, of an exchange
 };
 
 namespace detail {
@@ -87,14 +87,18 @@ class atomic {
                 "lastcpu: this machine has no lock-free atomic of this size; the crash path may not take a lock");
 
  public:
+  /// T{}.
   constexpr atomic() noexcept = default;
+  /// `value`, stored plainly: before anybody shares the word.
   constexpr explicit atomic(T value) noexcept : value_(value) {}
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
+  /// What the word holds. `o` is relaxed or acquire.
   [[nodiscard, gnu::always_inline]] T load(order o) const noexcept {
     return __atomic_load_n(&value_, static_cast<int>(o));
   }
+  /// Replaces what the word holds. `o` is relaxed or release.
   [[gnu::always_inline]] void store(T value, order o) noexcept {
     __atomic_store_n(&value_, value, static_cast<int>(o));
   }

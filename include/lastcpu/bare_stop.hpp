@@ -16,13 +16,17 @@
 
 namespace lastcpu {
 
+/// A record for each CPU, which it writes itself, and the owner's requests. Interrupts off or NMI context for what
+/// changes it, any context for the rest.
 template <class P>
 class bare_stop {
   static_assert(platform_checked<P>);
 
  public:
+  /// What is saved of a CPU.
   using registers = typename P::registers;
 
+  /// Nobody has answered. All zeros.
   constexpr bare_stop() noexcept = default;
 
   /// Saves this CPU's registers (the caller's where null), unless it has saved some. An attempt that a fault or an NMI
@@ -41,13 +45,13 @@ class bare_stop {
     return true;
   }
 
+  /// It has answered, or was forced. Acquires what the CPU stored before its answer.
   [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept {
     return cpu < P::max_cpus && records_[cpu].answer.load(order::acquire) != 0;  // (2) acquire: pairs with (1)
   }
 
   /// For the owner, behind its commit: asks each CPU that is online and has not answered, and waits until all have, or
-  /// the time is over.
-  /// stop_how::forced takes them away.
+  /// the time is over. stop_how::forced takes them away.
   [[gnu::noinline]] void climb(cpu_id me, rung by) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
     ask(limit, me, by.how);
@@ -56,7 +60,8 @@ class bare_stop {
       if (!all && by.how == stop_how::forced) force(limit, me);
   }
 
-  /// What is known of a CPU now; `owner` is who has committed, or no_cpu.
+  /// What is known of a CPU now; `owner` is who has committed, or no_cpu. Acquires what the CPU stored before its
+  /// answer.
   [[nodiscard]] stop_state state_of(cpu_id cpu, cpu_id owner) const noexcept {
     if (cpu >= P::max_cpus) return stop_state::absent;
     const uint32_t how = records_[cpu].answer.load(order::acquire);  // (2)

@@ -25,6 +25,7 @@
 
 namespace lastcpu {
 
+/// A machine's end, in few bytes: what a kernel defines once and calls, in place of a crash_domain.
 template <class P, class Policy = panic_policy>
 class bare_domain {
   static_assert(platform_checked<P>);
@@ -32,11 +33,16 @@ class bare_domain {
   static_assert(rungs::count >= 1);
 
  public:
+  /// What handlers hand over.
   using registers = typename P::registers;
+  /// As panic_messages, or nothing where the policy keeps none.
   using messages_type = detail::bare_messages<P, Policy::message_bytes>;
 
+  /// Nobody has died. All zeros, so that it lies in .bss.
   constexpr bare_domain() noexcept = default;
 
+  ///@{
+  /// As crash_domain has it: context, obligations and what comes back are the same.
   [[noreturn, gnu::cold, gnu::noinline]] void panic(const char* message, const registers* regs = nullptr) noexcept {
     panic_begin(message, regs);
     finish(P::this_cpu());
@@ -86,6 +92,7 @@ class bare_domain {
     if (in == panic_context::normal && messages_.formatted(me, panic_context::nested)) return;
     (void)messages_.formatted(me, in);
   }
+  ///@}
 
   /// As the policy's on_oops() says, but there is no crash kernel: a panic, or life goes on. Inside a panic it is one.
   kexec_outcome oops(const registers& regs, const char* why) noexcept {
@@ -95,10 +102,16 @@ class bare_domain {
     return kexec_outcome::no_image;
   }
 
+  ///@{
+  /// As crash_domain has it: one acquire load while nobody has died, the end of this CPU where another one has
+  /// committed.
   void handle_nmi(const registers& regs) noexcept { stop_if_asked(&regs, stop_state::by_nmi); }
   void handle_stop_irq(const registers& regs) noexcept { stop_if_asked(&regs, stop_state::by_irq); }
   void come_online() noexcept { stop_if_asked(nullptr, stop_state::by_irq); }
+  ///@}
 
+  ///@{
+  /// To look at, as crash_domain has it. Any context.
   [[nodiscard]] bool on_this_cpu() const noexcept { return gate_.on_this_cpu(); }
   [[nodiscard]] bool on_other_cpu() const noexcept { return gate_.on_other_cpu(); }
   [[nodiscard]] bool is_stopped(cpu_id cpu) const noexcept {
@@ -111,6 +124,7 @@ class bare_domain {
   [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return gate_; }
   [[nodiscard]] const bare_stop<P>& cpus() const noexcept { return cpus_; }
   [[nodiscard]] const messages_type& messages() const noexcept { return messages_; }
+  ///@}
 
  private:
   [[nodiscard]] static cpu_id number_or_park() noexcept {

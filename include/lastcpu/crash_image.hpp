@@ -20,33 +20,45 @@
 
 namespace lastcpu {
 
+/// What became of a load.
 enum class load_outcome : uint8_t {
-  loaded,
-  refused,  // image_intact() answers false: nothing changed
-  busy,     // another load or unload is under way, or a crash has reserved the image: nothing changed
-  claimed,  // a crash has taken the image: nothing changed
+  loaded,   ///< a crash from now on finds it
+  refused,  ///< image_intact() answers false: nothing changed
+  busy,     ///< another load or unload is under way, or a crash has reserved the image: nothing changed
+  claimed,  ///< a crash has taken the image: nothing changed
 };
 
-enum class unload_outcome : uint8_t { unloaded, empty, busy, claimed };
+/// What became of an unload.
+enum class unload_outcome : uint8_t {
+  unloaded,  ///< the slot is empty now
+  empty,     ///< it was empty
+  busy,      ///< as for load(): nothing changed
+  claimed,   ///< as for load(): nothing changed
+};
 
+/// What a crash finds.
 enum class image_outcome : uint8_t {
-  reserved,  // it is the caller's
-  none,      // nothing was loaded
-  busy,      // it is being replaced
-  corrupt,   // it is not what was loaded
+  reserved,  ///< it is the caller's
+  none,      ///< nothing was loaded
+  busy,      ///< it is being replaced
+  corrupt,   ///< it is not what was loaded
 };
 
+/// The slot, usable alone; a crash_domain has one: machine.image(). load() and unload() in thread context; what changes
+/// it otherwise by the owner of the gate, in any; what only looks by anybody.
 template <class P>
 class crash_image {
   static_assert(platform_checked<P>);
 
  public:
+  /// What describes a crash image.
   using image = typename P::image;
 
+  /// Empty. All zeros.
   constexpr crash_image() noexcept = default;
 
-  /// Puts `img` into the slot. The image that it replaces is handed out through `replaced`, so that its resources can
-  /// be freed; `replaced` is left alone where there was none.
+  /// Puts `img` into the slot, if P::image_intact(img). Thread context. The image that it replaces is handed out
+  /// through `replaced`, so that its resources can be freed; `replaced` is left alone where there was none.
   [[nodiscard]] load_outcome load(const image& img, image* replaced = nullptr) noexcept {
     if (!P::image_intact(img)) return load_outcome::refused;
     state before = state::empty;
@@ -58,7 +70,7 @@ class crash_image {
     return load_outcome::loaded;
   }
 
-  /// Empties the slot. The image that was in it is handed out through `removed`, as by load().
+  /// Empties the slot. Thread context. The image that was in it is handed out through `removed`, as by load().
   [[nodiscard]] unload_outcome unload(image* removed = nullptr) noexcept {
     state before = state::empty;
     if (!take(before))
@@ -85,7 +97,7 @@ class crash_image {
   /// others.
   [[nodiscard]] bool intact() const noexcept { return P::image_intact(image_); }
 
-  /// Gives a reserved image back, so that a reload can follow.
+  /// Gives a reserved image back, so that a reload can follow. (3) release.
   void hand_back() noexcept { (void)leave_reserved(state::ready); }
 
   /// Checks the reserved image and claims it for good. False when none is reserved, or it is not what was loaded. After

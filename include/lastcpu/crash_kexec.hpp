@@ -16,13 +16,19 @@
 
 namespace lastcpu {
 
+/// The part of a crash_domain that an oops needs: gate, stop, image, messages and ladder in one object. After Linux's
+/// crash_kexec().
 template <class P, class Policy = panic_policy>
 class crash_path {
  public:
+  /// What is saved of a CPU, and what handlers hand over.
   using registers = typename P::registers;
+  /// The steps.
   using ladder_type = lastcpu::ladder<P, Policy>;
+  /// The texts of all CPUs.
   using messages_type = typename ladder_type::messages_type;
 
+  /// Nobody has died. All zeros.
   constexpr crash_path() noexcept = default;
 
   /// What a fault handler calls: dumps, panics or goes on, as Policy::on_oops() says. Inside a panic or a crash_kexec()
@@ -74,12 +80,13 @@ class crash_path {
     return ladder_.cpus.stop_others(ladder_.gate, detail::rungs_of<P, Policy>::all, number());
   }
 
-  /// Whether this CPU holds the gate, and whether another one does: for a console that lets the owner alone print.
-  /// Right also on the one CPU without a number that panics. One acquire load while the gate is open.
+  /// Whether this CPU holds the gate: for a console that lets the owner alone print. Right also on the one CPU without
+  /// a number that panics. One acquire load while the gate is open. Any context.
   [[nodiscard]] bool on_this_cpu() const noexcept {
     const gate_word seen = ladder_.gate.read();
     return !seen.is_open() && seen.is_held_by(number());
   }
+  /// Whether another CPU holds it, likewise.
   [[nodiscard]] bool on_other_cpu() const noexcept {
     const gate_word seen = ladder_.gate.read();
     return !seen.is_open() && !seen.is_held_by(number());
@@ -92,19 +99,25 @@ class crash_path {
     return seen.is_committed() && !seen.is_held_by(cpu) && ladder_.cpus.is_down(cpu);
   }
 
-  /// What became of a CPU, and the registers that it has saved: null unless it has stopped or is the calling one.
+  /// What became of a CPU. Any context.
   [[nodiscard]] stop_state state_of(cpu_id cpu) const noexcept { return ladder_.cpus.state_of(cpu); }
+  /// The registers that it has saved: null unless it has stopped or is the calling one. Any context.
   [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return ladder_.cpus.registers_of(cpu); }
 
-  /// The primitives that this path is made of, to look at. A kernel changes the image only.
+  // The primitives that this path is made of, to look at. A kernel changes the image only.
+  /// Who holds the gate.
   [[nodiscard]] const panic_cpu<P>& gate() const noexcept { return ladder_.gate; }
+  /// How each CPU was stopped.
   [[nodiscard]] const stop_cpus<P>& cpus() const noexcept { return ladder_.cpus; }
+  /// The crash kernel, to load and to unload. Thread context.
   [[nodiscard]] crash_image<P>& image() noexcept { return ladder_.image; }
+  /// The crash kernel, to look at.
   [[nodiscard]] const crash_image<P>& image() const noexcept { return ladder_.image; }
+  /// What each CPU has said.
   [[nodiscard]] const messages_type& messages() const noexcept { return ladder_.messages; }
 
  protected:
-  /// See place.hpp.
+  /// This CPU's number; P::max_cpus for the one without a number that has the place (place.hpp); else no_cpu.
   [[nodiscard]] cpu_id number() const noexcept { return place_.number(); }
 
   /// The number of a CPU that panics with this message. A CPU without a number takes the place (place.hpp), then asks
@@ -144,6 +157,7 @@ class crash_path {
     return why;
   }
 
+  /// All that the path consists of.
   ladder_type ladder_{};
 
  private:

@@ -23,10 +23,11 @@ namespace lastcpu {
 /// One crash, for the report: message and registers are of the same crash.
 template <class Registers>
 struct crash_record {
-  const char* message;
-  const Registers* registers;  // null where a panic inside another one has handed over none
+  const char* message;         ///< never null
+  const Registers* registers;  ///< null where a panic inside another one has handed over none
 };
 
+/// Why crash_kexec() comes back, for what crash_image::reserve() has answered.
 [[nodiscard]] constexpr kexec_outcome outcome_of(image_outcome o) noexcept {
   return o == image_outcome::none   ? kexec_outcome::no_image
          : o == image_outcome::busy ? kexec_outcome::image_busy
@@ -37,6 +38,8 @@ struct crash_record {
 /// once for a fault in either. A CPU that comes once more has faulted in what the port does for a loser.
 inline constexpr uint32_t descents_with_the_port = 3;
 
+/// The steps, over the primitives that they use: for the owner of the gate, interrupts off or NMI context. The
+/// functions take the owner's own number, or P::max_cpus for the one without a number. Users have it in a crash_domain.
 template <class P, class Policy>
 class ladder {
   static_assert(platform_checked<P>);
@@ -44,18 +47,22 @@ class ladder {
   static_assert(rungs::count >= 1);
 
  public:
+  /// What is saved of a CPU.
   using registers = typename P::registers;
+  /// The texts, as long as the policy says.
   using messages_type = panic_messages<P, Policy::message_bytes>;
 
+  /// Nobody has died. All zeros.
   constexpr ladder() noexcept = default;
 
-  /// The whole ladder, for a panic. `me` is the owner's number, or P::max_cpus for the one without a number.
+  /// The whole ladder, for a panic.
   [[noreturn, gnu::cold]] void go_down(cpu_id me, const crash_record<registers>& why) noexcept {
     look_for_an_image(me, why);
     go_on(me, why.registers);
   }
 
-  /// The ladder as far as the kernel's own words, after the stop. True when they are still to be said. Then comes finish().
+  /// The ladder as far as the kernel's own words, after the stop. True when they are still to be said. finish() comes
+  /// next.
   [[nodiscard, gnu::cold]] bool go_to_the_words(cpu_id me, const crash_record<registers>& why) noexcept {
     look_for_an_image(me, why);
     stop_the_others(me, why.registers);
@@ -85,11 +92,11 @@ class ladder {
     park(me);
   }
 
-  panic_cpu<P> gate{};
-  stop_cpus<P> cpus{};
-  crash_image<P> image{};
-  messages_type messages{};
-  registers nmi_registers{};  // of a pending NMI panic; written on the CPU that holds the gate
+  panic_cpu<P> gate{};        ///< who owns the ladder
+  stop_cpus<P> cpus{};        ///< how the others are stopped
+  crash_image<P> image{};     ///< the crash kernel
+  messages_type messages{};   ///< what each CPU has said
+  registers nmi_registers{};  ///< of a pending NMI panic; written on the CPU that holds the gate
 
  private:
   // True when the caller runs the step. A CPU that does not hold the gate any more parks.

@@ -23,26 +23,33 @@
 
 namespace lastcpu {
 
+/// A word that several CPUs share, as lastcpu::atomic: `T` has 32 bits or pointer size, all zeros is T{}. Thread or irq
+/// context. The orders are not looked at: each operation has the strongest of them, acquire and release.
 template <class T, class Lock>
 class locked_atomic {
   static_assert(sizeof(T) == 4 || sizeof(T) == sizeof(void*),
                 "lastcpu: a shared word has 32 bits or the size of a pointer");
 
  public:
+  /// T{}.
   constexpr locked_atomic() noexcept = default;
+  /// `value`, stored plainly: before anybody shares the word.
   constexpr explicit locked_atomic(T value) noexcept : value_(value) {}
   locked_atomic(const locked_atomic&) = delete;
   locked_atomic& operator=(const locked_atomic&) = delete;
 
+  /// What the word holds. Takes no lock.
   [[nodiscard]] T load(order) const noexcept { return read(); }
 
-  /// Under the lock, or a compare_exchange() could overwrite it.
+  /// Replaces what the word holds; under the lock, or a compare_exchange() could overwrite it.
   void store(T value, order) noexcept {
     const uintptr_t saved = Lock::lock();
     write(value);
     Lock::unlock(saved);
   }
 
+  /// Replaces `expected` by `desired` and returns true, or stores the value that was found to `expected` and returns
+  /// false. Never fails spuriously.
   [[nodiscard]] bool compare_exchange(T& expected, T desired, order, order) noexcept {
     const uintptr_t saved = Lock::lock();
     const T found = read();
@@ -53,6 +60,7 @@ class locked_atomic {
     return same;
   }
 
+  /// Adds and returns what was there before.
   T fetch_add(T value, order) noexcept {
     const uintptr_t saved = Lock::lock();
     const T before = read();

@@ -13,22 +13,27 @@
 
 namespace lastcpu {
 
+/// A bit for each of the CPUs 0 .. N-1; any other number is ignored, and never there. `Atomic` is the port's, as
+/// lastcpu::atomic.
 template <template <class> class Atomic, cpu_id N>
 class online_cpus {
  public:
+  /// Nobody is there. All zeros.
   constexpr online_cpus() noexcept = default;
 
-  /// This CPU has arrived; it looks at the gate next. Again is nothing.
+  /// This CPU has arrived, by one exchange (acq_rel); it looks at the gate next. Again is nothing.
   void add(cpu_id cpu) noexcept {
     if (cpu < N) change(cpu / 32, mask(cpu), mask(cpu));
   }
-  /// This CPU leaves.
+  /// This CPU leaves: from here on it can't be asked to stop.
   void remove(cpu_id cpu) noexcept {
     if (cpu < N) change(cpu / 32, mask(cpu), 0);
   }
+  /// For P::is_online(). Acquires what the CPU did before add().
   [[nodiscard]] bool contains(cpu_id cpu) const noexcept {
     return cpu < N && (words_[cpu / 32].load(order::acquire) & mask(cpu)) != 0;  // (2) acquire: pairs with (1)
   }
+  /// How many are there, one look after the other.
   [[nodiscard]] cpu_id count() const noexcept {
     cpu_id n = 0;
     for (cpu_id cpu = 0; cpu < N; ++cpu) n += contains(cpu) ? 1u : 0u;

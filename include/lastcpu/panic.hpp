@@ -13,13 +13,17 @@
 
 namespace lastcpu {
 
+/// A machine's end, whole: what a kernel defines once and calls. `P` is the port (platform.hpp), `Policy` what the
+/// kernel decides (panic_policy.hpp). No lock, no allocation; whatever the owner waits for has a bound.
 template <class P, class Policy = panic_policy>
 class crash_domain : public crash_path<P, Policy> {
   using base = crash_path<P, Policy>;
 
  public:
+  /// What handlers hand over.
   using typename base::registers;
 
+  /// Nobody has died. All zeros, so that it lies in .bss.
   constexpr crash_domain() noexcept = default;
 
   /// Ends the machine. Thread or irq context, also on an exception's stack; an NMI handler calls nmi_panic().
@@ -82,7 +86,7 @@ class crash_domain : public crash_path<P, Policy> {
     return text;
   }
 
-  /// The text of message_begin() is whole.
+  /// The text of message_begin() is whole. The same CPU, with the same `in`.
   [[gnu::cold]] void message_end(panic_context in = panic_context::normal) noexcept {
     auto& messages = this->ladder_.messages;
     const cpu_id me = this->number();
@@ -90,14 +94,16 @@ class crash_domain : public crash_path<P, Policy> {
     (void)messages.formatted(me, in);
   }
 
-  /// What the kernel's NMI handler calls first. Stops this CPU for good when another one has committed: registers
-  /// saved, acknowledged, parked. Does nothing on the owner. Costs one load while the gate is open.
+  /// What the kernel's NMI handler calls first. NMI context. Stops this CPU for good when another one has committed:
+  /// registers saved, acknowledged, parked. Does nothing on the owner. Costs one acquire load while the gate is open.
   void handle_nmi(const registers& regs) noexcept { stop_if_asked(regs, stop_state::by_nmi); }
 
-  /// The same for the handler of the interrupt that P::send_stop(cpus, stop_how::irq) causes.
+  /// The same for the handler of the interrupt that P::send_stop(cpus, stop_how::irq) causes, once that was ended
+  /// (EOI). Interrupts off.
   void handle_stop_irq(const registers& regs) noexcept { stop_if_asked(regs, stop_state::by_irq); }
 
   /// The same for a CPU that is new, once P::is_online() says that it is there: who has committed before asks it not.
+  /// Interrupts off. Behind a full fence or an exchange: platform.hpp, at cpu_limit().
   void come_online() noexcept {
     if (!this->ladder_.gate.read().is_committed()) return;
     registers here;

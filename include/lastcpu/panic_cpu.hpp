@@ -18,51 +18,63 @@ namespace lastcpu {
 
 /// What a claim asks for.
 enum class hold : uint8_t {
-  trial,  // may be given back: crash_kexec() on an oops
-  final,  // a panic: is never given back
+  trial,  ///< may be given back: crash_kexec() on an oops
+  final,  ///< a panic: is never given back
 };
 
+/// What became of a claim.
 enum class claim_outcome : uint8_t {
-  won,           // the caller holds the gate; if it held it on trial before, it now holds it for good
-  other,         // another CPU holds it: after a final claim stop this CPU, after a trial return. A trial is told so as
-                 // well when the gate is open and a panic waits for it; holder() is no_cpu then
-  mine_already,  // the caller holds it already, from the code that it interrupted or that called it: nothing changed
-  refused,       // this_cpu() is not below max_cpus: nothing changed
+  won,    ///< the caller holds the gate; if it held it on trial before, it now holds it for good
+  other,  ///< another CPU holds it: after a final claim stop this CPU, after a trial return. A trial is told so as
+          ///< well when the gate is open and a panic waits for it; holder() is no_cpu then
+  mine_already,  ///< the caller holds it already, from the code that it interrupted or that called it: nothing changed
+  refused,       ///< this_cpu() is not below max_cpus: nothing changed
 };
 
 /// The outcome of one claim, and the word that it was decided on.
 struct [[nodiscard]] claim_result {
-  claim_outcome outcome;
-  gate_word word;  // as the claim left it, where it changed the word; else as the claim saw it
+  claim_outcome outcome;  ///< what the caller acts on
+  gate_word word;         ///< as the claim left it, where it changed the word; else as the claim saw it
 
+  /// The caller holds the gate by this claim.
   [[nodiscard]] constexpr bool won() const noexcept { return outcome == claim_outcome::won; }
+  ///@{
+  /// Of the word: who holds the gate (no_cpu: nobody), how far the holder has come, how many holds were given back
+  /// before.
   [[nodiscard]] constexpr cpu_id holder() const noexcept { return word.owner(); }
   [[nodiscard]] constexpr lastcpu::phase phase() const noexcept { return word.phase(); }
   [[nodiscard]] constexpr uint32_t epoch() const noexcept { return word.epoch(); }
+  ///@}
 };
 
+/// What became of a release.
 enum class release_outcome : uint8_t {
-  released,       // open again; those who waited for it have been woken
-  panic_pending,  // an NMI panicked on this CPU meanwhile: the caller now holds the gate for good, and must go on as
-                  // that panic
-  not_on_trial,   // the caller holds it for good, and can't give it back: nothing changed
-  not_mine,       // the caller does not hold it: nothing changed
+  released,       ///< open again; those who waited for it have been woken
+  panic_pending,  ///< an NMI panicked on this CPU meanwhile: the caller now holds the gate for good, and must go on as
+                  ///< that panic
+  not_on_trial,   ///< the caller holds it for good, and can't give it back: nothing changed
+  not_mine,       ///< the caller does not hold it: nothing changed
 };
 
+/// What became of the beginning of a step.
 enum class step_outcome : uint8_t {
-  begun,         // the caller runs the step
-  begun_before,  // this step or a later one was begun before: the caller must not run it
-  not_mine,      // the caller does not hold the gate: nothing changed
+  begun,         ///< the caller runs the step
+  begun_before,  ///< this step or a later one was begun before: the caller must not run it
+  not_mine,      ///< the caller does not hold the gate: nothing changed
 };
 
+/// The gate of one machine, usable alone; a crash_domain has one. Any context; the caller must not migrate between a
+/// claim and its release. After Linux's panic_cpu.
 template <class P>
 class panic_cpu {
   static_assert(platform_checked<P>);
   static_assert(P::max_cpus < gate_word::cpu_capacity, "lastcpu: the gate word can't name that many CPUs");
 
  public:
+  /// The shared word.
   using word_type = typename P::template atomic<uintptr_t>;
 
+  /// Open. All zeros.
   constexpr panic_cpu() noexcept = default;
 
   /// Claims the gate for this CPU. Any context; an NMI handler calls claim_from_nmi().
@@ -77,12 +89,14 @@ class panic_cpu {
   /// panics (place.hpp).
   claim_result claim(hold wanted, cpu_id me) noexcept { return claim(wanted, numbered<P::max_cpus + 1>{me}); }
 
+  ///@{
   /// The final claim of an NMI handler. It does not take the gate away from interrupted code that holds it on trial: it
   /// sets `pending` (the outcome is mine_already, with word.pending()), and release() then makes the hold final.
   /// (5) acq_rel: pairs with release (2), for a claim that wins. For `pending` relaxed would do, since one CPU writes
-  /// and reads it.
+  /// and reads it. `me` as for claim().
   claim_result claim_from_nmi() noexcept { return claim_from_nmi(numbered<P::max_cpus>{P::this_cpu()}); }
   claim_result claim_from_nmi(cpu_id me) noexcept { return claim_from_nmi(numbered<P::max_cpus + 1>{me}); }
+  ///@}
 
   /// Gives a trial hold back, in one exchange, so that what an NMI on this CPU changed meanwhile is part of the
   /// decision.
@@ -110,11 +124,13 @@ class panic_cpu {
   }
 
   /// Asks every other CPU to stop for good: the phase becomes `dumping`, and that is the whole request. False when this
-  /// CPU does not hold the gate; nothing changed then. True also when it has committed before.
+  /// CPU does not hold the gate; nothing changed then. True also when it has committed before. acq_rel: who sees the
+  /// phase sees what this CPU did before.
   [[nodiscard]] bool commit() noexcept { return advance(0, phase::dumping, P::this_cpu()) != step_outcome::not_mine; }
 
   /// Begins step `number` of the holder's work, with one exchange, which also brings the gate to the phase `at_least`.
-  /// `me` is the caller's own number, as for claim().
+  /// `me` is the caller's own number, as for claim(). acq_rel, as commit(). A number that the word has no room for is
+  /// answered by begun_before.
   [[nodiscard]] step_outcome begin_step(uint32_t number, lastcpu::phase at_least = phase::panicking,
                                         cpu_id me = P::this_cpu()) noexcept {
     if (number == 0 || number >= uint32_t{1} << gate_word::step_bits) return step_outcome::begun_before;
@@ -124,6 +140,10 @@ class panic_cpu {
   /// The word as it is. Decide on the value of one read, never of two.
   /// (6) acquire: pairs with release (2), (3) and acq_rel (4).
   [[nodiscard]] gate_word read() const noexcept { return gate_word{word_.load(order::acquire)}; }
+
+  ///@{
+  /// One acquire load: whether the gate is held, and whether by this CPU or by another one. Any context. A CPU without
+  /// a number asks crash_path::on_this_cpu() and on_other_cpu(), which know it.
   [[nodiscard]] bool in_progress() const noexcept { return !read().is_open(); }
   [[nodiscard]] bool on_this_cpu() const noexcept { return read().is_held_by(P::this_cpu()); }
   [[nodiscard]] bool on_other_cpu() const noexcept {
@@ -132,12 +152,13 @@ class panic_cpu {
       return false;
     return !seen.is_held_by(P::this_cpu());
   }
+  ///@}
 
   /// For the owner, before it ends the machine: wakes the losers that slept through the commit, so that they park for
   /// good.
   void wake_losers() const noexcept { P::wake(word_, wake_reason::ending); }
 
-  /// Sleeps while the word is `seen`; false once now() >= at.
+  /// Sleeps while the word is `seen`; false once now() >= `at`, in ticks. May return early.
   bool wait_while(gate_word seen, uint64_t at = no_deadline) const noexcept {
     return P::wait_while(word_, seen.bits(), at);
   }

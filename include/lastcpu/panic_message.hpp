@@ -17,19 +17,21 @@ namespace lastcpu {
 
 /// In which context a CPU panicked.
 enum class panic_context : uint8_t {
-  normal,  // thread or irq
-  nmi,
-  nested,  // inside its own panic
+  normal,  ///< thread or irq
+  nmi,     ///< in an NMI handler
+  nested,  ///< inside its own panic
 };
 
+/// How far a text has come.
 enum class message_state : uint32_t {
-  none,
-  writing,
-  ready,
-  formatted,  // the text is whole, its registers are not kept yet: the panic has not begun
+  none,       ///< there is none
+  writing,    ///< begun: there was a crash, and the text is not whole
+  ready,      ///< whole, and so are its registers
+  formatted,  ///< the text is whole, its registers are not kept yet: the panic has not begun
 };
 
-/// `Bytes` for each text, the closing zero included.
+/// The texts of all CPUs, usable alone; a crash_domain has one. `Bytes` for each text, the closing zero included; 0
+/// keeps none. A CPU writes its own, any context; anybody reads.
 template <class P, uint32_t Bytes>
 class panic_messages {
   static_assert(platform_checked<P>);
@@ -37,8 +39,10 @@ class panic_messages {
                 "lastcpu: a panic message of less than 16 bytes tells nobody anything; 0 keeps none");
 
  public:
+  /// No text. All zeros.
   constexpr panic_messages() noexcept = default;
 
+  ///@{
   /// Keeps `text` for `me` in `context`; null: the text that was formatted there, else "(no message)". False when there
   /// is a text already, or one is being written: the first one stays. `keep_the_rest()` is called under the same mark,
   /// before the text is copied, and keeps what belongs to the text. `me` is this CPU, or P::max_cpus for the one without
@@ -62,6 +66,7 @@ class panic_messages {
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
     return keep(me, context, text, []() noexcept {});
   }
+  ///@}
 
   /// Where this CPU formats the text of a panic that it begins next: `room` bytes, the closing zero included. Null when
   /// there is a text already. Call formatted() when the text is whole. A panic between the two, by a fault in the
@@ -73,7 +78,7 @@ class panic_messages {
     const bool mine = s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed);
     return mine ? s.text : nullptr;
   }
-  /// The text is whole. False when none is being formatted; nothing changed then.
+  /// The text is whole, from the CPU that formats it. False when none is being formatted; nothing changed then.
   bool formatted(cpu_id me, panic_context context) noexcept {
     if (state(me, context) != message_state::writing) return false;
     slot& s = at(me, context);
@@ -91,7 +96,9 @@ class panic_messages {
     s.state.store(word(message_state::writing), order::relaxed);
     complete(s, text);
   }
+  /// How many spare texts there are.
   static constexpr uint32_t spares = 3;
+  ///@{
   /// The n-th spare text, empty when there is none. `cut` is true while it is being written; whether its CPU was
   /// stopped there is not known.
   [[nodiscard]] const char* spare(uint32_t n, bool& cut) const noexcept {
@@ -105,7 +112,9 @@ class panic_messages {
     bool cut = false;
     return spare(n, cut);
   }
+  ///@}
 
+  /// How far this text has come; acquires what was stored before it was whole. Any context.
   [[nodiscard]] message_state state(cpu_id cpu, panic_context context) const noexcept {
     if (cpu > P::max_cpus) return message_state::none;
     return static_cast<message_state>(at(cpu, context).state.load(order::acquire));  // (2) acquire: pairs with (1)

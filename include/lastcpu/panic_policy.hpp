@@ -15,6 +15,7 @@
 
 namespace lastcpu {
 
+/// How many rungs a policy may have at most.
 inline constexpr uint32_t max_rungs = 4;
 
 namespace detail {
@@ -30,19 +31,21 @@ concept has_summary = requires(const Note& n) {
 
 /// What a fault outside any panic leads to.
 enum class oops_action : uint8_t {
-  dump,   // the crash kernel is started if one is loaded; if not, as go_on
-  panic,  // a panic
-  go_on,  // the kernel ends the context that faulted, nothing more
+  dump,   ///< the crash kernel is started if one is loaded; if not, as go_on
+  panic,  ///< a panic
+  go_on,  ///< the kernel ends the context that faulted, nothing more
 };
 
 /// The panic that Policy::report() prints. The pointers are valid while it runs.
 template <class Registers>
 struct panic_info {
-  cpu_id cpu;                  // no_cpu: one without a number
-  const char* message;         // never null
-  const Registers* registers;  // of the same crash; null where a nested panic was given none
+  cpu_id cpu;                  ///< no_cpu: one without a number
+  const char* message;         ///< never null
+  const Registers* registers;  ///< of the same crash; null where a nested panic was given none
 };
 
+/// The defaults: an interrupt, then an NMI, no word printed, restart at once. Derive and hide what you want different.
+/// The functions run on the owner, interrupts off or NMI context, but for on_oops(), which runs where the fault was.
 struct panic_policy {
   /// The ways of asking the other CPUs to stop, in turn; each is used for the CPUs that have not acknowledged before.
   /// A constant array of one to four. Those that the port lacks are left out: by NMI where P::has_nmi is false, `forced`
@@ -62,10 +65,13 @@ struct panic_policy {
   /// What crash_domain::oops() does.
   static oops_action on_oops() noexcept { return oops_action::dump; }
 
-  /// Without a crash kernel: restart after `restart_delay_us`, or, when false, halt at once.
+  ///@{
+  /// Without a crash kernel: restart after `restart_delay_us` microseconds, or, when false, halt at once.
   static constexpr bool restarts = true;
   static constexpr uint32_t restart_delay_us = 0;
+  ///@}
 
+  /// The first words, before the others are stopped: they may still run, and hold the console's lock.
   template <class Registers>
   static void report(const panic_info<Registers>&) noexcept {}
   /// There is no crash kernel to start. `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called once,
@@ -76,10 +82,14 @@ struct panic_policy {
   // for each CPU with its cpu_note, the crashing CPU first. After a fault in it, it goes on with the next CPU.
   // Optional: `static void before_step(step) noexcept`. Called before each step (step.hpp) is begun, once: to feed a
   // watchdog, to light an LED. A fault in it goes on at that step.
+  /// Whoever wants to hear of the panic. `Report` is stop_cpus::report_type. Not called where an image is claimed.
   template <class Report>
   static void notifiers(const Report&) noexcept {}
+  /// Saves the kernel's log. `Messages` is panic_messages. Not called where an image is claimed. After Linux's
+  /// kmsg_dump.
   template <class Messages>
   static void message_dump(const Messages&) noexcept {}
+  /// Sends what the console still has, before the restart.
   static void flush() noexcept {}
 };
 

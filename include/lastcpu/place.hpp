@@ -16,11 +16,13 @@
 
 namespace lastcpu {
 
+/// The place of one machine, and who has which of its `Spares` spare texts. Any context.
 template <class P, uint32_t Spares>
 class place {
   static_assert(platform_checked<P>);
 
  public:
+  /// Nobody has it. All zeros.
   constexpr place() noexcept = default;
 
   /// This CPU's number; P::max_cpus when it has none and has the place; else no_cpu.

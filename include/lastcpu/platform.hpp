@@ -39,6 +39,7 @@
 //   emergency_restart(), halt()   the last resorts; each returns when it can't
 //
 // Optional, found by name:
+//
 //   cpu_limit()                   no CPU from this number on has ever been online (default max_cpus). Asked after the
 //                                 commit. A CPU that comes online must be below the answer or see the commit when it
 //                                 looks at the gate. Where a store may pass a later load, this takes a fence on both

@@ -31,7 +31,9 @@ namespace lastcpu {
 
 /// Where a CPU was.
 struct place_registers {
-  uintptr_t pc, sp, fp;
+  uintptr_t pc;  ///< program counter
+  uintptr_t sp;  ///< stack pointer
+  uintptr_t fp;  ///< frame pointer
 };
 
 /// f(name, value) for each, for a report.
@@ -40,7 +42,7 @@ constexpr void for_each_register(const place_registers& r, F f) noexcept {
   f("pc", r.pc), f("sp", r.sp), f("fp", r.fp);
 }
 
-/// The place from which the function was called that this one is inlined in.
+/// The place from which the function was called that this one is inlined in. Any context.
 [[gnu::always_inline]] inline void capture_place(uintptr_t& pc, uintptr_t& sp, uintptr_t& fp) noexcept {
   pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
   sp = fp = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
@@ -55,18 +57,24 @@ concept asks_one_cpu = requires(cpu_id cpu, stop_how how) {
 
 }  // namespace detail
 
+/// The defaults for the port `Port`, which derives from it.
 template <class Port>
 struct platform_defaults {
+  ///@{
+  /// As platform.hpp says: the compiler's own atomic words, and the place of a panic that hands over no registers.
   template <class T>
   using atomic = lastcpu::atomic<T>;
 
   using registers = place_registers;
   [[gnu::noinline]] static void capture_registers(registers& r) noexcept { capture_place(r.pc, r.sp, r.fp); }
+  ///@}
 
-  /// Kernel mode only.
+  ///@{
+  /// By the machine's own instructions. Kernel mode only.
   using irq_state = detail::interrupt_mask;
   [[nodiscard]] static irq_state irq_save() noexcept { return detail::mask_interrupts(); }
   static void irq_restore(irq_state before) noexcept { detail::unmask_interrupts(before); }
+  ///@}
 
   /// One after the other, for a port that asks a single CPU.
   template <cpu_id N, class One = Port>
@@ -75,14 +83,16 @@ struct platform_defaults {
     cpus.for_each([how](cpu_id cpu) { One::send_stop_to(cpu, how); });
   }
 
-  /// Polls.
+  /// Polls: one look and one relax() for each call. Acquires what was stored before the change.
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     if (word.load(order::acquire) == value) Port::relax();  // (1) acquire: pairs with the caller's release
     return Port::now() < at;
   }
+  /// Nobody sleeps.
   template <class T>
   static void wake(const atomic<T>&, wake_reason) noexcept {}
+  /// The machine's hint that this is a loop which waits; none where it has none.
   static void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     asm volatile("pause");
@@ -91,26 +101,36 @@ struct platform_defaults {
 #endif
   }
 
+  ///@{
+  /// There is no clock.
   [[nodiscard]] static uint64_t now() noexcept {
     return 0;
   }
   [[nodiscard]] static uint64_t ticks_per_second() noexcept {
     return 0;
   }
+  ///@}
 
+  /// Nothing keeps a reset from working.
   static void make_resettable() noexcept {}
 
+  /// There is no crash kernel.
   struct image {};
+  ///@{
+  /// As there is no crash kernel: no image is intact, none is started.
   [[nodiscard]] static bool image_intact(const image&) noexcept {
     return false;
   }
   template <class Registers>
   static void crash_shutdown(const Registers&) noexcept {}
   static void jump(const image&) noexcept {}
+  ///@}
 
-  /// Who comes back from both parks.
+  ///@{
+  /// Can't be done: who comes back from both parks.
   static void emergency_restart() noexcept {}
   static void halt() noexcept {}
+  ///@}
 };
 
 }  // namespace lastcpu

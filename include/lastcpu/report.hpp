@@ -31,12 +31,17 @@ namespace lastcpu {
 /// What a report looks like. Derive, supply `static void put(const char* piece) noexcept` and hide what you want different.
 /// `put` gets pieces; "\n" ends a line.
 struct report_style {
-  static constexpr uint32_t message_bytes = panic_policy::message_bytes;  // 0: texts are printed at once, or never
-  static constexpr cpu_id max_cpus = no_cpu;                              // 9 and fewer have one digit
-  static constexpr uint32_t piece_bytes = 24;                             // of a text, on the stack
-  static constexpr bool says_how = true;  // how each CPU was stopped, or only that it was
+  /// Bytes kept of each message, the closing zero included; 0: texts are printed at once, or never.
+  static constexpr uint32_t message_bytes = panic_policy::message_bytes;
+  /// As the port's; 9 and fewer have one digit.
+  static constexpr cpu_id max_cpus = no_cpu;
+  /// Bytes of a text that go to `put` at once, from the stack.
+  static constexpr uint32_t piece_bytes = 24;
+  /// How each CPU was stopped, or only that it was.
+  static constexpr bool says_how = true;
+  /// As the port's: a core without compare-exchange has one of its own.
   template <class T>
-  using atomic = lastcpu::atomic<T>;  // as the port's: a core without compare-exchange has one of its own
+  using atomic = lastcpu::atomic<T>;
   // Optional: static cpu_id known_cpus() noexcept, for the first line.
 };
 
@@ -139,6 +144,7 @@ class report_lines {
 /// The policy with a style of the kernel's.
 template <class Style>
 struct styled_report : panic_policy {
+  /// The style's.
   static constexpr uint32_t message_bytes = Style::message_bytes;
 
   /// Where no text is kept the owner's line is printed now, or never.
@@ -151,6 +157,7 @@ struct styled_report : panic_policy {
     }
   }
 
+  /// The lines of one CPU.
   template <class Registers>
   static void summary(const cpu_note<Registers>& n) noexcept {
     if (message_bytes != 0 || !n.crashing) line_of(n);
@@ -158,7 +165,7 @@ struct styled_report : panic_policy {
       if (n.registers != nullptr) lines::registers(*n.registers);
   }
 
-  /// A kernel that loads none need not hear it.
+  /// One line with the reason; none where no crash kernel was loaded: that need not be said.
   static void no_crash_kernel(kexec_outcome why) noexcept {
     if (why == kexec_outcome::no_image) return;
     lines::begin("lastcpu: no crash kernel: ");
@@ -193,7 +200,7 @@ struct put_style : report_style {
 
 }  // namespace detail
 
-/// The policy over one function, `void put(const char* piece)`.
+/// The policy over one function, `void put(const char* piece) noexcept`, which gets pieces of a line; "\n" ends it.
 template <auto Put>
 using reporting_policy = styled_report<detail::put_style<Put>>;
 

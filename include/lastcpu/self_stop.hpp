@@ -102,6 +102,7 @@ void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::reg
 
 /// The tag of a wait that calls nothing of the port's but its words.
 struct without_port_t {};
+/// Its one value, to pass.
 inline constexpr without_port_t without_port{};
 
 /// The same for a CPU that has faulted in wait_for_gate() again and again. It only reads the gate and acknowledges, so

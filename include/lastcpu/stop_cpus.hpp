@@ -21,24 +21,30 @@ namespace lastcpu {
 
 /// One way of asking, and how long to wait for the answers.
 struct rung {
-  stop_how how;
-  uint32_t budget_us;
+  stop_how how;        ///< the way
+  uint32_t budget_us;  ///< microseconds, for all CPUs together
 };
 
+/// The stop of every other CPU, usable alone; a crash_domain has one. The owner of the gate changes it, interrupts off
+/// or NMI context; anybody looks.
 template <class P>
 class stop_cpus : public stop_records<P> {
   using records = stop_records<P>;
 
  public:
+  /// What is saved of a CPU.
   using registers = typename P::registers;
+  /// The result.
   using report_type = stop_report<P::max_cpus>;
 
+  /// Nobody is asked. All zeros.
   constexpr stop_cpus() noexcept = default;
 
   using records::acknowledged;
   using records::registers_of;
 
-  /// It has acknowledged, or was forced: it runs nothing any more.
+  /// It has acknowledged, or was forced: it runs nothing any more. Any context; acquires what a CPU that has
+  /// acknowledged stored before.
   [[nodiscard]] bool is_down(cpu_id cpu) const noexcept {
     if constexpr (detail::has_force_stop<P>)
       if (cpu < P::max_cpus && entry(cpu) == stop_state::forced) return true;

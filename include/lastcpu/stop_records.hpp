@@ -18,13 +18,17 @@
 
 namespace lastcpu {
 
+/// A record for each CPU: what stop_cpus counts and a report reads. A CPU changes its own, interrupts off or NMI
+/// context; anybody looks. `me` is its number, or P::max_cpus for the one CPU without a number that panics.
 template <class P>
 class stop_records {
   static_assert(platform_checked<P>);
 
  public:
+  /// What is saved of a CPU.
   using registers = typename P::registers;
 
+  /// Nobody has saved or acknowledged anything. All zeros.
   constexpr stop_records() noexcept = default;
 
   /// Saves `regs` (the caller's own where null) as this CPU's registers, unless it has saved some before: the first
@@ -55,7 +59,8 @@ class stop_records {
     return before;
   }
 
-  /// True the first time: this CPU may run its self-stop hook, which is not run again when it faults.
+  /// True the first time: this CPU may run its self-stop hook, which is not run again when it faults. False for a CPU
+  /// that has no record.
   [[nodiscard]] bool may_run_hook(cpu_id me) noexcept { return first_time(me, hook_begun); }
 
   /// Acknowledges the stop: this CPU's registers are saved, and it runs nothing more. Does nothing while an earlier
@@ -90,10 +95,12 @@ class stop_records {
     detail::trace<P>(trace_kind::withdrawn, me, 0);
   }
 
+  /// It has acknowledged its stop, and has not withdrawn that. Any context; acquires what it stored before.
   [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept { return cpu <= P::max_cpus && ack_of(cpu) != 0; }
 
   /// The saved registers of a CPU that has acknowledged its stop, or the caller's own; null where there are none.
   [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return registers_of(cpu, P::this_cpu()); }
+  /// The same for a caller that passes its own number.
   [[nodiscard]] const registers* registers_of(cpu_id cpu, cpu_id me) const noexcept {
     if (cpu > P::max_cpus || (!acknowledged(cpu) && cpu != me)) return nullptr;
     return records_[cpu].saved.load(order::relaxed) >= saved_whole ? &records_[cpu].regs : nullptr;
@@ -105,25 +112,32 @@ class stop_records {
   }
 
  protected:
+  ///@{
+  /// For stop_cpus, which reads what each CPU writes.
   template <class T>
   using atomic = typename P::template atomic<T>;
-
   static constexpr uint32_t line = detail::cache_line<P>();
 
-  // Written by its own CPU only.
+  ///@}
+
+  /// Written by its own CPU only.
   struct alignas(line) record {
-    atomic<uint32_t> ack{};       // 0, or a stop_state
-    atomic<uint32_t> saved{};     // how many attempts at the registers were begun, or saved_whole, or saved_with_text
-    atomic<uint32_t> begun{};     // bits: what is done once or twice at most
-    atomic<uint32_t> descents{};  // count_descent()
-    registers regs{};
+    atomic<uint32_t> ack{};       ///< 0, or a stop_state
+    atomic<uint32_t> saved{};     ///< how many attempts at the registers were begun, or saved_whole, or saved_with_text
+    atomic<uint32_t> begun{};     ///< bits: what is done once or twice at most
+    atomic<uint32_t> descents{};  ///< count_descent()
+    registers regs{};             ///< the registers
   };
 
+  ///@{
+  /// For stop_cpus: a CPU's acknowledgement, acquired, and all records.
   [[nodiscard]] uint32_t ack_of(cpu_id cpu) const noexcept {
     return records_[cpu].ack.load(order::acquire);  // (2) acquire: pairs with release (1)
   }
 
-  record records_[P::max_cpus + 1]{};  // the last one is of the CPU without a number that panics
+  // The last one is of the CPU without a number that panics.
+  record records_[P::max_cpus + 1]{};
+  ///@}
 
  private:
   static constexpr uint32_t saved_whole = detail::saved_whole;

@@ -11,16 +11,19 @@
 
 namespace lastcpu {
 
+/// The whole of a stop.
 enum class stop_status : uint8_t {
-  none,             // the report is not complete, or no CPU was asked to stop
-  stopped,          // every other online CPU has acknowledged its stop
-  some_silent,      // state() is `silent` for those that have not
-  not_the_arbiter,  // the caller has not committed the gate: nothing was done
+  none,             ///< the report is not complete, or no CPU was asked to stop
+  stopped,          ///< every other online CPU has acknowledged its stop
+  some_silent,      ///< state() is `silent` for those that have not
+  not_the_arbiter,  ///< the caller has not committed the gate: nothing was done
 };
 
+/// A plain value with a byte for each of the CPUs 0 .. N-1, made by stop_cpus::report(). Any context.
 template <cpu_id N>
 class stop_report {
  public:
+  /// Every CPU `absent`, with no status.
   constexpr stop_report() noexcept {
     if (__builtin_is_constant_evaluated()) {
       for (uint8_t& e : entries_) e = 0;
@@ -30,6 +33,7 @@ class stop_report {
     }
   }
 
+  /// What became of the stop as a whole.
   [[nodiscard]] constexpr stop_status status() const noexcept { return status_; }
   /// What became of `cpu`; `absent` for a number that no CPU has.
   [[nodiscard]] constexpr stop_state state(cpu_id cpu) const noexcept {
@@ -39,16 +43,20 @@ class stop_report {
   [[nodiscard]] constexpr bool registers_valid(cpu_id cpu) const noexcept {
     return cpu < N && (entries_[cpu] & valid_bit) != 0;
   }
+  /// How many CPUs are in this state.
   [[nodiscard]] constexpr cpu_id count(stop_state wanted) const noexcept {
     cpu_id n = 0;
     for (cpu_id i = 0; i < N; ++i) n += state(i) == wanted ? 1u : 0u;
     return n;
   }
 
+  ///@{
+  /// For who makes the report. A number that no CPU has is ignored.
   constexpr void set_status(stop_status s) noexcept { status_ = s; }
   constexpr void set(cpu_id cpu, stop_state s, bool registers_valid) noexcept {
     if (cpu < N) entries_[cpu] = static_cast<uint8_t>(static_cast<uint8_t>(s) | (registers_valid ? valid_bit : 0u));
   }
+  ///@}
 
  private:
   static constexpr uint8_t state_mask = 0x7f;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSL-1.0 */
 #ifndef LASTCPU_C_CONFIG_H
 #define LASTCPU_C_CONFIG_H
-/* What the kernel chooses. It writes what it wants different into a file lastcpu_config.h on its include path, or names
+/** @file
+ * What the kernel chooses. It writes what it wants different into a file lastcpu_config.h on its include path, or names
  * another file: -DLASTCPU_CONFIG='"my_config.h"'. C and C++ must see the same: the C++ file is an error without one, which
  * may be empty. Switches are 0 or 1. */
 
@@ -17,12 +18,12 @@
 
 #include <stdint.h>
 
-/* CPU numbers are 0 .. LASTCPU_MAX_CPUS-1. */
+/** CPU numbers are 0 .. LASTCPU_MAX_CPUS-1. */
 #ifndef LASTCPU_MAX_CPUS
 #define LASTCPU_MAX_CPUS 8
 #endif
 
-/* Gate, stop, messages and summary; no crash kernel, no clock, and half of the code. */
+/** Gate, stop, messages and summary; no crash kernel, no clock, and half of the code. */
 #ifndef LASTCPU_BAREBONES
 #define LASTCPU_BAREBONES 0
 #endif
@@ -30,7 +31,7 @@
 /* What is saved of a CPU: `struct NAME`, opaque to lastcpu, and its size. The kernel's C code checks the two against each
  * other where the structure is complete: LASTCPU_CHECK_REGISTERS; (lastcpu.h). */
 #ifndef LASTCPU_REGISTERS
-#define LASTCPU_SHIPS_CAPTURE 1
+#define LASTCPU_SHIPS_CAPTURE 1 /**< 1: there is a lastcpu_capture(), for lastcpu has made the structure */
 #if defined(LASTCPU_REGISTERS_BYTES)
 #error "lastcpu: LASTCPU_REGISTERS_BYTES without LASTCPU_REGISTERS: #define LASTCPU_REGISTERS struct trap_frame"
 #endif
@@ -39,10 +40,16 @@
 #define LASTCPU_REGISTERS struct lastcpu_x86_64_frame
 #define LASTCPU_REGISTERS_BYTES 168
 #else
+/** What lastcpu saves of a CPU where the kernel names no structure, and the machine is no x86-64. */
 struct lastcpu_registers {
-  uintptr_t pc, sp, fp, lr;
+  uintptr_t pc; /**< program counter */
+  uintptr_t sp; /**< stack pointer */
+  uintptr_t fp; /**< frame pointer */
+  uintptr_t lr; /**< 0 */
 };
+/** What is saved of a CPU: `struct NAME`, opaque to lastcpu. */
 #define LASTCPU_REGISTERS struct lastcpu_registers
+/** Its size. */
 #define LASTCPU_REGISTERS_BYTES (4 * sizeof(uintptr_t))
 #endif
 #endif
@@ -52,70 +59,72 @@ struct lastcpu_registers {
 #ifndef LASTCPU_REGISTERS_BYTES
 #error "lastcpu: LASTCPU_REGISTERS without its size: #define LASTCPU_REGISTERS_BYTES 176"
 #endif
-LASTCPU_REGISTERS;
+LASTCPU_REGISTERS; /**< declared, so that pointers to it have one type */
 
-/* Bytes kept of each message, the closing zero included; three messages for each CPU. 0 keeps none. */
+/** Bytes kept of each message, the closing zero included; three messages for each CPU. 0 keeps none. */
 #ifndef LASTCPU_MESSAGE_BYTES
 #define LASTCPU_MESSAGE_BYTES 124
 #endif
 
-/* What two CPUs write to lies so many bytes apart; 1 where there is no cache. */
+/** What two CPUs write to lies so many bytes apart; 1 where there is no cache. */
 #ifndef LASTCPU_CACHE_LINE
 #define LASTCPU_CACHE_LINE 64
 #endif
 
-/* 1: there is no NMI, and who keeps interrupts off is not stopped, unless it is taken away (LASTCPU_FORCE). */
+/** 1: there is no NMI, and who keeps interrupts off is not stopped, unless it is taken away (LASTCPU_FORCE). */
 #ifndef LASTCPU_NO_NMI
 #define LASTCPU_NO_NMI 0
 #endif
 
-/* 1: the kernel takes a CPU away that answers neither (lastcpu_kernel_force_stop). */
+/** 1: the kernel takes a CPU away that answers neither (lastcpu_kernel_force_stop). */
 #ifndef LASTCPU_FORCE
 #define LASTCPU_FORCE 0
 #endif
 
-/* 1: lastcpu_kernel_before_step() is called before each step of a panic. */
+/** 1: lastcpu_kernel_before_step() is called before each step of a panic. */
 #ifndef LASTCPU_BEFORE_STEP
 #define LASTCPU_BEFORE_STEP 0
 #endif
 
-/* How long to wait for those that were asked by interrupt, and by NMI, and for one that is taken away. Without a clock
- * (lastcpu_kernel_now) rounds are counted in place of time, LASTCPU_STOP_ROUNDS for each way of asking. */
+/** How long to wait for those that were asked by interrupt, in microseconds. */
 #ifndef LASTCPU_IRQ_BUDGET_US
 #define LASTCPU_IRQ_BUDGET_US 20000
 #endif
+/** For those that were asked by NMI; with LASTCPU_NO_NMI by interrupt. */
 #ifndef LASTCPU_STOP_BUDGET_US
 #define LASTCPU_STOP_BUDGET_US 1000000
 #endif
+/** For one that is taken away. */
 #ifndef LASTCPU_FORCE_BUDGET_US
 #define LASTCPU_FORCE_BUDGET_US 10000
 #endif
+/** Without a clock (lastcpu_kernel_now) rounds are counted in place of time, so many for each way of asking. */
 #ifndef LASTCPU_STOP_ROUNDS
 #define LASTCPU_STOP_ROUNDS 4194304
 #endif
 
-/* 1: the report is a line for each CPU, by lastcpu_kernel_put(). 0: lastcpu_kernel_report() is called instead. */
+/** 1: the report is a line for each CPU, by lastcpu_kernel_put(). 0: lastcpu_kernel_report() is called instead. */
 #ifndef LASTCPU_DEFAULT_REPORT
 #define LASTCPU_DEFAULT_REPORT 1
 #endif
 
-/* 1: lastcpu_oops() is a panic. */
+/** 1: lastcpu_oops() is a panic. */
 #ifndef LASTCPU_PANIC_ON_OOPS
 #define LASTCPU_PANIC_ON_OOPS 0
 #endif
 
-/* Without a crash kernel: how long to wait before lastcpu_kernel_restart(). */
+/** Without a crash kernel: how long to wait before lastcpu_kernel_restart(), in microseconds. */
 #ifndef LASTCPU_RESTART_DELAY_US
 #define LASTCPU_RESTART_DELAY_US 0
 #endif
 
-/* 1: the kernel supplies lastcpu_kernel_irq_save() and _restore(). 0: lastcpu masks interrupts by the machine's own
+/** 1: the kernel supplies lastcpu_kernel_irq_save() and _restore(). 0: lastcpu masks interrupts by the machine's own
  * instructions. */
 #ifndef LASTCPU_KERNEL_IRQ
 #define LASTCPU_KERNEL_IRQ 0
 #endif
 
-/* Bytes that describe a crash kernel; 0: there is none. */
+/** Bytes that describe a crash kernel; 0: there is none. */
 #ifndef LASTCPU_IMAGE_BYTES
 #define LASTCPU_IMAGE_BYTES 0
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSL-1.0 */
 #ifndef LASTCPU_C_LINUX_NAMES_H
 #define LASTCPU_C_LINUX_NAMES_H
-/* The names of Linux's calls, for code that knows them. Nobody needs this file; LASTCPU_REGISTERS is `struct pt_regs` then, as
- * a rule. Where the meaning differs:
+/** @file
+ * The names of Linux's calls, for code that knows them. Nobody needs this file; LASTCPU_REGISTERS is `struct pt_regs`
+ * then, as a rule. Where the meaning differs:
  *
  *   panic(fmt, ...)          Formats with LASTCPU_VSNPRINTF, or keeps `fmt` as it is where that is not defined. The text is cut
  *                            at LASTCPU_MESSAGE_BYTES and printed behind the stop, with every other CPU's, not before.
@@ -29,6 +30,7 @@ extern "C" {
 #endif
 
 __attribute__((__format__(__printf__, 1, 2), __unused__)) LASTCPU_NORETURN static void panic(const char* fmt, ...);
+/** lastcpu_panic() with a formatted message. Thread or interrupt context. */
 static void panic(const char* fmt, ...) {
 #if defined(LASTCPU_VSNPRINTF)
   size_t room = 0;
@@ -45,14 +47,18 @@ static void panic(const char* fmt, ...) {
   lastcpu_panic(fmt, NULL);
 }
 
+/** lastcpu_nmi_panic(). NMI context. */
 static inline void nmi_panic(const LASTCPU_REGISTERS* regs, const char* msg) {
   lastcpu_nmi_panic(msg, regs);
 }
 #if LASTCPU_IMAGE_BYTES
+/** lastcpu_crash_kexec(), whose answer is not handed on. Thread or interrupt context. */
 static inline void crash_kexec(const LASTCPU_REGISTERS* regs) {
   (void)lastcpu_crash_kexec("crash_kexec", regs);
 }
 #endif
+/** @{ */
+/** lastcpu_in_progress(), lastcpu_on_this_cpu() and lastcpu_on_other_cpu(). Any context. */
 static inline int panic_in_progress(void) {
   return lastcpu_in_progress();
 }
@@ -62,6 +68,8 @@ static inline int panic_on_this_cpu(void) {
 static inline int panic_on_other_cpu(void) {
   return lastcpu_on_other_cpu();
 }
+/** @} */
+/** lastcpu_online() or lastcpu_offline(), for this CPU. Interrupts off. */
 static inline void set_cpu_online(uint32_t cpu, int up) {
   (void)cpu;
   if (up)

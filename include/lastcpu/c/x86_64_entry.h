@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSL-1.0 */
 #ifndef LASTCPU_C_X86_64_ENTRY_H
 #define LASTCPU_C_X86_64_ENTRY_H
-/* Entry stubs for NMI and machine check of a kernel that uses GS, for C (one line at file scope) and for assembly that is
- * preprocessed (one line by itself):
+/** @file
+ * Entry stubs for NMI and machine check of a kernel that uses GS, for C (one line at file scope) and for assembly that
+ * is preprocessed (one line by itself):
  *
  *     LASTCPU_X86_64_NMI_ENTRY(nmi_entry, on_nmi)
  *     LASTCPU_X86_64_NMI_ENTRY(machine_check_entry, on_machine_check)
@@ -89,6 +90,7 @@
   LASTCPU_DETAIL_POP(rdx) LASTCPU_DETAIL_POP(rsi) LASTCPU_DETAIL_POP(rdi)                                              \
   LASTCPU_DETAIL_ASM(addq $8, %rsp) LASTCPU_DETAIL_HIGHER LASTCPU_DETAIL_ASM(iretq)
 
+/** Makes the entry stub `stub` that calls `handler`: see above. */
 #define LASTCPU_X86_64_NMI_ENTRY(stub, handler)                                                     \
   LASTCPU_DETAIL_BLOCK(LASTCPU_DETAIL_ASM(.pushsection .text.stub, "ax", @progbits)                 \
                        LASTCPU_DETAIL_ASM(.balign 16) LASTCPU_DETAIL_ASM(.globl stub)               \

@@ -20,7 +20,8 @@ struct [[gnu::__packed__, gnu::__may_alias__]] unaligned {
 
 }  // namespace detail
 
-/// A little-endian word at any address, read and written.
+///@{
+/// A little-endian word at any address, read and written. `T` is an integer.
 template <class T>
 [[nodiscard]] inline T read_word(const unsigned char* at) noexcept {
   return reinterpret_cast<const detail::unaligned<T>*>(at)->value;
@@ -30,8 +31,10 @@ template <class T>
 inline void write_word(unsigned char* at, T value) noexcept {
   reinterpret_cast<detail::unaligned<T>*>(at)->value = value;
 }
+///@}
 
-// A compiler turns a plain loop into a call of memcpy or memset, but not one of these.
+///@{
+/// `n` bytes copied, or made zero. A compiler turns a plain loop into a call of memcpy or memset, but not one of these.
 inline void copy_bytes(unsigned char* to, const unsigned char* from, uint64_t n) noexcept {
 #if defined(__x86_64__)
   asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
@@ -53,8 +56,9 @@ inline void zero_bytes(unsigned char* to, uint64_t n) noexcept {
   }
 #endif
 }
+///@}
 
-/// `unit` is a power of two.
+/// The next multiple of `unit`, a power of two, from `n` on; wraps.
 [[nodiscard]] constexpr uint64_t round_up(uint64_t n, uint64_t unit) noexcept {
   return (n + unit - 1) & ~(unit - 1);
 }

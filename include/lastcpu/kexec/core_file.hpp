@@ -27,7 +27,8 @@ namespace lastcpu::kexec {
 /// In the header of a core that is laid out anew, as a small one is, in bytes that ELF leaves alone: its beginning is not
 /// the one that handover::core_sum is of.
 inline constexpr uint64_t laid_out_anew_at = 12;
-inline constexpr uint32_t laid_out_anew = 0x7765'6e61;  // "anew"
+/// What stands there: "anew".
+inline constexpr uint32_t laid_out_anew = 0x7765'6e61;
 
 namespace detail {
 
@@ -52,7 +53,8 @@ inline void write_core_header(unsigned char* to, elf64_machine machine, uint32_t
 
 }  // namespace detail
 
-/// What is wrong with the facts, before anything is made of them. `map_bytes`: what whoever writes the core can read.
+/// What is wrong with the facts, before anything is made of them; `none`: nothing. `map_bytes`: what whoever writes the
+/// core can read.
 [[nodiscard]] inline load_error check_contents(const kernel_facts& facts, const ram_range& region,
                                                uint64_t map_bytes) noexcept {
   load_error wrong = check_facts(facts, region, map_bytes);
@@ -65,14 +67,16 @@ inline void write_core_header(unsigned char* to, elf64_machine machine, uint32_t
 
 /// Where everything is in the file. Depends on the number of ranges and CPUs only.
 struct core_layout {
-  uint32_t segments;        // PT_NOTE included
-  uint64_t notes;           // offset of the first note
-  uint64_t handover;        // offset
-  uint64_t handover_bytes;  // the room for CPUs included
-  uint64_t header_bytes;    // a multiple of a page: where memory begins
+  uint32_t segments;        ///< PT_NOTE included
+  uint64_t notes;           ///< offset of the first note
+  uint64_t handover;        ///< offset
+  uint64_t handover_bytes;  ///< the room for CPUs included
+  uint64_t header_bytes;    ///< a multiple of a page: where memory begins
 
+  /// Offset of the first byte behind the handover.
   [[nodiscard]] uint64_t behind_handover() const noexcept { return handover + handover_bytes; }
 
+  /// Fills it in, for as many CPUs in the handover.
   template <class Machine>
   void place(const kernel_facts& facts, const ram_range& region, uint32_t cpu_capacity) noexcept {
     segments = 1 + facts.image_count;
@@ -87,10 +91,12 @@ struct core_layout {
 /// Writes ELF header, program headers and the header of the handover's note, at `to`, for a layout of the same facts.
 class core_builder {
  public:
+  /// `layout` and `facts` stay where they are.
   core_builder(unsigned char* to, const core_layout& layout, const kernel_facts& facts,
                const ram_range& region) noexcept
       : to_(to), layout_(layout), facts_(facts), ranges_(facts, region), end_(layout.header_bytes) {}
 
+  /// Writes them; nothing can go wrong with facts that check_contents() has let pass.
   void build(elf64_machine machine) noexcept {
     zero_bytes(to_, layout_.handover);
     detail::write_core_header(to_, machine, layout_.segments);

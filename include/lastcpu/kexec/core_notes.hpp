@@ -20,6 +20,7 @@
 
 namespace lastcpu::kexec {
 
+/// One CPU of the handover of this machine.
 template <class Machine>
 using cpu_entry_of = handover_cpu<typename Machine::registers, typename Machine::control>;
 
@@ -51,6 +52,7 @@ inline void write_handover_note_header(unsigned char* at, uint64_t bytes) noexce
 /// The descriptor: what debuggers call elf_prstatus.
 template <class Machine>
 inline constexpr uint64_t prstatus_bytes = detail::prstatus_registers + Machine::prstatus_words * 8 + 8;
+/// The whole note.
 template <class Machine>
 inline constexpr uint64_t prstatus_note_bytes = note_header_bytes + prstatus_bytes<Machine>;
 
@@ -60,7 +62,7 @@ inline constexpr uint64_t prstatus_note_bytes = note_header_bytes + prstatus_byt
   return cpu < 1'000'000 ? cpu + 1 : without_a_number + i;
 }
 
-/// The whole note of a CPU at `at`. `control` may be null.
+/// Writes the whole note of a CPU at `at`. `control` may be null.
 template <class Machine>
 inline void write_prstatus(unsigned char* at, uint32_t thread, const typename Machine::registers& regs,
                            const typename Machine::control* control) noexcept {

@@ -14,8 +14,10 @@
 
 namespace lastcpu::kexec {
 
+/// A look at the facts, which stay where they are.
 class core_ranges {
  public:
+  /// Of this kernel, whose crash kernel has `region`.
   core_ranges(const kernel_facts& facts, const ram_range& region) noexcept : facts_(facts), region_(region) {}
 
   /// The first range that begins at `at` or behind; of no bytes: there is none.

@@ -16,19 +16,20 @@
 
 namespace lastcpu::kexec {
 
+/// What is wrong with the beginning of a core.
 enum class core_error : uint32_t {
-  none,
-  too_short,
-  no_core,
-  wrong_machine,
-  bad_headers,
-  bad_notes,
-  bad_segment,
-  above_map,
-  damaged,
+  none,           ///< nothing
+  too_short,      ///< fewer bytes than its headers need
+  no_core,        ///< not the header of a 64-bit ELF core
+  wrong_machine,  ///< not of the handover's machine
+  bad_headers,    ///< program headers of an unknown size or number
+  bad_notes,      ///< the notes are not where they belong
+  bad_segment,    ///< a segment does not follow the one before
+  above_map,      ///< a segment lies above what is mapped here
+  damaged,        ///< something has written to it; it can be used, with care
 };
 
-/// Never null.
+/// A sentence for the console, with a remedy where there is one; never null.
 [[nodiscard]] constexpr const char* to_string(core_error e) noexcept {
   switch (e) {
     case core_error::none:
@@ -53,17 +54,20 @@ enum class core_error : uint32_t {
   return "unknown error: the value is damaged";
 }
 
+/// The beginning of a core, where it stays.
 class core_reader {
  public:
   /// `bytes` is the size of the beginning, where memory follows in the file.
   core_reader(const unsigned char* at, uint64_t bytes) noexcept : at_(at), bytes_(bytes) {}
 
-  /// Of a handover that open_handover() has let pass, and whose note is in this core.
+  /// What is wrong with it; `none`: nothing. For a handover that open_handover() has let pass and whose note is in this
+  /// core.
   [[nodiscard]] core_error check(const handover& h) const noexcept;
 
   // After check() has found nothing:
   /// PT_NOTE is the first; the rest are PT_LOADs.
   [[nodiscard]] uint32_t segment_count() const noexcept { return read_word<uint16_t>(at_ + 56); }
+  /// The program header number `i`, below segment_count().
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept {
     return read_segment(at_ + elf64_file::header_bytes + i * elf64_file::segment_bytes);
   }
@@ -79,6 +83,7 @@ class core_reader {
       f(s);
     }
   }
+  /// How long the whole file is to be.
   [[nodiscard]] uint64_t file_bytes() const noexcept {
     uint64_t end = bytes_;
     for_each_new([&end](const elf64_segment& s) { end = s.file_offset + s.file_bytes; });

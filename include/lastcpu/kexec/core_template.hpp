@@ -17,7 +17,7 @@ namespace lastcpu::kexec {
 /// Of a kernel that says nothing of itself.
 inline constexpr kernel_facts no_facts{};
 
-/// Whole pages, in the control area.
+/// How many bytes the template takes in the control area: whole pages.
 [[nodiscard]] inline uint64_t core_template_bytes(const core_layout& layout) noexcept {
   return round_up(layout.handover + sizeof(handover), page_bytes);
 }

@@ -25,6 +25,7 @@
 
 namespace lastcpu::kexec {
 
+/// The crash kernel's first stack.
 inline constexpr uint64_t crash_stack_bytes = 16384;
 
 /// A static ELF64 executable, whose segments go to their physical addresses and whose entry is physical; or a static
@@ -32,16 +33,20 @@ inline constexpr uint64_t crash_stack_bytes = 16384;
 /// alignment allows; or, `flat`, an image that goes to the region's start and is entered at its first byte.
 /// It lies outside the region, also where it is mapped twice, and nobody writes to it meanwhile.
 struct crash_file {
-  const unsigned char* data;
-  uint64_t bytes;
-  bool flat;
+  const unsigned char* data;  ///< its first byte
+  uint64_t bytes;             ///< its size
+  bool flat;                  ///< it is no ELF
 };
 
 /// Offsets in the region; all but `end` are multiples of a page. What lies below `stack` is for the payload.
 struct region_layout {
-  uint64_t stack, control, core, end;
+  uint64_t stack;    ///< of the crash kernel
+  uint64_t control;  ///< what the jump needs
+  uint64_t core;     ///< the beginning of the core
+  uint64_t end;      ///< the region's size
 
-  /// `control_bytes` and `core_bytes` are multiples of a page. False when the region has no room for it and a page of payload.
+  /// Fills it in. `control_bytes` and `core_bytes` are multiples of a page. False when the region has no room for it
+  /// and a page of payload.
   [[nodiscard]] bool place(uint64_t region_bytes, uint64_t control_bytes, uint64_t core_bytes) noexcept {
     const uint64_t bytes = crash_stack_bytes + control_bytes + core_bytes;
     if (region_bytes < bytes + page_bytes) return false;
@@ -53,6 +58,7 @@ struct region_layout {
   }
 };
 
+/// What is wrong with the region's place, or the number of CPUs; `none`: nothing.
 [[nodiscard]] inline load_error check_region(const crash_region& region, uint32_t cpu_capacity) noexcept {
   const auto mapped = reinterpret_cast<uintptr_t>(region.mapped);
   if (cpu_capacity == 0) return load_error::no_cpus;
@@ -60,6 +66,7 @@ struct region_layout {
   return aligned ? load_error::none : load_error::region_misaligned;
 }
 
+/// Fills in what the layout says; the machine's loader adds the rest.
 inline void begin_record(const crash_region& region, const region_layout& layout, crash_image_record& r) noexcept {
   r.magic = crash_image_magic;
   r.region.physical = region.physical;  // all at once may be a call of memcpy
@@ -121,7 +128,8 @@ inline void copy_segments(const crash_file& file, const crash_region& region) no
 
 }  // namespace detail
 
-/// Where the file fits, fills in the payload's place, the entry and what stays free.
+/// What is wrong with the file; `none`: nothing. Where it fits, fills in the payload's place, the entry and what stays
+/// free.
 [[nodiscard]] inline load_error check_file(const crash_file& file, elf64_machine machine, const region_layout& layout,
                                            crash_image_record& r) noexcept {
   const uint64_t offset = reinterpret_cast<uintptr_t>(file.data) - reinterpret_cast<uintptr_t>(r.region.mapped);
@@ -135,7 +143,7 @@ inline void copy_segments(const crash_file& file, const crash_region& region) no
   return load_error::none;
 }
 
-/// After check_file() has found nothing.
+/// Writes the file's segments into the region, after check_file() has found nothing.
 inline void write_payload(const crash_file& file, const crash_image_record& r) noexcept {
   zero_bytes(r.region.mapped + r.payload, r.payload_bytes);
   if (file.flat)
@@ -144,7 +152,7 @@ inline void write_payload(const crash_file& file, const crash_image_record& r) n
     detail::copy_segments(file, r.region);
 }
 
-/// When all is in the region and in the record.
+/// Fills in digest and seal, the last of all: from here on the image is whole. `Digest`: digest.hpp.
 template <class Digest>
 inline void seal_image(crash_image_record& r) noexcept {
   const digest_value digest = detail::digest_of<Digest>(r);

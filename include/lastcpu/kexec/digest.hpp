@@ -16,8 +16,9 @@ namespace lastcpu::kexec {
 
 /// Room for the largest digest; a shorter one leaves the later words zero.
 struct digest_value {
-  uint64_t words[4];
+  uint64_t words[4];  ///< in the digest's own order
 
+  /// All words are the same.
   [[nodiscard]] constexpr bool operator==(const digest_value& other) const noexcept {
     uint64_t differences = 0;
     for (int i = 0; i < 4; ++i) differences |= words[i] ^ other.words[i];
@@ -25,18 +26,22 @@ struct digest_value {
   }
 };
 
-/// The public algorithm of this name (seed 0); words[0] is its value.
+/// The public algorithm of this name (seed 0), by Yann Collet; words[0] is its value.
 class xxh64 {
  public:
+  /// The digest of nothing, to add to.
   xxh64() noexcept {}  // leaves rest_ alone: zeros would be a call of memset
 
+  /// `n` further bytes.
   void add(const unsigned char* data, uint64_t n) noexcept;
+  /// The digest of what was added; more may follow.
   [[nodiscard]] digest_value finish() const noexcept {
     digest_value v;
     v.words[0] = value();
     v.words[1] = v.words[2] = v.words[3] = 0;
     return v;
   }
+  /// The same, as the algorithm's one word.
   [[nodiscard]] uint64_t value() const noexcept;
 
  private:
@@ -113,7 +118,7 @@ inline uint64_t xxh64::tail(uint64_t hash) const noexcept {
   return hash ^ hash >> 32;
 }
 
-/// Of two pieces of memory, one behind the other.
+/// XXH64 of two pieces of memory, one behind the other.
 [[nodiscard, gnu::noinline]] inline uint64_t xxh64_of(const unsigned char* first, uint64_t first_bytes,
                                                       const unsigned char* second, uint64_t second_bytes) noexcept {
   xxh64 sum;

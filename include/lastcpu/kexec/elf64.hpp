@@ -18,22 +18,30 @@
 namespace lastcpu::kexec {
 
 /// The processor that a file is for, as its header names it.
-enum class elf64_machine : uint16_t { x86_64 = 62, aarch64 = 183, riscv = 243 };
+enum class elf64_machine : uint16_t {
+  x86_64 = 62,    ///< EM_X86_64
+  aarch64 = 183,  ///< EM_AARCH64
+  riscv = 243,    ///< EM_RISCV, of 64 bits
+};
 
+/// A program header, as the ELF specification has it.
 struct elf64_segment {
-  uint32_t type;
-  uint32_t flags;
-  uint64_t file_offset;
-  uint64_t virtual_address;
-  uint64_t physical_address;  // where it goes
-  uint64_t file_bytes;
-  uint64_t memory_bytes;
-  uint64_t alignment;
+  uint32_t type;              ///< p_type: 1 is PT_LOAD
+  uint32_t flags;             ///< p_flags: segment_flag, or-ed
+  uint64_t file_offset;       ///< p_offset
+  uint64_t virtual_address;   ///< p_vaddr
+  uint64_t physical_address;  ///< p_paddr: where it goes
+  uint64_t file_bytes;        ///< p_filesz
+  uint64_t memory_bytes;      ///< p_memsz: what the file does not have is zero
+  uint64_t alignment;         ///< p_align
 
+  /// It takes memory.
   [[nodiscard]] constexpr bool is_loaded() const noexcept { return type == 1 && memory_bytes != 0; }
+  /// It has code.
   [[nodiscard]] constexpr bool is_executable() const noexcept { return (flags & 1) != 0; }
 };
 
+///@{
 /// The program header at `at`, read and written.
 [[nodiscard]] inline elf64_segment read_segment(const unsigned char* at) noexcept {
   return {read_word<uint32_t>(at),      read_word<uint32_t>(at + 4),  read_word<uint64_t>(at + 8),
@@ -51,24 +59,31 @@ inline void write_segment(unsigned char* at, const elf64_segment& s) noexcept {
   write_word(at + 40, s.memory_bytes);
   write_word(at + 48, s.alignment);
 }
+///@}
 
 /// Where segments may be: [first, control), and what lies behind that, up to `end`.
 struct elf64_bounds {
-  uint64_t first;
-  uint64_t control;
-  uint64_t end;
+  uint64_t first;    ///< physical address
+  uint64_t control;  ///< physical address of the control area
+  uint64_t end;      ///< physical address behind the region
 };
 
+/// A file in memory, which nobody writes to meanwhile. Thread context.
 class elf64_file {
  public:
+  /// The first four bytes.
   static constexpr uint32_t magic = 0x464c'457f;
+  /// The ELF header's size.
   static constexpr uint64_t header_bytes = 64;
+  /// A program header's size.
   static constexpr uint64_t segment_bytes = 56;
+  /// A file with more program headers is refused.
   static constexpr uint32_t most_segments = 128;
 
+  /// `bytes` bytes at `file`, which are not looked at yet.
   elf64_file(const unsigned char* file, uint64_t bytes) noexcept : file_(file), bytes_(bytes) {}
 
-  /// Places it, too, at bounds.first.
+  /// What is wrong with the file, for this machine and these bounds; `none`: nothing. Places it, too, at bounds.first.
   [[nodiscard]] load_error check(elf64_machine machine, const elf64_bounds& bounds) noexcept;
 
   // After check() has found nothing:
@@ -76,16 +91,21 @@ class elf64_file {
   /// What check() has done already, for a second look at the same file. Returns its lowest address if it moves, `first`
   /// if not.
   uint64_t place(uint64_t first) noexcept;
+  /// It is ET_DYN.
   [[nodiscard]] bool is_position_independent() const noexcept { return read_word<uint16_t>(file_ + 16) == type_dyn; }
+  /// The processor that it is for.
   [[nodiscard]] elf64_machine machine() const noexcept { return elf64_machine{read_word<uint16_t>(file_ + 18)}; }
   /// Added to each of its virtual addresses, modulo 2^64; 0 for ET_EXEC.
   [[nodiscard]] uint64_t distance() const noexcept { return distance_; }
+  /// Physical address of its first instruction.
   [[nodiscard]] uint64_t entry() const noexcept { return read_word<uint64_t>(file_ + 24) + distance_; }
+  /// How many program headers there are.
   [[nodiscard]] uint32_t segment_count() const noexcept { return read_word<uint16_t>(file_ + 56); }
+  /// The program header number `i`, with the address that it was placed at.
   [[nodiscard]] elf64_segment segment(uint32_t i) const noexcept;
   /// What one segment brings from the file to the virtual addresses [address, address + n); null where none does.
   [[nodiscard]] const unsigned char* content(uint64_t address, uint64_t n) const noexcept;
-  /// They are in one segment, of the file or zero.
+  /// The virtual addresses [address, address + n) are in one segment, of the file or zero.
   [[nodiscard]] bool has_memory(uint64_t address, uint64_t n) const noexcept;
 
  private:

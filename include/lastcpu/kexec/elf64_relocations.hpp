@@ -18,11 +18,14 @@ namespace lastcpu::kexec {
 /// The relocations of a file in which elf64_file::check() has found nothing; none of ET_EXEC. Thread context.
 class elf64_relocations {
  public:
+  /// `file` stays where it is.
   explicit elf64_relocations(const elf64_file& file) noexcept : file_(file) {}
 
+  /// What is wrong with them; `none`: nothing.
   [[nodiscard]] load_error check() noexcept;
 
-  /// After check() has found nothing here, and when all segments are in the region.
+  /// Writes the moved words into the region. After check() has found nothing here, and when all segments are in the
+  /// region.
   void apply(const crash_region& region) noexcept;
 
  private:

@@ -8,26 +8,26 @@
 
 namespace lastcpu::kexec {
 
+/// What is wrong with a handover. With `cut_off` and `damaged` it can be used, with care: all of it is inside its
+/// bounds.
 enum class handover_error : uint32_t {
-  none,
-  // it can be used, with care: all of it is inside its bounds
-  cut_off,
-  damaged,
-  // it can't be used
-  too_short,
-  no_handover,
-  wrong_version,
-  wrong_machine,
-  wrong_sizes,
-  too_many_cpus,
-  bad_region,
-  bad_core,
-  bad_ram,
-  bad_build_id,
-  endless_text,
+  none,           ///< nothing
+  cut_off,        ///< no seal: a fault came before the jump, and CPUs may be missing
+  damaged,        ///< something has written to it since it was sealed
+  too_short,      ///< fewer bytes than it needs
+  no_handover,    ///< another magic
+  wrong_version,  ///< of other headers
+  wrong_machine,  ///< of another processor
+  wrong_sizes,    ///< its sizes don't fit each other
+  too_many_cpus,  ///< it counts more CPUs than it has room for
+  bad_region,     ///< its region is not mapped
+  bad_core,       ///< the beginning of the core is not in the region
+  bad_ram,        ///< its memory map has too many ranges, or one that wraps
+  bad_build_id,   ///< its build id is longer than its room
+  endless_text,   ///< a text has no closing zero
 };
 
-/// Never null.
+/// A sentence for the console, with a remedy where there is one; never null.
 [[nodiscard]] constexpr const char* to_string(handover_error e) noexcept {
   switch (e) {
     case handover_error::none:

@@ -15,8 +15,8 @@ namespace lastcpu::kexec {
 
 /// `handover` is null when it can't be used. It is there beside `cut_off` and `damaged`, which are to be said.
 struct opened_handover {
-  const kexec::handover* handover;
-  handover_error error;
+  const kexec::handover* handover;  ///< where it lies
+  handover_error error;             ///< to be said, unless `none`
 };
 
 namespace detail {
@@ -65,7 +65,8 @@ template <class Entry>
 
 }  // namespace detail
 
-/// `at` is a multiple of 8, and `readable` bytes may be read from there on: in a crash kernel as many as it has mapped.
+/// Looks at all of a handover. `at` is a multiple of 8, and `readable` bytes may be read from there on: in a crash
+/// kernel as many as it has mapped.
 template <class Machine>
 [[nodiscard]] inline opened_handover open_handover(const void* at, uint64_t readable) noexcept {
   using entry = cpu_entry_of<Machine>;

@@ -20,12 +20,12 @@ namespace lastcpu::kexec {
 /// What a port knows of a CPU beyond its note.
 template <class Control>
 struct cpu_details {
-  const Control* control;  // null: unknown
-  uint32_t hardware_id;    // or no_hardware_id
-  bool boot_cpu;
+  const Control* control;  ///< null: unknown
+  uint32_t hardware_id;    ///< or no_hardware_id
+  bool boot_cpu;           ///< the one that the firmware started first
 };
 
-/// Where the dying kernel writes it.
+/// Where the dying kernel writes the handover.
 [[nodiscard]] inline handover* handover_of(const crash_image_record& record) noexcept {
   return reinterpret_cast<handover*>(record.region.mapped + record.handover);
 }

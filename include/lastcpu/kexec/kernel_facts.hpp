@@ -17,36 +17,42 @@ namespace lastcpu::kexec {
 
 /// What may be done with a segment, as ELF's p_flags say it.
 enum class segment_flag : uint32_t {
-  execute = 1,
-  write = 2,
-  read = 4,
-  not_in_small_cores = 0x10'0000,  // tables and buffers that no debugger needs, in the image: small_core.hpp
+  execute = 1,                     ///< it has code
+  write = 2,                       ///< it is written to
+  read = 4,                        ///< it is read
+  not_in_small_cores = 0x10'0000,  ///< tables and buffers that no debugger needs, in the image: small_core.hpp
 };
 
 /// A part of the kernel's image: where it runs, and where in memory that is.
 struct image_segment {
-  uint64_t virtual_address;
-  uint64_t physical;
-  uint64_t bytes;
-  uint32_t flags;  // segment_flag, or-ed
-  uint32_t reserved;
+  uint64_t virtual_address;  ///< where it runs
+  uint64_t physical;         ///< where it lies
+  uint64_t bytes;            ///< its size
+  uint32_t flags;            ///< segment_flag, or-ed
+  uint32_t reserved;         ///< 0
 };
 
+/// To fill in, in memory that was zero: for load_options::kernel.
 struct kernel_facts {
+  /// How many segments an image may have.
   static constexpr uint32_t most_segments = 8;
+  /// What there is room for; a longer one is cut.
   static constexpr uint32_t most_build_id_bytes = 32;
 
-  ram_map ram;                                                         // all memory
-  ram_map left_out;                                                    // what is not to be saved; the region never is
-  uint64_t rsdp;                                                       // physical; 0: none
-  uint64_t slide;                                                      // run-time minus link-time address
-  uint64_t direct_map_virtual, direct_map_physical, direct_map_bytes;  // memory that is mapped one after the other
-  uint32_t image_count;
-  uint32_t build_id_bytes;
-  image_segment image[most_segments];
-  unsigned char build_id[most_build_id_bytes];
+  ram_map ram;       ///< all memory
+  ram_map left_out;  ///< what is not to be saved; the region never is
+  uint64_t rsdp;     ///< physical; 0: none
+  uint64_t slide;    ///< run-time minus link-time address
+  ///@{
+  /// Memory that is mapped one after the other: physical address direct_map_physical at direct_map_virtual, and so on.
+  uint64_t direct_map_virtual, direct_map_physical, direct_map_bytes;
+  ///@}
+  uint32_t image_count;                         ///< by add_image()
+  uint32_t build_id_bytes;                      ///< by find_build_id()
+  image_segment image[most_segments];           ///< by add_image()
+  unsigned char build_id[most_build_id_bytes];  ///< by find_build_id()
 
-  /// [from, to) as it runs, which lies at `at` in physical memory. Whole pages are saved.
+  /// Adds a segment of the image: [from, to) as it runs, which lies at `at` in physical memory. Whole pages are saved.
   void add_image(const void* from, const void* to, uint64_t at, uint32_t flags) noexcept {
     const auto begin = reinterpret_cast<uintptr_t>(from);
     const uint32_t i = image_count++;  // a count over the room is refused by the load
@@ -119,7 +125,8 @@ inline constexpr uint64_t physical_limit = uint64_t{1} << 56;
 
 }  // namespace detail
 
-/// What is wrong with the facts, before anything is made of them.
+/// What is wrong with the facts, before anything is made of them; `none`: nothing. `region` is the crash kernel's,
+/// `map_bytes` what it finds mapped.
 [[nodiscard]] inline load_error check_facts(const kernel_facts& facts, const ram_range& region,
                                             uint64_t map_bytes) noexcept {
   load_error wrong = detail::check_ranges(facts.ram, load_error::too_many_ram_ranges, load_error::ram_range_wraps);

@@ -8,65 +8,66 @@
 
 namespace lastcpu::kexec {
 
+/// Why a load is refused: nothing was changed then. to_string() says what helps.
 enum class load_error : uint32_t {
-  none,
+  none,  ///< loaded
   // the region and the options
-  region_misaligned,
-  region_too_small,
-  region_above_map,
-  region_inside_map,
-  region_not_executable,
-  bad_map_bytes,
-  no_cpus,
+  region_misaligned,      ///< not page-aligned
+  region_too_small,       ///< no room for the control area
+  region_above_map,       ///< ends above map_bytes
+  region_inside_map,      ///< mapped below map_bytes at another address than its own
+  region_not_executable,  ///< mapped no-execute
+  bad_map_bytes,          ///< not a multiple of 2 MiB from 2 MiB to 128 TiB
+  no_cpus,                ///< cpu_capacity is 0
   // what the kernel says of itself
-  too_many_ram_ranges,
-  ram_range_wraps,
-  too_many_left_out,
-  left_out_wraps,
-  bad_direct_map,
-  bad_build_id,
-  too_many_image_segments,
-  image_misaligned,
-  image_wraps,
-  image_in_region,
-  image_left_out,
-  memory_above_map,
+  too_many_ram_ranges,      ///< kernel_facts::ram is full
+  ram_range_wraps,          ///< a range of it is above every physical address
+  too_many_left_out,        ///< kernel_facts::left_out is full
+  left_out_wraps,           ///< a range of it is above every physical address
+  bad_direct_map,           ///< it wraps, or its addresses lie differently in their page
+  bad_build_id,             ///< longer than its room
+  too_many_image_segments,  ///< more than 8
+  image_misaligned,         ///< a segment lies differently in its virtual and its physical page
+  image_wraps,              ///< a segment is empty, or wraps
+  image_in_region,          ///< a segment lies in the reserved region
+  image_left_out,           ///< a segment is in left_out
+  memory_above_map,         ///< memory that is to be saved is above map_bytes
   // any file
-  file_in_region,
-  empty_file,
-  payload_too_large,
-  flat_is_elf,
+  file_in_region,     ///< copy it elsewhere first
+  empty_file,         ///< null, or no byte
+  payload_too_large,  ///< it does not fit below the control area
+  flat_is_elf,        ///< load_options::flat of an ELF file
   // an ELF file
-  truncated_header,
-  not_elf,
-  wrong_class,
-  wrong_byte_order,
-  wrong_version,
-  wrong_machine,
-  wrong_type,
-  bad_program_headers,
-  truncated_program_headers,
-  dynamic,
-  interpreter,
-  no_segments,
-  segment_truncated,
-  segment_too_short,
-  segment_wraps,
-  segment_misaligned,
-  segment_outside_region,
-  segment_in_control_area,
-  segments_overlap,
-  entry_outside,
+  truncated_header,           ///< shorter than a header
+  not_elf,                    ///< another magic
+  wrong_class,                ///< not of 64 bits
+  wrong_byte_order,           ///< not little-endian
+  wrong_version,              ///< not version 1
+  wrong_machine,              ///< for another processor
+  wrong_type,                 ///< neither ET_EXEC nor ET_DYN
+  bad_program_headers,        ///< of an unknown size, or none, or more than 128
+  truncated_program_headers,  ///< they end behind the file
+  dynamic,                    ///< PT_DYNAMIC in ET_EXEC
+  interpreter,                ///< PT_INTERP
+  no_segments,                ///< no PT_LOAD with bytes
+  segment_truncated,          ///< one ends behind the file
+  segment_too_short,          ///< one has more bytes in the file than in memory
+  segment_wraps,              ///< one wraps around the end of the address space
+  segment_misaligned,         ///< its alignment is no power of two, or not kept
+  segment_outside_region,     ///< one is linked elsewhere
+  segment_in_control_area,    ///< one reaches into the region's end
+  segments_overlap,           ///< two do, in physical memory
+  entry_outside,              ///< the entry is not in code of the file
   // a position-independent ELF file
-  no_dynamic,
-  bad_dynamic,
-  needs_library,
-  other_relocations,
-  unknown_relocation,
-  relocation_outside,
+  no_dynamic,          ///< no PT_DYNAMIC
+  bad_dynamic,         ///< the table of relocations is not in the file, or of an unknown kind
+  needs_library,       ///< DT_NEEDED
+  other_relocations,   ///< some that are not in DT_RELA
+  unknown_relocation,  ///< one that is not RELATIVE
+  relocation_outside,  ///< one reaches out of the file's segments
 };
 
-/// What is wrong, and what helps. Never null.
+/// A sentence: what is wrong, and what helps. Never null.
 [[nodiscard]] constexpr const char* to_string(load_error e) noexcept {
   switch (e) {
     case load_error::none:

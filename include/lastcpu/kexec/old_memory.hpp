@@ -42,6 +42,7 @@ class old_memory {
     out = *reinterpret_cast<const volatile T*>(zero_ + at);
     return true;
   }
+  /// The same at an address of the dead kernel's.
   template <class T>
   [[nodiscard]] bool read(uint64_t address, T& out) const noexcept {
     uint64_t physical = 0;
@@ -52,6 +53,7 @@ class old_memory {
   [[nodiscard]] bool copy_physical(uint64_t at, void* to, uint64_t bytes) const noexcept {
     return in_pages(at, to, bytes, [](uint64_t, uint64_t&) { return true; });
   }
+  /// The same from an address of the dead kernel's.
   [[nodiscard]] bool copy(uint64_t address, void* to, uint64_t bytes) const noexcept {
     return in_pages(address, to, bytes, [this](uint64_t from, uint64_t& at) { return translate(from, at); });
   }

@@ -9,13 +9,16 @@
 
 namespace lastcpu::kexec {
 
+/// A range of physical memory.
 struct ram_range {
-  uint64_t physical;
-  uint64_t bytes;
+  uint64_t physical;  ///< its first address
+  uint64_t bytes;     ///< its size
 
+  /// All of [at, at + n) is in it.
   [[nodiscard]] constexpr bool contains(uint64_t at, uint64_t n) const noexcept {
     return at >= physical && n <= bytes && at - physical <= bytes - n;
   }
+  /// The address behind it.
   [[nodiscard]] constexpr uint64_t end() const noexcept { return physical + bytes; }
 };
 
@@ -35,12 +38,15 @@ struct ram_range {
   }
 }
 
+/// A list of ranges.
 struct ram_map {
+  /// How many it has room for.
   static constexpr uint32_t capacity = 64;
-  uint32_t count;
-  uint32_t no_room;  // ranges for which there was none
-  ram_range ranges[capacity];
+  uint32_t count;              ///< ranges in use
+  uint32_t no_room;            ///< ranges for which there was none: the load is refused then
+  ram_range ranges[capacity];  ///< in any order
 
+  /// Adds one, or counts it in no_room.
   constexpr void add(uint64_t physical, uint64_t bytes) noexcept {
     if (count < capacity) {
       ranges[count].physical = physical;

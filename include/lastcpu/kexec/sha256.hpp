@@ -12,16 +12,19 @@
 
 namespace lastcpu::kexec {
 
+/// A digest (digest.hpp), for seal_image() and image_intact().
 class sha256 {
  public:
+  /// The digest of nothing, to add to.
   // By copy_bytes(), and rest_ as it was: an array that is initialised may be a call of memcpy or memset.
   sha256() noexcept {
     copy_bytes(reinterpret_cast<unsigned char*>(state_), reinterpret_cast<const unsigned char*>(initial),
                sizeof state_);
   }
 
+  /// `n` further bytes.
   void add(const unsigned char* data, uint64_t n) noexcept;
-  /// The digest's bytes, in their usual order.
+  /// The digest of what was added, its bytes in their usual order; more may follow.
   [[nodiscard]] digest_value finish() const noexcept;
 
  private:

@@ -28,17 +28,20 @@ namespace lastcpu::kexec {
 template <class Machine, class Walk, uint32_t MostParts = 64>
 class small_core {
  public:
+  /// How many pieces of memory it has room for; a further one is left out.
   static constexpr uint32_t most_parts = MostParts;
+  /// As much of each stack.
   static constexpr uint64_t most_stack_bytes = 16384;
 
-  /// `from`: let pass by open_handover(), in the core's beginning, where it stays. `zero` is where physical address 0 is
-  /// mapped. Beside `damaged`, which is to be said, there is a plan all the same.
+  /// Decides what is sent. `from`: let pass by open_handover(), in the core's beginning, where it stays. `zero` is
+  /// where physical address 0 is mapped. Beside `damaged`, which is to be said, there is a plan all the same.
   [[nodiscard]] core_error plan(const handover& from, uintptr_t zero = 0) noexcept;
 
   // After plan() has found nothing, or `damaged`:
 
+  /// How long the file is to be.
   [[nodiscard]] uint64_t file_bytes() const noexcept { return file_bytes_; }
-  /// Of memory, one after the other in both spaces.
+  /// How many pieces of memory, each one after the other in both spaces.
   [[nodiscard]] uint32_t parts() const noexcept { return count_; }
   /// Pages that are missing since there was no room for more parts, or a segment has more than 4 GiB.
   [[nodiscard]] uint64_t pages_left_out() const noexcept { return left_out_; }

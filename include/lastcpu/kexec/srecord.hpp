@@ -16,10 +16,11 @@
 
 namespace lastcpu::kexec {
 
+/// Why a file can't be sent.
 enum class srecord_problem : uint32_t {
-  none,
-  place_too_large,
-  too_many_rows,
+  none,             ///< it can
+  place_too_large,  ///< beyond 4 GiB
+  too_many_rows,    ///< more than can be counted in 24 bits
 };
 
 /// What has happened; no full stop. Never null.
@@ -40,12 +41,15 @@ enum class srecord_problem : uint32_t {
 template <class Put>
 class srecord_writer {
  public:
+  /// Bytes of the file in a row, at most.
   static constexpr uint32_t row_bytes = 64;
+  /// As many as S6 can count.
   static constexpr uint32_t most_rows = 0xff'ffff;
 
+  /// Writes by `put`.
   explicit srecord_writer(Put put) noexcept : put_(put) {}
 
-  /// The name is cut behind 64 characters.
+  /// S0. The name is cut behind 64 characters.
   void begin(const char* name) noexcept {
     uint32_t n = 0;
     for (const char* at = name; n < row_bytes && *at != '\0'; ++at) ++n;
@@ -77,9 +81,9 @@ class srecord_writer {
     return srecord_problem::none;
   }
 
-  /// Of data, so far.
+  /// Rows of data, so far.
   [[nodiscard]] uint32_t rows() const noexcept { return rows_; }
-  /// What put() was given, so far.
+  /// Characters that put() was given, so far.
   [[nodiscard]] uint64_t characters() const noexcept { return characters_; }
 
  private:

@@ -45,22 +45,29 @@
 
 namespace lastcpu {
 
-/// `Digest` is the one that the crash kernel was loaded with (crash_loader.hpp).
+/// The port of the bare machine, for a kernel's port `Kernel` that derives from it. What is not said here, platform.hpp
+/// has. `Digest` is the one that the crash kernel was loaded with (crash_loader.hpp).
 template <class Kernel, class Digest = kexec::xxh64>
 struct x86_64 {
   /// The local APIC of the CPU that asks, through Kernel::lapic_page() or x2APIC registers.
   using local_apic = x86::lapic<x86::lapic_bus<Kernel>>;
 
+  /// The compiler's own words.
   template <class T>
   using atomic = lastcpu::atomic<T>;
 
   /// The APIC id, also of a CPU that has been given no number yet.
   [[nodiscard]] static uint32_t hardware_id() noexcept { return x86::initial_apic_id(); }
 
+  ///@{
+  /// The general registers, as the entry stubs push them; the caller's where a panic brings none.
   using registers = x86::registers;
   [[gnu::always_inline]] static void capture_registers(registers& r) noexcept { x86::capture(r); }
+  ///@}
 
-  using irq_state = uint64_t;  // RFLAGS
+  ///@{
+  /// RFLAGS; cli, and sti where interrupts were on. NMIs still come.
+  using irq_state = uint64_t;
   [[nodiscard]] static irq_state irq_save() noexcept {
     const irq_state before = x86::read_flags();
     x86::cli();
@@ -69,13 +76,16 @@ struct x86_64 {
   static void irq_restore(irq_state before) noexcept {
     if ((before & x86::flag_interrupts) != 0) x86::sti();
   }
+  ///@}
 
+  /// By the local APIC; see send_stop.hpp.
   template <cpu_id N>
   static void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
     static_assert(x86::detail::kernel_sentences<Kernel>::said);
     x86::send_stop<Kernel>(cpus, how);
   }
 
+  /// Polls with a deadline; without one it sleeps by monitor and mwait, or by hlt (doze.hpp), where it can.
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     if constexpr (x86::detail::has_wake_vector<Kernel>) {
@@ -92,6 +102,7 @@ struct x86_64 {
       x86::wake_dozers_on<Kernel>(word, why);
   }
 
+  /// The TSC, in Kernel::ticks_per_second(). Not ordered against loads and stores around it.
   [[nodiscard]] static uint64_t now() noexcept { return x86::rdtsc(); }
 
   /// Keeps the control words for the handover, leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
@@ -116,8 +127,12 @@ struct x86_64 {
     for (;;) x86::halt();
   }
 
+  ///@{
+  /// The record of load_crash_kernel(); asked by seal and digest, which reads all of the image.
   using image = kexec::crash_image_record;
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return kexec::image_intact<Digest>(i); }
+  ///@}
+  /// Into the handover of the image.
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept { x86::save_note<Kernel>(i, note); }
 
   /// Task priority 0, legacy PICs masked, a machine check ended, local sources and IO-APICs masked, VMX and SVM left. A
@@ -132,9 +147,12 @@ struct x86_64 {
     x86::mask_io_apics<Kernel>();
     x86::leave_virtualisation<Kernel>();
   }
+  /// To the crash kernel; see jump.hpp for what that finds.
   static void jump(const image& i) noexcept { x86::jump_to(i); }
 
+  /// By port 0xcf9, keyboard controller, triple fault; see restart.hpp.
   static void emergency_restart() noexcept { x86::restart<Kernel>(Kernel::ticks_per_second()); }
+  /// The same as park().
   [[noreturn]] static void halt() noexcept { park(); }
 
   /// The handler of `wake_vector`; see doze.hpp.

@@ -16,6 +16,8 @@ namespace lastcpu::x86 {
 
 /// The register block of NT_PRSTATUS: `registers`, then fs_base, gs_base, ds, es, fs, gs.
 struct core_registers {
+  ///@{
+  /// As kexec/core_notes.hpp asks for it.
   using registers = x86::registers;
   using control = control_state;
   static constexpr kexec::elf64_machine machine = kexec::elf64_machine::x86_64;
@@ -23,8 +25,10 @@ struct core_registers {
 
   [[nodiscard]] static uint64_t stack_pointer(const registers& regs) noexcept { return regs.rsp; }
   [[nodiscard]] static uint64_t page_tables(const control& state) noexcept { return state.cr3; }
+  ///@}
 
-  /// `to` is zeroed. The word of the error code is orig_rax there, and ~0 says that this is no system call.
+  /// Fills in the note's register block. `to` is zeroed. The word of the error code is orig_rax there, and ~0 says that
+  /// this is no system call.
   static void fill_prstatus(unsigned char* to, const registers& regs, const control* state) noexcept {
     kexec::copy_bytes(to, reinterpret_cast<const unsigned char*>(&regs), sizeof regs);
     kexec::write_word(to + offsetof(registers, error_code), ~uint64_t{0});

@@ -25,26 +25,29 @@
 
 namespace lastcpu::x86 {
 
+/// How many levels the crash kernel's page tables have.
 enum class paging : uint8_t {
-  as_this_cpu,  // what CR4.LA57 says: the one choice of a kernel
-  four_levels,
-  five_levels,
+  as_this_cpu,  ///< what CR4.LA57 says: the one choice of a kernel
+  four_levels,  ///< for a test that has no CR4
+  five_levels,  ///< for a test that has no CR4
 };
 
+/// Whether the region is tried for execution.
 enum class execution : uint8_t {
-  tried,              // the region's mapping lets this CPU execute there, or the load is refused (execution_probe.hpp)
-  taken_for_granted,  // for who can't have its IDT exchanged for a moment
+  tried,  ///< the region's mapping lets this CPU execute there, or the load is refused (execution_probe.hpp)
+  taken_for_granted,  ///< for who can't have its IDT exchanged for a moment
 };
 
+/// What a load is asked for.
 struct load_options {
-  uint64_t map_bytes = uint64_t{4} << 30;  // physical memory from 0 on that the crash kernel finds mapped
-  uint32_t cpu_capacity = 0;               // CPUs that the handover has room for; one more for those without a number
-  uint64_t kernel_data = 0;                // handed over; its meaning is the kernel's
-  uint64_t ticks_per_second = 0;           // of the TSC, handed over
-  const kexec::kernel_facts* kernel = nullptr;  // what a dump shall know of this kernel; read during the load
-  bool flat = false;                            // the file is no ELF
-  paging levels = paging::as_this_cpu;
-  execution region_execution = execution::tried;
+  uint64_t map_bytes = uint64_t{4} << 30;  ///< physical memory from 0 on that the crash kernel finds mapped
+  uint32_t cpu_capacity = 0;               ///< CPUs that the handover has room for; one more for those without a number
+  uint64_t kernel_data = 0;                ///< handed over; its meaning is the kernel's
+  uint64_t ticks_per_second = 0;           ///< of the TSC, handed over
+  const kexec::kernel_facts* kernel = nullptr;    ///< what a dump shall know of this kernel; read during the load
+  bool flat = false;                              ///< the file is no ELF
+  paging levels = paging::as_this_cpu;            ///< of the crash kernel's page tables
+  execution region_execution = execution::tried;  ///< whether it is tried
 };
 
 namespace detail {
@@ -130,7 +133,9 @@ inline void build_control_area(const crash_image_record& r, const control_layout
 
 }  // namespace detail
 
-/// Loads `file` for jump_to(), and describes it in `out`. The contract stands above.
+/// Loads `file`, `bytes` long, for jump_to(), and describes it in `out`, which goes into the slot
+/// (machine.image().load()). Thread context, one at a time, behind an unload. All is checked before the first write: on
+/// an error, which kexec::to_string() puts into a sentence, region and `out` are as they were.
 template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine>
 [[nodiscard]] inline kexec::load_error load_crash_kernel(const kexec::crash_region& region, const unsigned char* file,
                                                          uint64_t bytes, const load_options& options,

@@ -37,7 +37,7 @@ struct dozers {
 
 }  // namespace detail
 
-/// True when this CPU may doze() here.
+/// True when this CPU may doze() here. Interrupts off.
 template <class Kernel, class Bus = lapic_bus<Kernel>>
 [[nodiscard]] inline bool may_doze() noexcept {
   const cpu_id me = Kernel::this_cpu();  // one that wake_dozers() finds

@@ -22,8 +22,10 @@
 
 namespace lastcpu::x86 {
 
-/// The CPU that can_execute() asks.
+/// The CPU that can_execute() asks; a test gives its own.
 struct probe_machine {
+  ///@{
+  /// What can_execute() needs of it.
   [[nodiscard]] static bool can_be_asked() noexcept {
     constexpr uint64_t fred = uint64_t{1} << 32, cet = 1u << 23, shadow_stack = 1;
     constexpr uint32_t supervisor_cet = 0x6a2;
@@ -41,6 +43,7 @@ struct probe_machine {
   [[nodiscard]] static uint16_t code_selector() noexcept { return read_cs(); }
   [[nodiscard]] static pseudo_descriptor idt() noexcept { return sidt(); }
   static void use_idt(const pseudo_descriptor& d) noexcept { lidt(d); }
+  ///@}
 };
 
 namespace detail {
@@ -93,7 +96,8 @@ inline void copy_gates(const pseudo_descriptor& from, probe_tables& to, uint16_t
 
 }  // namespace detail
 
-/// Seven bytes at `at` are writable, and nobody else uses them meanwhile; they are what they were afterwards.
+/// Whether this CPU can run code at `at`. Thread context, ring 0. Seven bytes there are writable, and nobody else uses
+/// them meanwhile; they are what they were afterwards.
 template <class Machine = probe_machine>
 [[nodiscard]] inline bool can_execute(unsigned char* at) noexcept {
   if (!Machine::can_be_asked()) return true;

@@ -30,6 +30,8 @@
       " has, too; the order is "                                                            \
       "r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, error_code, rip, cs, rflags, rsp, ss")
 
+/// Defines `to_registers(const frame&)`, at namespace scope, from the frame's members in the order of
+/// lastcpu::x86::registers.
 #define LASTCPU_X86_FRAME(frame, r15_, r14_, r13_, r12_, rbp_, rbx_, r11_, r10_, r9_, r8_, rax_, rcx_, rdx_, rsi_, \
                           rdi_, error_code_, rip_, cs_, rflags_, rsp_, ss_)                                        \
   LASTCPU_X86_DETAIL_NAMED(frame, r15_, r15);                                                                      \

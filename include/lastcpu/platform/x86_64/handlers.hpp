@@ -25,8 +25,16 @@
 
 namespace lastcpu::x86 {
 
-enum class handler_stack : uint8_t { nmi, machine_check };
-enum class stack_choice : uint8_t { usual, spare };
+/// Whose stack Kernel::next_stack() is asked for.
+enum class handler_stack : uint8_t {
+  nmi,            ///< of vector 2
+  machine_check,  ///< of vector 18
+};
+/// Which of the two the gate is to point at.
+enum class stack_choice : uint8_t {
+  usual,  ///< that of every day
+  spare,  ///< while a panic may run on the usual one
+};
 
 namespace detail {
 
@@ -51,17 +59,19 @@ class on_spare_stack {
 
 }  // namespace detail
 
-/// `Domain` is a lastcpu::crash_domain<Kernel>.
+/// For a kernel's own handlers, in their context, on the CPU that takes the interrupt. `Domain` is a
+/// lastcpu::crash_domain<Kernel>.
 template <class Kernel, class Bus = lapic_bus<Kernel>, class Hw = hardware>
 struct handlers {
-  /// The end of the interrupt comes first: who stops here does not come back.
+  /// The handler of stop_vector. The end of the interrupt comes first: who stops here does not come back.
   template <class Domain>
   static void stop(Domain& domain, const registers& regs) noexcept {
     lapic<Bus>::eoi();
     domain.handle_stop_irq(regs);
   }
 
-  /// First of all that the handler does. Comes back where this CPU is not to stop: IRET is right then, also on the owner.
+  /// First of all that the handler of vector 2 does. Comes back where this CPU is not to stop: IRET is right then, also
+  /// on the owner.
   template <class Domain>
   static void nmi(Domain& domain, const registers& regs) noexcept {
     domain.handle_nmi(regs);
@@ -75,9 +85,9 @@ struct handlers {
     domain.nmi_panic(message, regs);
   }
 
-  /// The whole handler. Comes back on the owner of the gate only, whose dump goes on where it was, or at its next step where
-  /// it can't. The error is ended first, so that another one neither shuts the machine down nor has this stack: on a CPU
-  /// that has stopped, in a panic that runs here, and in the crash kernel.
+  /// The whole handler of vector 18. Comes back on the owner of the gate only, whose dump goes on where it was, or at
+  /// its next step where it can't. The error is ended first, so that another one neither shuts the machine down nor has
+  /// this stack: on a CPU that has stopped, in a panic that runs here, and in the crash kernel.
   template <class Domain>
   static void machine_check(Domain& domain, const registers& regs) noexcept {
     const detail::on_spare_stack<Kernel> next(handler_stack::machine_check);

@@ -11,7 +11,10 @@
 
 namespace lastcpu::x86 {
 
+/// The real machine.
 struct hardware {
+  ///@{
+  /// One instruction or one access each; ring 0.
   [[nodiscard]] static uint8_t in8(uint16_t port) noexcept { return x86::in8(port); }
   static void out8(uint16_t port, uint8_t v) noexcept { x86::out8(port, v); }
   [[nodiscard]] static uint64_t rdmsr(uint32_t number) noexcept { return x86::rdmsr(number); }
@@ -35,8 +38,10 @@ struct hardware {
   static void write32(volatile void* base, uint32_t offset, uint32_t v) noexcept {
     *(static_cast<volatile uint32_t*>(base) + offset / 4) = v;
   }
+  ///@}
   /// From here on any exception finds no descriptor table: the CPU shuts down, and the machine resets it.
   static void drop_idt() noexcept { lidt(pseudo_descriptor{0, 0}); }
+  /// int3.
   static void breakpoint() noexcept { x86::breakpoint(); }
 };
 

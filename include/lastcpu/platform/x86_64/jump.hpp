@@ -21,8 +21,10 @@
 
 namespace lastcpu::x86 {
 
-/// The machine that jump_to() runs on.
+/// The machine that jump_to() runs on; a test gives its own.
 struct jump_machine {
+  ///@{
+  /// What jump_to() needs of it.
   static void interrupts_off() noexcept { cli(); }
   static void breakpoints_off() noexcept { write_dr7(0); }
   [[nodiscard]] static uint64_t cr3() noexcept { return read_cr3(); }
@@ -31,6 +33,7 @@ struct jump_machine {
   static void enter(const unsigned char* trampoline) noexcept {
     asm volatile("jmp *%0" : : "r"(trampoline) : "memory");
   }
+  ///@}
 };
 
 /// Starts the crash kernel; any context. Returns only when `record` is not intact, or its page tables have another

@@ -14,23 +14,33 @@
 
 namespace lastcpu::x86 {
 
-enum class apic_mode : uint8_t { off, xapic, x2apic };
-
-enum class ipi_outcome : uint8_t {
-  sent,
-  busy,         // the message before it had not left within the bound; it was sent all the same
-  unreachable,  // this mode has no such APIC id, or the APIC is off: nothing was sent
+/// How the registers of a local APIC are reached.
+enum class apic_mode : uint8_t {
+  off,     ///< not at all
+  xapic,   ///< in memory
+  x2apic,  ///< as model-specific registers
 };
 
+/// What became of a message.
+enum class ipi_outcome : uint8_t {
+  sent,         ///< on its way
+  busy,         ///< the message before it had not left within the bound; it was sent all the same
+  unreachable,  ///< this mode has no such APIC id, or the APIC is off: nothing was sent
+};
+
+/// IA32_APIC_BASE.
 inline constexpr uint32_t msr_apic_base = 0x1b;
 
 /// Registers by their xAPIC offsets.
 namespace apic_register {
+///@{
+/// The register of this name, as the processors' manuals have it.
 inline constexpr uint32_t id = 0x20, version = 0x30, task_priority = 0x80, eoi = 0xb0, spurious = 0xf0,
                           in_service_7 = 0x170, icr_low = 0x300, icr_high = 0x310, extended_features = 0x400,
                           extended_lvt_0 = 0x500;
 inline constexpr uint32_t lvt_cmci = 0x2f0, lvt_timer = 0x320, lvt_thermal = 0x330, lvt_performance = 0x340,
                           lvt_lint0 = 0x350, lvt_lint1 = 0x360, lvt_error = 0x370;
+///@}
 }  // namespace apic_register
 
 /// The x2APIC register with this xAPIC offset.
@@ -38,6 +48,7 @@ inline constexpr uint32_t lvt_cmci = 0x2f0, lvt_timer = 0x320, lvt_thermal = 0x3
   return 0x800 + offset / 16;
 }
 
+/// The mode that IA32_APIC_BASE says.
 [[nodiscard]] constexpr apic_mode mode_of(uint64_t apic_base) noexcept {
   constexpr uint64_t enabled = 1u << 11;
   constexpr uint64_t extended = 1u << 10;
@@ -47,12 +58,16 @@ inline constexpr uint32_t lvt_cmci = 0x2f0, lvt_timer = 0x320, lvt_thermal = 0x3
 
 /// The low half of an interrupt command, without a destination.
 struct ipi_message {
-  uint32_t bits;
+  uint32_t bits;  ///< vector, delivery mode, level
 
+  /// Every message has it, but the end of an INIT.
   static constexpr uint32_t assert_level = 1u << 14;
+  ///@{
+  /// An interrupt of this vector; an NMI; an INIT.
   [[nodiscard]] static constexpr ipi_message fixed(uint8_t vector) noexcept { return {assert_level | vector}; }
   [[nodiscard]] static constexpr ipi_message nmi() noexcept { return {assert_level | 4u << 8}; }
   [[nodiscard]] static constexpr ipi_message init() noexcept { return {assert_level | 5u << 8}; }
+  ///@}
   /// The CPU begins in real mode at physical address page * 4096.
   [[nodiscard]] static constexpr ipi_message startup(uint8_t page) noexcept { return {assert_level | 6u << 8 | page}; }
 };
@@ -75,6 +90,7 @@ struct ipi_message {
 /// In x2APIC mode sixteen neighbouring ids are a cluster, which one message may reach: each has a bit of its own in the
 /// logical destination, and nothing needs to be set up. Ids above highest_clustered_id have none.
 inline constexpr uint32_t highest_clustered_id = 0xf'ffef;  // the cluster above it would read "everybody"
+/// The logical id of this APIC id: cluster in the upper half, a bit in the lower one.
 [[nodiscard]] constexpr uint32_t logical_id(uint32_t apic_id) noexcept {
   return apic_id >> 4 << 16 | 1u << (apic_id & 15);
 }
@@ -92,6 +108,7 @@ inline constexpr uint32_t highest_clustered_id = 0xf'ffef;  // the cluster above
 ///   void pause();
 template <class Bus>
 struct lapic {
+  /// The mode of the CPU that asks.
   [[nodiscard]] static apic_mode mode() noexcept { return mode_of(Bus::rdmsr(msr_apic_base)); }
 
   /// This CPU's APIC id; 0 while the APIC is off.
@@ -127,6 +144,7 @@ struct lapic {
            (read(m, apic_register::in_service_7) >> 16) == 0;
   }
 
+  /// Ends the interrupt that is being handled.
   static void eoi() noexcept { write(mode(), apic_register::eoi, 0); }
 
   /// Lets interrupts in: software-enabled, no task priority. False when the APIC is off in IA32_APIC_BASE; nothing
@@ -231,6 +249,8 @@ struct lapic {
 /// only), and ticks_per_second().
 template <class Kernel>
 struct lapic_bus {
+  ///@{
+  /// As `Bus` above asks for it.
   [[nodiscard]] static uint32_t read(uint32_t offset) noexcept { return *at(offset); }
   static void write(uint32_t offset, uint32_t v) noexcept { *at(offset) = v; }
   [[nodiscard]] static uint64_t rdmsr(uint32_t number) noexcept { return x86::rdmsr(number); }
@@ -240,8 +260,10 @@ struct lapic_bus {
     lfence();
   }
   [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
+  ///@}
   /// A message leaves within microseconds; a millisecond without that is a stuck APIC.
   [[nodiscard]] static uint64_t bound() noexcept { return Kernel::ticks_per_second() / 1000; }
+  /// As `Bus` above asks for it.
   static void pause() noexcept { x86::pause(); }
 
  private:

@@ -11,7 +11,9 @@
 
 namespace lastcpu::x86 {
 
+/// IA32_MCG_STATUS.
 inline constexpr uint32_t msr_mcg_status = 0x17a;
+/// CR4.MCE: machine checks are on.
 inline constexpr uint64_t cr4_machine_check = 1u << 6;
 
 /// On a CPU that stops, or starts the crash kernel, whatever it was doing: a machine check that it was handling is over.

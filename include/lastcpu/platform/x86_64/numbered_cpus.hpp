@@ -24,6 +24,7 @@ namespace lastcpu::x86 {
 /// `Port` keeps the tables of two ports apart.
 template <class Port, cpu_id N, class Hw = hardware>
 struct numbered_cpus {
+  /// As many as there may be.
   static constexpr cpu_id max_cpus = N;
 
   /// The CPU with this APIC id has this number from here on, for good. On any CPU, one after the other. With all numbered
@@ -48,9 +49,11 @@ struct numbered_cpus {
   /// This CPU can't be asked any more.
   static void offline() noexcept { online_.remove(this_cpu()); }
 
-  /// no_cpu for one that has none.
+  /// By `cpuid`; no_cpu for one that has none. Any context.
   [[nodiscard]] static cpu_id this_cpu() noexcept { return find(initial_apic_id<Hw>()); }
+  /// Between online() and offline().
   [[nodiscard]] static bool is_online(cpu_id cpu) noexcept { return online_.contains(cpu); }
+  /// Of a CPU below max_cpus that has its number; else ~0.
   [[nodiscard]] static uint32_t apic_id(cpu_id cpu) noexcept { return ids_[cpu].load(order::relaxed) - 1; }
   /// All, for one that never came online may panic. Who comes later sees the commit.
   [[nodiscard]] static cpu_id cpu_limit() noexcept {

@@ -17,16 +17,17 @@ namespace lastcpu::x86 {
 
 /// CR4: five levels. Nobody changes it in 64-bit mode.
 inline constexpr uint64_t cr4_la57 = uint64_t{1} << 12;
+/// A large page.
 inline constexpr uint64_t large_page_bytes = uint64_t{2} << 20;
 /// The lower half of the canonical addresses with 4 levels.
 inline constexpr uint64_t most_map_bytes = uint64_t{1} << 47;
 
 /// [0, identity_bytes) maps to itself; the page at `alias_virtual` maps to `alias_physical`.
 struct address_map {
-  uint64_t identity_bytes;  // a multiple of 2 MiB, at most most_map_bytes
-  uint64_t alias_virtual;
-  uint64_t alias_physical;
-  bool five_levels;
+  uint64_t identity_bytes;  ///< a multiple of 2 MiB, at most most_map_bytes
+  uint64_t alias_virtual;   ///< where the page is, too
+  uint64_t alias_physical;  ///< the page
+  bool five_levels;         ///< else four
 
   /// Both can't be had: the alias would hide a page of physical memory.
   [[nodiscard]] constexpr bool conflicts() const noexcept {
@@ -34,7 +35,7 @@ struct address_map {
   }
 };
 
-/// Pages that build_page_tables() needs at most, for any alias.
+/// Pages that page_table_builder::build() needs at most, for any alias.
 [[nodiscard]] constexpr uint64_t page_tables_needed(uint64_t identity_bytes, bool five_levels) noexcept {
   const uint64_t directories = kexec::round_up(identity_bytes, uint64_t{1} << 30) >> 30;
   const uint64_t pointer_tables = kexec::round_up(identity_bytes, uint64_t{1} << 39) >> 39;
@@ -44,8 +45,10 @@ struct address_map {
 /// Builds the tables in a row of zeroed pages. The first of them is the top: what CR3 gets.
 class page_table_builder {
  public:
+  /// The pages are at `physical`, and mapped at `mapped`.
   page_table_builder(uint64_t physical, unsigned char* mapped) noexcept : physical_(physical), mapped_(mapped) {}
 
+  /// Fills in the tables; once.
   void build(const address_map& map) noexcept {
     const unsigned top = map.five_levels ? 5 : 4;
     for (uint64_t at = 0; at < map.identity_bytes; at += large_page_bytes)
@@ -53,6 +56,7 @@ class page_table_builder {
     if (map.alias_virtual >= map.identity_bytes) *entry(map.alias_virtual, top, 1) = map.alias_physical | table | leaf;
   }
 
+  /// How many of the pages are tables now.
   [[nodiscard]] uint64_t pages_used() const noexcept { return used_; }
 
  private:

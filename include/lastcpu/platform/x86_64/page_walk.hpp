@@ -8,8 +8,10 @@
 
 namespace lastcpu::x86 {
 
+/// Four or five levels, pages of 4 KiB, 2 MiB and 1 GiB. No state; any context.
 struct page_walk {
-  /// `root` is CR3; `levels` 4 or 5. False where nothing is mapped, or read_entry() answers false.
+  /// The physical address of `address`. `root` is CR3; `levels` 4 or 5. False where nothing is mapped, or read_entry()
+  /// answers false.
   template <class ReadEntry>
   [[nodiscard]] static bool translate(uint64_t root, uint32_t levels, uint64_t address, uint64_t& physical,
                                       ReadEntry read_entry) noexcept {
@@ -31,6 +33,7 @@ struct page_walk {
     return false;
   }
 
+  /// In the upper half, where kernels are.
   [[nodiscard]] static bool is_kernel_address(uint64_t address) noexcept { return address >> 63 != 0; }
 
  private:

@@ -9,12 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// What the port for bare x86-64 is made of.
 namespace lastcpu::x86 {
 
+/// The frame, from its lowest address on.
 struct registers {
+  ///@{
+  /// The register of this name.
   uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-  uint64_t error_code;  // 0 where the exception brings none
+  uint64_t error_code;  ///< 0 where the exception brings none
   uint64_t rip, cs, rflags, rsp, ss;
+  ///@}
 };
 static_assert(sizeof(registers) == 168 && offsetof(registers, rbp) == 32 && offsetof(registers, rdi) == 112 &&
                   offsetof(registers, rip) == 128 && offsetof(registers, ss) == 160,

@@ -11,8 +11,11 @@
 
 namespace lastcpu::x86 {
 
+/// IA32_EFER.
 inline constexpr uint32_t msr_efer = 0xc000'0080;
+/// EFER.SVME: SVM is on.
 inline constexpr uint64_t efer_svme = 1u << 12;
+/// CR4.VMXE: VMXON is allowed.
 inline constexpr uint64_t cr4_vmxe = 1u << 13;
 
 namespace detail {

@@ -15,8 +15,8 @@
 
 namespace lastcpu::x86 {
 
-/// By the owner of the gate, whose own control words are taken here; any context. Those of a CPU without registers count
-/// for nothing: it may be writing them.
+/// Appends a CPU to the handover. By the owner of the gate, whose own control words are taken here; any context. Those
+/// of a CPU without registers count for nothing: it may be writing them.
 template <class Kernel>
 inline void save_note(const kexec::crash_image_record& record, const cpu_note<registers>& note) noexcept {
   const bool numbered = note.cpu < Kernel::max_cpus;

@@ -25,13 +25,18 @@
 
 namespace lastcpu::x86 {
 
+///@{
+/// What the crash kernel finds in CS, and in SS, DS and ES.
 inline constexpr uint16_t crash_code_selector = 0x08;
 inline constexpr uint16_t crash_data_selector = 0x10;
+///@}
 
-/// What the crash kernel finds in its control registers.
+///@{
+/// What the crash kernel finds in its control registers; of crash_cr4_kept, what was there.
 inline constexpr uint64_t crash_cr0 = 0x8001'0033;  // PG WP NE ET MP PE
 inline constexpr uint64_t crash_cr4 = 0x0620;       // PAE OSFXSR OSXMMEXCPT
 inline constexpr uint64_t crash_cr4_kept = 0x3000;  // LA57 VMXE, as they were
+///@}
 
 struct trampoline_page {
   unsigned char code[512];  // the blob, from its first byte
@@ -70,6 +75,7 @@ struct trampoline_setup {
   uint64_t idt;  // physical, 256 gates
 };
 
+/// The blob's code, to copy. Never run where it stands.
 // An NMI between any two instructions is served: by the dying kernel up to LIDT, then by the stub, whose gate has the
 // current code selector; SS is null meanwhile, which IRETQ accepts in ring 0. The last IRETQ ends the blocking of NMIs
 // for a panic that came from one. Everything is addressed from RBX, the page's first byte.
@@ -174,7 +180,7 @@ struct trampoline_setup {
           static_cast<uint64_t>(fatal - begin)};
 }
 
-/// Fills a zeroed page.
+/// Fills in a zeroed page.
 inline void build_trampoline(trampoline_page& page, const trampoline_code& code,
                              const trampoline_setup& setup) noexcept {
   kexec::copy_bytes(page.code, code.begin, code.bytes);

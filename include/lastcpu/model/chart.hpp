@@ -10,6 +10,7 @@
 
 namespace lastcpu::model {
 
+/// The chart of the run that was recorded last, as result::chart has it.
 [[nodiscard]] inline std::string chart_text(const machine& m) {
   constexpr size_t lane = 46;
   std::string out(6, ' ');

@@ -49,7 +49,7 @@ inline void set_online(bool on) noexcept {
 inline void take_away(cpu_id cpu) noexcept {
   running().perform({.what = act::force, .wanted = cpu});
 }
-/// In finish(): what became of a CPU.
+/// In finish(): what became of a CPU: `parked`, `asleep`, `deaf` of it say so.
 [[nodiscard]] inline const cpu_state& state_of(cpu_id cpu) noexcept {
   return running().now.cpu[cpu];
 }
@@ -59,6 +59,7 @@ template <class S>
   return static_cast<S&>(*running().subject);
 }
 
+/// explore(), or replay() where `choices` are given.
 template <class S>
 [[nodiscard]] result run_in_model(const options& o, const std::string* choices) {
   static_assert(std::is_trivially_destructible_v<S>, "lastcpu model: a scenario is put back byte by byte");

@@ -13,15 +13,20 @@
 
 namespace lastcpu::model {
 
+/// The machine that is explored; there must be one.
 [[nodiscard]] inline machine& running() noexcept {
   return *machine::running;
 }
 
+/// A shared word of a scenario, a member of it. Each operation is a moment at which any other CPU, or an NMI, may come;
+/// a load may return any store that the C++ memory model lets it. `T` has 32 or 64 bits.
 template <class T>
 class atomic {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
 
  public:
+  ///@{
+  /// As lastcpu::atomic.
   constexpr atomic() noexcept : atomic(T{}) {}
   constexpr explicit atomic(T value) noexcept : value_(value) {
     if (!std::is_constant_evaluated() && machine::running != nullptr) running().add_word(this, bits(value));
@@ -37,7 +42,9 @@ class atomic {
     return expected == wanted;
   }
   T fetch_add(T value, order o) noexcept { return act_on(act::add, o, o, every_bit, bits(value)); }
+  ///@}
 
+  /// The model's number of this word.
   [[nodiscard]] uint8_t word() const noexcept { return running().word_at(this); }
   /// A value as the model keeps it.
   [[nodiscard]] static constexpr uint64_t bits(T value) noexcept { return (uint64_t)value & every_bit; }
@@ -64,9 +71,12 @@ class atomic {
   T value_{};
 };
 
+/// The port. Derive from it what your own port decides.
 template <cpu_id N>
 struct platform {
   static_assert(N <= max_machine);
+  ///@{
+  /// As lastcpu/platform.hpp says, of the machine that is explored.
   static constexpr cpu_id max_cpus = N;
   static cpu_id this_cpu() noexcept { return running().this_cpu(); }
   static bool is_online(cpu_id cpu) noexcept { return running().is_online(cpu); }
@@ -74,9 +84,11 @@ struct platform {
   template <class T>
   using atomic = model::atomic<T>;
 
+  /// What is saved of a CPU.
   struct registers {
-    uintptr_t pc;
+    uintptr_t pc;  ///< whatever the scenario makes of it
   };
+  /// `pc` of captured registers, the CPU's number added.
   static constexpr uintptr_t captured = 0x100;
   static void capture_registers(registers& r) noexcept { r.pc = captured + this_cpu(); }
 
@@ -114,10 +126,12 @@ struct platform {
     for (;;) running().perform({.what = act::idle});
   }
 
+  /// What describes a crash image.
   struct image {
-    uintptr_t id;
+    uintptr_t id;  ///< 0: none
   };
-  static constexpr uintptr_t damaged = 0x8000;  // in an id: never whole
+  /// In an id: never intact.
+  static constexpr uintptr_t damaged = 0x8000;
   static bool image_intact(const image& i) noexcept {
     running().uses(&i, sizeof(i));
     return i.id != 0 && (i.id & damaged) == 0;
@@ -137,6 +151,7 @@ struct platform {
       if (text != nullptr && *text != '\0') running().uses(text, 8);
   }
   static void trace(const trace_event& e) noexcept { running().trace(e); }
+  ///@}
 
  private:
   static void end(ending how) noexcept {

@@ -10,59 +10,79 @@
 
 #include <string>
 
+/// The port that explores every interleaving. Hosted.
 namespace lastcpu::model {
 
-enum class interrupt : uint8_t { none, irq, stop_nmi, injected_nmi };
+/// What a handler is called for.
+enum class interrupt : uint8_t {
+  none,          ///< nothing
+  irq,           ///< a stop by interrupt
+  stop_nmi,      ///< a stop by NMI
+  injected_nmi,  ///< an NMI of the search's: options::nmis
+};
 /// How a run ends: by itself, when nobody can go on, or with the machine.
-enum class ending : uint8_t { quiet, jumped, restarted, halted };
+enum class ending : uint8_t {
+  quiet,      ///< every CPU has returned, parked, or sleeps
+  jumped,     ///< P::jump()
+  restarted,  ///< P::emergency_restart()
+  halted,     ///< P::halt()
+};
 
 /// What is explored: a test derives from it, see explore.hpp.
 class scenario {
  public:
-  virtual void run(cpu_id) = 0;  // what a CPU does; it may return
-  virtual void nmi(cpu_id, interrupt) {}
-  virtual void irq(cpu_id) {}
-  virtual void finish(ending, cpu_id) {}  // no CPU runs any more: what must hold
-  virtual void on_trace(const trace_event&) {}
+  virtual void run(cpu_id) = 0;                 ///< what a CPU does; it may return
+  virtual void nmi(cpu_id, interrupt) {}        ///< its handler of NMIs
+  virtual void irq(cpu_id) {}                   ///< its handler of the stop interrupt
+  virtual void finish(ending, cpu_id) {}        ///< no CPU runs any more: what must hold
+  virtual void on_trace(const trace_event&) {}  ///< P::trace()
   /// A CPU may be left waiting for ever: that is no deadlock.
   [[nodiscard]] virtual bool may_sleep() const { return false; }
+  ///@{
   /// For the chart: what is at this address, and how its value reads. Empty: by offset, as a number.
   [[nodiscard]] virtual std::string name(const void*) const { return {}; }
   [[nodiscard]] virtual std::string value(const void*, uint64_t) const { return {}; }
+  ///@}
 
  protected:
   ~scenario() = default;
 };
 
+/// When a wait with a deadline ends by it.
 enum class deadlines : uint8_t {
-  when_stuck,  // time passes only where nobody can go on without: who can answer, answers
-  any_time,    // a deadline may pass at any moment, or not
+  when_stuck,  ///< time passes only where nobody can go on without: who can answer, answers
+  any_time,    ///< a deadline may pass at any moment, or not
 };
 
+/// How a scenario is explored.
 struct options {
-  uint32_t nmis = 0;        // injected at any moment, at most so many in a run
-  uint32_t nmi_cpus = ~0u;  // as a mask: on these CPUs
-  uint32_t spurious = 0;    // at most so many waits end for no reason
-  deadlines time = deadlines::when_stuck;
-  uint32_t stale = ~0u;      // a load sees at most so many stores back
-  uint32_t switches = ~0u;   // at most so many switches away from a CPU that could go on
-  uint64_t random_runs = 0;  // not exhaustive: so many runs, by seed
-  uint64_t seed = 1;
-  uint64_t max_states = 30'000'000;
-  uint32_t max_depth = 5'000;  // operations in one run
-  bool reduce = true;          // false: no quiet words, no state left out: every order, one by one
-  bool livelock = false;       // finds states from which nobody can come to an end; needs `reduce`
-  bool shorten = true;         // looks for a shorter way to a failure
+  uint32_t nmis = 0;                       ///< injected at any moment, at most so many in a run
+  uint32_t nmi_cpus = ~0u;                 ///< as a mask: on these CPUs
+  uint32_t spurious = 0;                   ///< at most so many waits end for no reason
+  deadlines time = deadlines::when_stuck;  ///< when a deadline passes
+  uint32_t stale = ~0u;                    ///< a load sees at most so many stores back
+  uint32_t switches = ~0u;                 ///< at most so many switches away from a CPU that could go on
+  uint64_t random_runs = 0;                ///< not exhaustive: so many runs, by seed
+  uint64_t seed = 1;                       ///< of the random runs
+  uint64_t max_states = 30'000'000;        ///< a search that meets more is not complete
+  uint32_t max_depth = 5'000;              ///< operations in one run
+  bool reduce = true;                      ///< false: no quiet words, no state left out: every order, one by one
+  bool livelock = false;                   ///< finds states from which nobody can come to an end; needs `reduce`
+  bool shorten = true;                     ///< looks for a shorter way to a failure
 };
 
+/// What an exploration says.
 struct result {
-  std::string failure;    // empty: every run is as it should be
-  std::string choices;    // leads there again: replay()
-  std::string chart;      // the run that fails; tools/chart draws it
-  bool complete = false;  // no run was left out
-  bool shortest = false;  // no run fails in fewer operations
+  std::string failure;    ///< empty: every run is as it should be
+  std::string choices;    ///< leads there again: replay()
+  std::string chart;      ///< the run that fails; tools/chart draws it
+  bool complete = false;  ///< no run was left out
+  bool shortest = false;  ///< no run fails in fewer operations
+  ///@{
+  /// What there was to explore: states that differ, runs to an end, and what happened in all of them.
   uint64_t states = 0, runs = 0, moves = 0;
-  double seconds = 0;
+  ///@}
+  double seconds = 0;  ///< it took
 };
 
 // --- The machine
@@ -86,8 +106,27 @@ struct fiber_stack {
   alignas(64) unsigned char bytes[64 * 1024];
 };
 
-enum class act : uint32_t { load, store, exchange, add, wait, wake, send, mask, choose, finish, idle, force };
-enum class context : uint8_t { thread, irq, nmi };
+/// What a CPU does, as the search sees it.
+enum class act : uint32_t {
+  load,      ///< of a word
+  store,     ///< to a word
+  exchange,  ///< a compare-exchange
+  add,       ///< a fetch_add
+  wait,      ///< P::wait_while()
+  wake,      ///< P::wake()
+  send,      ///< P::send_stop()
+  mask,      ///< P::irq_save()
+  choose,    ///< choose()
+  finish,    ///< the machine ends
+  idle,      ///< nothing, for good
+  force,     ///< take_away()
+};
+/// In what a CPU does it.
+enum class context : uint8_t {
+  thread,  ///< scenario::run()
+  irq,     ///< scenario::irq()
+  nmi,     ///< scenario::nmi()
+};
 
 /// No padding: it stands on the stack of its CPU, and what no operation has written would make equal states differ.
 struct operation {

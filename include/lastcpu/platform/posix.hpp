@@ -37,24 +37,36 @@
 
 namespace lastcpu {
 
+/// The port for threads and signals. What is not said here, platform.hpp has.
 struct posix {
+  /// As many threads may have a number at a time.
   static constexpr cpu_id max_cpus = posix_detail::max_cpus;
+  /// This thread's number; no_cpu without a cpu_guard. Async-signal-safe.
   [[nodiscard]] static cpu_id this_cpu() noexcept { return posix_detail::this_thread_cpu; }
   /// For threads without a number, when all max_cpus are taken.
   [[nodiscard]] static uint32_t hardware_id() noexcept { return static_cast<uint32_t>(syscall(SYS_gettid)); }
+  /// The lowest free number, for a thread that panics without one.
   [[nodiscard]] static cpu_id adopt_this_cpu() noexcept { return posix_detail::take_any_cpu(); }
+  /// One past the highest number that any thread had.
   [[nodiscard]] static cpu_id cpu_limit() noexcept { return posix_detail::limit_of(posix_detail::highest_cpu_ever); }
+  /// A thread has this number.
   [[nodiscard]] static bool is_online(cpu_id cpu) noexcept {
     return posix_detail::is_taken(posix_detail::cpu_table[cpu]);
   }
 
+  /// The compiler's own words.
   template <class T>
   using atomic = lastcpu::atomic<T>;
 
+  ///@{
+  /// The general registers of a thread; the caller's where a panic brings none.
   using registers = posix_registers;
   static void capture_registers(registers& r) noexcept { capture_caller_registers(r); }
+  ///@}
 
-  using irq_state = uint64_t;  // the kernel's signal mask
+  ///@{
+  /// The kernel's signal mask: all but the NMI signal and the faults are masked between the two.
+  using irq_state = uint64_t;
   [[nodiscard]] static irq_state irq_save() noexcept {
     const uint64_t off = posix_detail::irq_mask();
     uint64_t before = 0;
@@ -65,7 +77,9 @@ struct posix {
   static void irq_restore(irq_state before) noexcept {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
   }
+  ///@}
 
+  /// One signal for each thread, by tgkill.
   static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
     const auto& o = posix_detail::machine.options;
     const int number = how == stop_how::nmi ? o.nmi_signal : o.irq_signal;
@@ -78,6 +92,8 @@ struct posix {
     });
   }
 
+  /// Sleeps in the kernel, by futex; with a deadline it yields a few times first. Acquires what was stored before the
+  /// change.
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
     return posix_detail::wait_while(word, value, at);
@@ -88,26 +104,38 @@ struct posix {
     if (why != wake_reason::committed) posix_detail::wake(word);
   }
 
+  ///@{
+  /// CLOCK_MONOTONIC, in nanoseconds.
   [[nodiscard]] static uint64_t now() noexcept { return posix_detail::monotonic_ns(); }
   [[nodiscard]] static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
+  ///@}
 
+  /// Nothing keeps an exec from working.
   static void make_resettable() noexcept {}
 
   /// Sleeps in the kernel for ever, with every signal masked.
   [[noreturn]] static void park() noexcept { posix_detail::sleep_for_good(); }
 
+  ///@{
+  /// A program in sealed memory; intact while its files are what they were.
   using image = capture_program;
   [[nodiscard]] static bool image_intact(const image& i) noexcept { return posix_detail::program_intact(i); }
+  ///@}
+  /// Appends a crash_note_record to the image's file of notes.
   static void save_note(const image& i, const cpu_note<registers>& note) noexcept {
     posix_detail::write_note(i.notes, note);
   }
+  /// The kernel makes the process quiet.
   static void crash_shutdown(const registers&) noexcept {}
+  /// Becomes the capture program, by exec; returns where the kernel refuses.
   static void jump(const image& i) noexcept {
     const auto& o = posix_detail::machine.options;
     posix_detail::become(i, {o.irq_signal, o.nmi_signal});
   }
 
+  /// Dies of the first fault of this thread, as without lastcpu; of SIGABRT where there was none. Returns in process 1.
   static void emergency_restart() noexcept { posix_detail::die_of_first_fault(); }
+  /// Dies of SIGKILL, or exits with 134 as process 1.
   [[noreturn]] static void halt() noexcept { posix_detail::die_anyhow(); }
 };
 

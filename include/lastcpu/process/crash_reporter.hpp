@@ -37,7 +37,7 @@ inline annotation annotate_crash(const char* key, const char* value) noexcept {
   return reporter_detail::annotations.set(key, value);
 }
 
-/// Empty while every signal is still the reporter's, else a sentence that says who has which.
+/// Empty while every signal is still the reporter's, else a sentence that says who has which. Thread context.
 [[nodiscard]] inline std::string still_installed() {
   using namespace reporter_detail;
   if (!installed) return "the crash reporter is not installed; call install_crash_reporter()";
@@ -52,7 +52,7 @@ inline annotation annotate_crash(const char* key, const char* value) noexcept {
 }
 
 /// Gives every signal back to who had it before. A signal that somebody else has taken since stays with them, and is
-/// named in the answer. Empty when nothing was left.
+/// named in the answer. Empty when nothing was left. Thread context.
 inline std::string uninstall_crash_reporter() {
   using namespace reporter_detail;
   if (!installed) return "the crash reporter is not installed";
@@ -74,10 +74,12 @@ inline std::string uninstall_crash_reporter() {
 /// no /proc, threads with one are those that a crash can stop.
 class [[nodiscard]] crash_reporter_thread {
  public:
+  /// Gives this thread a signal stack.
   crash_reporter_thread() noexcept : stack_(reporter_detail::give_signal_stack()) {
     if (reporter_detail::settings.state != nullptr)
       reporter_detail::settings.state->threads.enter(reporter_detail::own_tid());
   }
+  /// Takes it away.
   ~crash_reporter_thread() {
     if (reporter_detail::settings.state != nullptr)
       reporter_detail::settings.state->threads.leave(reporter_detail::own_tid());

@@ -26,11 +26,12 @@
 
 namespace lastcpu {
 
+/// Made by open_capture_program().
 struct capture_program {
-  int program = -1;
-  int notes = -1;
-  uint64_t size = 0;
-  char option[48] = {};  // its one argument, formatted in advance: the crash path does not format
+  int program = -1;      ///< descriptor of the program, sealed
+  int notes = -1;        ///< descriptor of the file of notes
+  uint64_t size = 0;     ///< bytes of the program
+  char option[48] = {};  ///< its one argument, formatted in advance: the crash path does not format
 };
 
 namespace posix_detail {

@@ -18,13 +18,14 @@
 
 namespace lastcpu {
 
+/// What became of a registration.
 enum class guard_status : uint8_t {
-  registered,
-  out_of_range,   // the number is not below posix::max_cpus
-  number_taken,   // another thread has the number
-  already_a_cpu,  // this thread is a CPU already
-  table_full,     // no number is free
-  no_stack,       // no memory for the signal stack
+  registered,     ///< this thread is a CPU
+  out_of_range,   ///< the number is not below posix::max_cpus
+  number_taken,   ///< another thread has the number
+  already_a_cpu,  ///< this thread is a CPU already
+  table_full,     ///< no number is free
+  no_stack,       ///< no memory for the signal stack
 };
 
 /// Registers this thread as a CPU, and unmasks the stop signals and the faults for it. A thread without a guard may
@@ -36,13 +37,16 @@ class [[nodiscard]] cpu_guard {
  public:
   /// As CPU `wanted`; without it, with the lowest free number.
   explicit cpu_guard(cpu_id wanted = no_cpu) noexcept : wanted_(wanted), status_(enter(wanted)) {}
+  /// The thread is no CPU any more; its number is free.
   ~cpu_guard() {
     if (status_ == guard_status::registered) leave();
   }
   cpu_guard(const cpu_guard&) = delete;
   cpu_guard& operator=(const cpu_guard&) = delete;
 
+  /// It has registered this thread.
   [[nodiscard]] explicit operator bool() const noexcept { return status_ == guard_status::registered; }
+  /// The same, with the reason.
   [[nodiscard]] guard_status status() const noexcept { return status_; }
   /// This thread's number, or no_cpu.
   [[nodiscard]] cpu_id cpu() const noexcept { return cpu_; }

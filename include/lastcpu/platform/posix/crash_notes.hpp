@@ -15,24 +15,27 @@
 
 namespace lastcpu {
 
+/// What the file begins with.
 struct crash_note_header {
-  char magic[8];
-  uint32_t version;
-  uint32_t record_bytes;
+  char magic[8];          ///< "LASTCPU", with its zero
+  uint32_t version;       ///< 1
+  uint32_t record_bytes;  ///< sizeof(crash_note_record)
 };
 
+/// One CPU. The texts end with a zero; empty ones were never said.
 struct crash_note_record {
-  uint32_t cpu;
-  stop_state state;
-  uint32_t crashing;
-  uint32_t registers_valid;
-  uint32_t cut_short;
-  posix_registers registers;
-  char message[128];
-  char nmi_message[128];
-  char nested_message[128];
+  uint32_t cpu;               ///< no_cpu: a thread that had no number
+  stop_state state;           ///< what became of it
+  uint32_t crashing;          ///< 1: it owned the gate
+  uint32_t registers_valid;   ///< 0: the registers are zero
+  uint32_t cut_short;         ///< 1: a text was still being written
+  posix_registers registers;  ///< of the crash, or where it was stopped
+  char message[128];          ///< of its panic in thread or irq context
+  char nmi_message[128];      ///< of its panic in NMI context
+  char nested_message[128];   ///< of a panic inside its panic
 };
 
+/// The header of this version.
 inline constexpr crash_note_header crash_notes_header = {
     {'L', 'A', 'S', 'T', 'C', 'P', 'U', '\0'}, 1, sizeof(crash_note_record)};
 
@@ -80,8 +83,8 @@ inline void write_note(int fd, const cpu_note<posix_registers>& note) noexcept {
 
 }  // namespace posix_detail
 
-/// Reads the next record from `fd`; with `first` the header before it, too. False at the end, or when the file is no
-/// such file.
+/// For a capture program: reads the next record from `fd`; with `first` the header before it, too. False at the end, or
+/// when the file is no such file.
 [[nodiscard]] inline bool read_crash_note(int fd, bool first, crash_note_record& out) noexcept {
   if (first) {
     crash_note_header h{};

@@ -9,7 +9,10 @@
 
 namespace lastcpu {
 
+/// What is saved of a thread.
 struct posix_registers {
+  ///@{
+  /// How many general registers this machine has.
 #if defined(__x86_64__)
   static constexpr uint32_t general_count = 16;
 #elif defined(__aarch64__)
@@ -17,12 +20,16 @@ struct posix_registers {
 #else
   static constexpr uint32_t general_count = 0;
 #endif
+  ///@}
 
-  uint64_t pc, sp, fp;
-  uint64_t flags;
-  uint64_t general[general_count != 0 ? general_count : 1];  // in the order of posix_register_name()
+  uint64_t pc;                                               ///< program counter
+  uint64_t sp;                                               ///< stack pointer
+  uint64_t fp;                                               ///< frame pointer
+  uint64_t flags;                                            ///< RFLAGS, PSTATE
+  uint64_t general[general_count != 0 ? general_count : 1];  ///< in the order of posix_register_name()
 };
 
+/// The name of general register `i`; "?" where there is none, never null.
 [[nodiscard]] inline const char* posix_register_name([[maybe_unused]] uint32_t i) noexcept {
 #if defined(__x86_64__)
   static constexpr const char* names[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",

@@ -22,18 +22,22 @@ namespace lastcpu {
 
 /// What a synchronous fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT) leads to.
 enum class fault_response : uint8_t {
-  oops,   // crash_kexec(), and a panic when that returns
-  panic,  // a panic at once
-  none,   // no handler is installed for faults
+  oops,   ///< crash_kexec(), and a panic when that returns
+  panic,  ///< a panic at once
+  none,   ///< no handler is installed for faults
 };
 
+/// What posix_install() is asked for.
 struct posix_options {
-  int irq_signal = SIGUSR1;
-  int nmi_signal = SIGUSR2;
-  fault_response on_fault = fault_response::oops;
-  /// Called for one of the two signals when no CPU has asked for a stop; null: such a signal is ignored.
+  int irq_signal = SIGUSR1;                        ///< stands for the stop interrupt
+  int nmi_signal = SIGUSR2;                        ///< stands for the NMI; no real-time signal, for an NMI latches once
+  fault_response on_fault = fault_response::oops;  ///< what a fault leads to
+  ///@{
+  /// Called for one of the two signals when no CPU has asked for a stop, in its handler; null: such a signal is
+  /// ignored.
   void (*on_other_nmi)(const posix_registers&) noexcept = nullptr;
   void (*on_other_irq)(const posix_registers&) noexcept = nullptr;
+  ///@}
 };
 
 namespace posix_detail {

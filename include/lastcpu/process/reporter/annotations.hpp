@@ -16,17 +16,22 @@ namespace lastcpu {
 
 /// What became of a note.
 enum class annotation : uint8_t {
-  set,
-  set_cut,  // only the first annotation_value_bytes of the value are kept
-  bad_key,  // null (nor may the value be), empty, longer than annotation_key_bytes, or with '=' or a control character:
-            // nothing is changed
-  full,     // annotation_keys keys are in use, and this is none of them: nothing is changed
-  busy,     // another thread is in the middle of a change, or this one is, below a signal handler: nothing is changed
+  set,      ///< kept, whole
+  set_cut,  ///< only the first annotation_value_bytes of the value are kept
+  bad_key,  ///< null (nor may the value be), empty, longer than annotation_key_bytes, or with '=' or a control
+            ///< character: nothing is changed
+  full,     ///< annotation_keys keys are in use, and this is none of them: nothing is changed
+  busy,     ///< another thread is in the middle of a change, or this one is, below a signal handler: nothing is changed
 };
 
+/// How many keys may be in use at a time.
 inline constexpr uint32_t annotation_keys = 16;
+///@{
+/// Bytes of a key and of a value, without a closing zero.
 inline constexpr size_t annotation_key_bytes = 31, annotation_value_bytes = 159;
+///@}
 
+/// A sentence, with the remedy where nothing was kept; never null.
 [[nodiscard]] constexpr const char* to_string(annotation a) noexcept {
   switch (a) {
     case annotation::set:

@@ -14,14 +14,15 @@ namespace lastcpu {
 
 /// What became of a capture. Every thread runs again in each case.
 enum class capture_outcome : uint8_t {
-  captured,
-  captured_partly,  // some threads could not be stopped: the report names them, and they may have changed memory
-  not_installed,    // install_crash_reporter() comes first
-  busy,             // another thread is at it
-  no_process,       // none could be started: see the limit on processes
-  given_up,  // its process has ended early, or made no progress for stall_budget_ms: the report or the core is cut
+  captured,         ///< report, and core where one was asked for
+  captured_partly,  ///< some threads could not be stopped: the report names them, and they may have changed memory
+  not_installed,    ///< install_crash_reporter() comes first
+  busy,             ///< another thread is at it
+  no_process,       ///< none could be started: see the limit on processes
+  given_up,  ///< its process has ended early, or made no progress for stall_budget_ms: the report or the core is cut
 };
 
+/// A sentence, with the remedy where there is one; never null.
 [[nodiscard]] constexpr const char* to_string(capture_outcome o) noexcept {
   switch (o) {
     case capture_outcome::captured:

@@ -15,21 +15,23 @@ namespace lastcpu {
 
 /// What becomes of handlers that were installed before for the same signals.
 enum class earlier_handlers : uint8_t {
-  refuse,     // install_crash_reporter() refuses, with a sentence that names who has the signal
-  replace,    // they are not called any more
-  ask_first,  // called first, for a runtime that recovers from faults (JVM, Go, write barriers). The crash is reported
-              // when such a handler gives up: resets the signal, or aborts
-  call_last,  // called behind the report; where it returns, the default action comes
-  leave,      // keep the signal; the others are installed. Done without asking for those of AddressSanitizer and
-              // ThreadSanitizer, whose reports say more
+  refuse,     ///< install_crash_reporter() refuses, with a sentence that names who has the signal
+  replace,    ///< they are not called any more
+  ask_first,  ///< called first, for a runtime that recovers from faults (JVM, Go, write barriers). The crash is
+              ///< reported when such a handler gives up: resets the signal, or aborts
+  call_last,  ///< called behind the report; where it returns, the default action comes
+  leave,      ///< keep the signal; the others are installed. Done without asking for those of AddressSanitizer and
+              ///< ThreadSanitizer, whose reports say more
 };
 
 /// How the other threads of a process are stopped.
 enum class stop_threads : uint8_t {
-  by_signal,  // and those that mask it by ptrace. Takes room on each thread's stack, or signal stack: a few KiB, 12 with AMX
-  by_ptrace,  // and by signal where that is refused: for coroutines on small stacks. Takes no room
+  by_signal,  ///< and those that mask it by ptrace. Takes room on each thread's stack, or signal stack: a few KiB, 12
+              ///< with AMX
+  by_ptrace,  ///< and by signal where that is refused: for coroutines on small stacks. Takes no room
 };
 
+/// For install_crash_reporter(); each has a default.
 struct crash_reporter_options {
   /// Where the ELF core goes; empty: none is written. %p is the process, %t the time in seconds, %e the program's name,
   /// %% a percent sign. A relative path is completed at the installation.
@@ -42,15 +44,18 @@ struct crash_reporter_options {
   int report_fd = STDERR_FILENO;
   /// A file that the report goes to as well; the same % as above. Empty: none.
   std::string report_path{};
+  /// Which signals are crashes.
   std::vector<int> signals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+  /// What becomes of handlers that are there already.
   earlier_handlers earlier = earlier_handlers::refuse;
   /// What stops the other threads: a real-time signal that nobody handles. 0: one is looked for.
   int stop_signal = 0;
+  /// How the other threads are stopped.
   stop_threads stop = stop_threads::by_signal;
-  /// How long a thread may take to stop; then the report names it.
+  /// How long a thread may take to stop, in milliseconds; then the report names it as silent.
   uint32_t stop_budget_ms = 2000;
-  /// How long the report may be stuck, in a file system that does not answer for example; then the process ends without
-  /// the rest.
+  /// How long the report may be stuck, in milliseconds, in a file system that does not answer for example; then the
+  /// process ends without the rest.
   uint32_t stall_budget_ms = 10'000;
   /// Asked before anything else; true: it was no crash, and the thread goes on. On the crashing thread, in the handler.
   bool (*first_chance)(int signal, siginfo_t* info, void* ucontext) noexcept = nullptr;

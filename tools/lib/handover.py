@@ -16,6 +16,13 @@ SEAL_AT, BEHIND_SEAL = 32, 56  # what is written after the seal, and the seal it
 NO_CPU = NO_HARDWARE_ID = 0xffffffff
 STATES = ("absent", "running", "parked", "by irq", "by nmi", "forced", "silent", "gone")
 CORE_STATES = ("not written", "incomplete", "complete")
+# core_problem, as the crash kernels of examples/ say it (crash_kernel/dump_problem.hpp); another one has its own.
+PROBLEMS = ("nothing is wrong", "there is no virtio disk for it", "the firmware has given the disk's registers no address",
+            "the disk's registers are above what can be mapped", "the disk does not take the features that this driver knows",
+            "the disk's queue has a size that this driver can't use", "the disk is read-only", "the disk is too small",
+            "the core's header in memory is damaged", "the disk reports an I/O error",
+            "the disk answers what it was not asked", "the disk has not answered a request in time",
+            "the disk is so slow that the whole dump ran out of time", "the crash kernel has faulted")
 REGISTERS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi error_code rip cs rflags rsp ss").split()
 CONTROL = "cr0 cr2 cr3 cr4 fs_base gs_base kernel_gs_base apic_base".split()
 CRASHING, REGISTERS_VALID, CUT_SHORT, SHORTENED, CONTROL_VALID, BOOT_CPU = 1, 2, 4, 8, 16, 32
@@ -81,7 +88,21 @@ class Handover:
         """How far the core was written, None where it is complete or of another making."""
         if self.core_state != 1:
             return None
-        return f"the core is incomplete: valid up to byte {self.core_valid_bytes} (problem {self.core_problem})"
+        problem = self.core_problem
+        named = f": {PROBLEMS[problem]}" if 0 < problem < len(PROBLEMS) else ""
+        return f"the core is incomplete: valid up to byte {self.core_valid_bytes} (problem {problem}{named})"
+
+    def ram_outside_in_words(self):
+        """What memory a core can't have, None where it can have all: it is addressed as in the direct map."""
+        end = self.direct_map_physical + self.direct_map_bytes
+        outside, seen = 0, 0
+        for at, bytes_ in sorted(self.ram):
+            first, last = max(at, seen), at + bytes_
+            inside = max(0, min(last, end) - max(first, self.direct_map_physical))
+            outside, seen = outside + max(0, last - first) - inside, max(seen, last)
+        if outside == 0:
+            return None
+        return f"{-(-outside // 2**20):,} MiB of memory are outside the kernel's direct map, and in no core but QEMU's"
 
     def _check(self, size):
         if self.magic != MAGIC:

@@ -92,7 +92,7 @@ def lines_of(found):
     yield f"kernel: build id {found.build_id or 'unknown'}, slide {found.slide:#x}, page tables {found.page_tables:#x}"
     if found.cpus_left_out:
         yield f"{found.cpus_left_out} CPUs had no room in the handover"
-    yield from filter(None, (found.seal_in_words(), found.core_in_words()))
+    yield from filter(None, (found.seal_in_words(), found.core_in_words(), found.ram_outside_in_words()))
 
 
 def the_domain(expression):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """tools/gdb-vmcore opens what belongs together, and says why where it does not; the cores are made up."""
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -93,10 +94,27 @@ class GdbVmcore(unittest.TestCase):
 
     def test_says_that_a_handover_is_not_sealed_or_a_core_incomplete(self):
         for data, why in ((handover_bytes(sealed=False), "is not sealed"),
-                          (handover_bytes(core=(4096, 1, 7)), "incomplete: valid up to byte 4096 (problem 7)")):
+                          (handover_bytes(core=(4096, 1, 7)),
+                           "incomplete: valid up to byte 4096 (problem 7: the disk is too small)"),
+                          (handover_bytes(core=(4096, 1, 99)), "incomplete: valid up to byte 4096 (problem 99)")):
             ended = self.open(self.made.core(handover=data, name="bad"), "-ex", "lastcpu")
             self.assertIn(why, ended.stderr)
             self.assertIn(why, ended.stdout)
+
+    def test_says_which_memory_no_core_of_this_kernel_has(self):
+        """The ranges overlap, and the map begins in one and ends in another."""
+        ram = ((0, 3 << 20), (2 << 20, 2 << 20), (8 << 20, 6 << 20))
+        for first, end, why in ((1 << 20, 10 << 20, "5 MiB of memory are outside the kernel's direct map"),
+                                (1, 14 << 20, "1 MiB of memory are"), (0, 14 << 20, None)):
+            data = handover_bytes(ram=ram, direct_map_physical=first, direct_map_bytes=end - first)
+            ended = self.open(self.made.core(handover=data, name="map"), "-ex", "lastcpu")
+            for said in (ended.stderr, ended.stdout):
+                self.assertIn(why, said) if why else self.assertNotIn("outside", said)
+
+    def test_names_problems_as_the_crash_kernel_does(self):
+        text = (TOOL.parents[1] / "examples/crash_kernel/dump_problem.hpp").read_text(encoding="utf-8")
+        names = re.findall(r'return "([^"]*)"', text.partition("remedy(")[0])
+        self.assertEqual(handover.PROBLEMS, tuple(names[:-1]))
 
     def test_refuses_a_damaged_core_or_opens_it_as_far_as_it_goes(self):
         damaged = bytearray(handover_bytes(build_id=self.made.build_id))

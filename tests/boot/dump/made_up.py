@@ -26,18 +26,20 @@ STACK, SLIDE_OF_PHYSICAL = 0x70_0000, 0x10_0000  # virtual; what a physical addr
 
 
 def handover_bytes(crashed=1, cpus=(1, 0), sealed=True, core=(0, 0, 0), build_id=b"", slide=0, saved=None,
-                   hardware_ids=None, **fields):
-    """The descriptor of our note. core: (valid bytes, state, problem). saved: {cpu: 21 registers}; hardware_ids: {cpu: its}"""
+                   hardware_ids=None, ram=(), **fields):
+    """The descriptor of our note. core: (valid bytes, state, problem). saved: {cpu: 21 registers}; hardware_ids: {cpu: its};
+    ram: ((physical, bytes), ...)"""
     values = dict.fromkeys((name for name, _ in handover.FIELDS), 0)
     capacity = len(cpus) + 1
     values |= {"magic": handover.MAGIC, "version": handover.VERSION, "machine": handover.MACHINE,
                "bytes": handover.HEADER_BYTES + capacity * handover.CPU_BYTES, "header_bytes": handover.HEADER_BYTES,
                "cpu_entry_bytes": handover.CPU_BYTES, "cpu_capacity": capacity, "cpu_count": len(cpus),
                "crashing_cpu": crashed, "build_id_bytes": len(build_id), "slide": slide, "ticks_per_second": 10**9,
-               "panic_ticks": 10**9, "jump_ticks": 10**9 + 25 * 10**6, **fields}
+               "panic_ticks": 10**9, "jump_ticks": 10**9 + 25 * 10**6, "ram_count": len(ram), **fields}
     out = bytearray(values["bytes"])
     handover.HEADER.pack_into(out, 0, *values.values())
     out[224:224 + len(build_id)] = build_id
+    struct.pack_into(f"<{2 * len(ram)}Q", out, 256, *(number for each in ram for number in each))
     for i, cpu in enumerate(cpus):
         at = handover.HEADER_BYTES + i * handover.CPU_BYTES
         flags = handover.CONTROL_VALID | (handover.CRASHING if cpu == crashed else 0)

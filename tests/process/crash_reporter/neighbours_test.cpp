@@ -48,6 +48,20 @@ TEST(earlier_handler, that_is_asked_first_recovers_and_what_it_gives_up_is_repor
   EXPECT_TRUE(is_one_whole_report(o)) << o;
 }
 
+// Go's ends the process by itself, and glibc ends it behind any handler that returns.
+TEST(earlier_handler, that_is_asked_first_is_not_asked_of_an_abort_from_which_nobody_recovers) {
+  const outcome o = died_in("abort_asked_first");
+  EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+  EXPECT_FALSE(has(o, "the earlier handler was called")) << o;
+}
+
+TEST(earlier_handler, that_is_asked_first_is_asked_of_an_abort_that_is_sent_from_outside) {
+  const outcome o = died_in("abort_from_outside_asked_first");
+  EXPECT_TRUE(o.exited_with(5)) << o;
+  EXPECT_FALSE(has(o, "has crashed")) << o;
+}
+
 TEST(earlier_handler, that_is_called_last_comes_behind_the_report) {
   const outcome o = died_in("earlier_called_last");
   EXPECT_TRUE(is_one_whole_report(o)) << o;

@@ -107,4 +107,8 @@ TEST(crash_threads, timers_of_the_process_do_not_reach_the_report) {
   expect_report(died_slowly_in("default_timers"), "4 threads, 1 crashed, 3 stopped by signal\n");
 }
 
+TEST(crash_threads, timers_do_not_reach_the_report_where_a_handler_in_front_calls_ours_with_its_own_mask) {
+  expect_report(died_slowly_in("handler_in_front"), "4 threads, 1 crashed, 3 stopped by signal\n");
+}
+
 }  // namespace

@@ -19,6 +19,20 @@ void default_timers() {
   setitimer(ITIMER_PROF, &soon, nullptr);
 }
 
+// A handler that was installed behind ours, and calls it with the mask that the thread had.
+struct sigaction behind_the_one_in_front {};
+
+void handler_in_front() {
+  sigaction(SIGSEGV, nullptr, &behind_the_one_in_front);
+  struct sigaction front {};
+  front.sa_sigaction = [](int number, siginfo_t* info, void* context) {
+    behind_the_one_in_front.sa_sigaction(number, info, context);
+  };
+  front.sa_flags = SA_SIGINFO;
+  sigaction(SIGSEGV, &front, nullptr);
+  default_timers();
+}
+
 void in_fork() {
   if (fork() == 0) crash_here();
   int status = 0;
@@ -204,6 +218,7 @@ void process_one_traps() {
 constexpr scenario table[] = {
     {"profiled", profiled, crash_here},
     {"default_timers", default_timers, crash_here},
+    {"handler_in_front", handler_in_front, crash_here},
     {"in_fork", in_fork, crash_here},
     {"in_bare_fork", in_bare_fork, crash_here},
     {"in_sharing_child", in_sharing_child, crash_here},

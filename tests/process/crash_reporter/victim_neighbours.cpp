@@ -66,6 +66,16 @@ void with_earlier_asked_first() {
   dprintf(STDERR_FILENO, "recovered 1000 times\n");
 }
 
+void with_earlier_of_abort_asked_first() {
+  signal(SIGABRT, says_so);
+  must_install({.earlier = lastcpu::earlier_handlers::ask_first});
+}
+
+void killed_by_abort_from_outside() {
+  if (fork() == 0) _exit(kill(getppid(), SIGABRT));
+  for (;;) pause();
+}
+
 void with_earlier_called_last() {
   signal(SIGSEGV, says_so);
   must_install({.earlier = lastcpu::earlier_handlers::call_last});
@@ -153,6 +163,8 @@ constexpr scenario table[] = {
     {"earlier_refused", with_earlier_refused, nothing_more},
     {"earlier_replaced", with_earlier_replaced, crash_here},
     {"earlier_asked_first", with_earlier_asked_first, crash_here},
+    {"abort_asked_first", with_earlier_of_abort_asked_first, abort_here},
+    {"abort_from_outside_asked_first", with_earlier_of_abort_asked_first, killed_by_abort_from_outside},
     {"earlier_called_last", with_earlier_called_last, crash_here},
     {"earlier_left", with_earlier_left, crash_here},
     {"everything_left", with_everything_left, nothing_more},

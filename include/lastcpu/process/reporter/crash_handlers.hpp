@@ -138,6 +138,12 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   return info.si_code <= 0 && (info.si_code != SI_TKILL || static_cast<uint32_t>(info.si_pid) != own_pid());
 }
 
+/// An abort() of this process's own. Nobody recovers from it: the thread dies once the handler returns, and a runtime's
+/// handler may end the process before that. Go's does.
+[[nodiscard]] inline bool is_own_abort(int number, const siginfo_t& info) noexcept {
+  return number == SIGABRT && !comes_from_outside(info);
+}
+
 extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* context) noexcept;
 
 [[gnu::noinline]] inline void handle_crash(int number, siginfo_t* info, void* context) noexcept {
@@ -148,9 +154,10 @@ extern "C" inline void lastcpu_on_crash(int number, siginfo_t* info, void* conte
   const bool begun = s.gate.read().is_committed();
   if (!begun && settings.first_chance != nullptr && settings.first_chance(number, info, context))
     return void(errno = saved_errno);
-  if (!begun && settings.earlier == earlier_handlers::ask_first &&
+  if (!begun && settings.earlier == earlier_handlers::ask_first && !is_own_abort(number, *info) &&
       earlier_one_recovers(number, info, context, lastcpu_on_crash))
     return void(errno = saved_errno);
+  set_mask(every_signal & ~settings.signals);  // who stands in front of us may have called with another mask
   const cpu_id me = keep_crash(s, *info, where);
   switch (s.gate.claim(hold::final, me).outcome) {
     case claim_outcome::won:

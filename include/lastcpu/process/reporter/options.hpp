@@ -18,7 +18,8 @@ enum class earlier_handlers : uint8_t {
   refuse,     ///< install_crash_reporter() refuses, with a sentence that names who has the signal
   replace,    ///< they are not called any more
   ask_first,  ///< called first, for a runtime that recovers from faults (JVM, Go, write barriers). The crash is
-              ///< reported when such a handler gives up: resets the signal, or aborts
+              ///< reported when such a handler gives up: resets the signal, or aborts. An abort() of the process's
+              ///< own is reported without asking
   call_last,  ///< called behind the report; where it returns, the default action comes
   leave,      ///< keep the signal; the others are installed. Done without asking for those of AddressSanitizer and
               ///< ThreadSanitizer, whose reports say more

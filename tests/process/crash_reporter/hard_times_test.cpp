@@ -64,6 +64,37 @@ TEST_F(hard_times, in_a_root_without_proc_the_report_says_what_it_lacks) {
   EXPECT_TRUE(has(o, "no core: the map of the memory can't be read: no such directory (ENOENT)\n")) << o;
 }
 
+class hard_times_in_place : public hard_times {
+ protected:
+  hard_times_in_place() { setenv("LASTCPU_TEST_IN_PLACE", "1", 1); }
+  ~hard_times_in_place() override { unsetenv("LASTCPU_TEST_IN_PLACE"); }
+  outcome report_in(const char* scenario) {
+    outcome o = hard_times::report_in(scenario);
+    EXPECT_TRUE(has(o, "reported by the crashing thread itself")) << o;
+    return o;
+  }
+};
+
+TEST_F(hard_times_in_place, a_file_size_of_0_gives_a_report_that_says_so_and_the_signal) {
+  const outcome o = report_in("no_file_size");
+  EXPECT_TRUE(has(o, ": the limit on file size (EFBIG); see ulimit -f\n")) << o;
+  EXPECT_FALSE(exists(core())) << "an empty file helps nobody";
+}
+
+TEST_F(hard_times_in_place, in_a_root_without_proc_the_report_says_what_it_lacks) {
+  const outcome o = report_in("in_an_empty_root");
+  EXPECT_TRUE(has(o, "threads that neither crashed nor registered are unknown")) << o;
+  EXPECT_TRUE(has(o, "no core: the map of the memory can't be read: no such directory (ENOENT)\n")) << o;
+}
+
+TEST_F(hard_times_in_place, one_in_a_wait_that_nothing_interrupts_is_named_and_waited_for_no_longer_than_its_budget) {
+  const long start = posix_test::now_ms();
+  const outcome o = report_in("uninterruptible_thread");
+  EXPECT_TRUE(has(o, "SILENT, in a wait of the kernel that nothing interrupts (D)\n")) << o;
+  EXPECT_TRUE(exists(core())) << "of the others";
+  EXPECT_LT(posix_test::now_ms() - start, 1900) << "the wait itself takes 2 s";
+}
+
 TEST_F(hard_times, a_process_that_must_not_be_dumped_is_not) {
   const outcome o = report_in("not_dumpable");
   EXPECT_TRUE(has(o, "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n")) << o;

@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "small_stack") == 0 || getenv("LASTCPU_TEST_PTRACE") != nullptr)
     options.stop = lastcpu::stop_threads::by_ptrace;
   options.stall_budget_ms = 1000;
+  if (getenv("LASTCPU_TEST_IN_PLACE") != nullptr)
+    posix_test::answer_call_with(SYS_clone, SECCOMP_RET_ERRNO | EPERM);  // threads come by clone3()
   options.note = "a note of the victim";
   if (const std::string error = lastcpu::install_crash_reporter(options); !error.empty()) {
     dprintf(STDERR_FILENO, "%s\n", error.c_str());

@@ -118,6 +118,48 @@ void uninterruptible_thread() {
   usleep(20'000);
 }
 
+bool set_policy(int policy, int priority) {
+  sched_param how{};
+  how.sched_priority = priority;
+  return pthread_setschedparam(pthread_self(), policy, &how) == 0;
+}
+
+// Whether threads of real time are allowed, and leave others a share: else they would take the whole machine.
+bool may_spin_in_real_time() {
+  char share[32];
+  lastcpu::reporter_detail::read_small("/proc/sys/kernel/sched_rt_runtime_us", share);
+  return share[0] >= '1' && share[0] <= '9' && set_policy(SCHED_FIFO, 1) && set_policy(SCHED_OTHER, 0);
+}
+
+void start_spinner_on(size_t processor, bool real_time, std::atomic<unsigned>& spinning) {
+  start([processor, real_time, &spinning] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    if (real_time) set_policy(SCHED_FIFO, 50);
+    ++spinning;
+    while (spinning != 0) {
+    }
+  });
+}
+
+// A thread that spins on each processor, in real time; where that is refused, who crashes comes last of all.
+void spinners_on_every_processor() {
+  const rlimit at_most{20'000'000, 20'000'000};  // us, of a thread in real time
+  setrlimit(RLIMIT_RTTIME, &at_most);
+  const bool real_time = may_spin_in_real_time();
+  dprintf(STDERR_FILENO, real_time ? "they spin in real time\n" : "the crash comes last of all\n");
+  if (!real_time) set_policy(SCHED_IDLE, 0);
+  cpu_set_t usable;
+  sched_getaffinity(0, sizeof usable, &usable);
+  static std::atomic<unsigned> spinning{0};
+  unsigned started = 0;
+  for (size_t p = 0; p < CPU_SETSIZE; ++p)
+    if (CPU_ISSET(p, &usable)) start_spinner_on(p, real_time, spinning), ++started;
+  posix_test::must(posix_test::eventually([&] { return spinning == started; }), "a thread spins on each processor");
+}
+
 // Another thread ends the process, or becomes another program, at the same moment.
 template <void (*End)()>
 void ends_at_the_same_moment() {
@@ -147,6 +189,7 @@ constexpr scenario table[] = {
     {"many_threads", many_threads, idle_here},
     {"overflow", nothing_more, overflow},
     {"overflow_in_a_thread", nothing_more, overflow_in_a_thread},
+    {"spinners", spinners_on_every_processor, crash_here},
     {"uninterruptible_thread", uninterruptible_thread, crash_here},
     {"exit_at_the_same_moment", ends_at_the_same_moment<exit_with_7>, crash_here},
     {"exec_at_the_same_moment", ends_at_the_same_moment<become_true>, crash_here},

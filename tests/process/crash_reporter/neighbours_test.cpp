@@ -149,7 +149,7 @@ TEST(c_interface, does_what_cxx_does) {
   const outcome o = died(LASTCPU_TEST_C_VICTIM, here.file("core").c_str());
   EXPECT_TRUE(has(o, "a wrong word: -1, earlier is 9; use one of LASTCPU_EARLIER_...\n")) << o;
   EXPECT_TRUE(has(o, "twice: -1, the crash reporter is installed already; uninstall_crash_report\n")) << "cut: " << o;
-  EXPECT_TRUE(has(o, "no key: -1, the key is empty, ") && has(o, "note language: C99\n")) << o;
+  EXPECT_TRUE(has(o, "no key: -1, the key is null or empty, ") && has(o, "note language: C99\n")) << o;
   EXPECT_TRUE(has(o, "spared 1\n")) << o;
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
   EXPECT_TRUE(has(o, "] goes on ***\nreason: from C\n")) << o;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Sourced after common.sh. `need_packages` makes sure that everything in `needed` is installed, and sets `new_clang`
 # to the newest clang++ unless new_clang_wanted is no. It touches the network only when something is missing, and says
-# one line then.
+# one line then. A server is unpacked into build/, not installed: installed it would run on this machine, from now on.
 
 new_clang_wanted=yes
 
@@ -43,6 +43,13 @@ needed=(
   "python:jinja2           python3-jinja2"
   "python:scipy            python3-scipy"
   "python:clang.cindex     python3-clang"
+  "program:go              golang-go"
+  "program:java            default-jre-headless"
+  "server:memcached        memcached"
+  "file:/usr/lib/*/libevent-2.1.so.7 libevent-2.1-7"
+  "file:/usr/lib/*/libsasl2.so.2 libsasl2-2"
+  "server:nginx            nginx"
+  "file:/usr/lib/*/libpcre2-8.so.0 libpcre2-8-0"
 )
 if [[ $HOSTTYPE == x86_64 ]]; then  # elsewhere no example kernel is built
   needed+=(
@@ -109,10 +116,14 @@ needed_for_compare=(
 system_python=/usr/bin/python3
 [[ -x $system_python ]] || system_python=python3
 
+# Where servers are unpacked.
+unpacked=build/unpacked
+
 is_present() {
   case $1 in
     program:*) has_program "${1#program:}" ;;
-    file:*) [[ -e ${1#file:} ]] ;;
+    server:*) has_program "${1#server:}" || compgen -G "$unpacked/usr/*bin/${1#server:}" >/dev/null ;;
+    file:*) compgen -G "${1#file:}" >/dev/null ;;
     header:*) printf '#include <%s>\n' "${1#header:}" | g++ -std=c++20 -E -x c++ - >/dev/null 2>&1 ;;
     python:*) "$system_python" -c "import ${1#python:}" >/dev/null 2>&1 ;;
     fuzzer:*)
@@ -142,11 +153,13 @@ pick_new_clang() {
   fi
 }
 
-# Sets missing_what and missing_packages.
+# Sets missing_what and missing_packages; of these, to_install and to_unpack.
 find_missing() {
   local row what package rows=("${needed[@]}")
   missing_what=()
   missing_packages=()
+  to_install=()
+  to_unpack=()
   if [[ $new_clang_wanted == yes ]]; then
     pick_new_clang
     rows+=("program:$new_clang ${new_clang/clang++/clang}" "program:${new_clang/clang++/ld.lld} ${new_clang/clang++/lld}")
@@ -156,6 +169,7 @@ find_missing() {
     if ! is_present "$what"; then
       missing_what+=("${what#*:}")
       missing_packages+=("$package")
+      if [[ $what == server:* ]]; then to_unpack+=("$package"); else to_install+=("$package"); fi
     fi
   done
 }
@@ -176,6 +190,18 @@ all of it: $apt_log
 next: repair that (by hand: apt-get install ${missing_packages[*]}), then run this again"
 }
 
+# unpack PACKAGE...: what it has lies in $unpacked then, and nothing else of the machine is changed.
+unpack() {
+  local archives file status=0
+  archives=$(mktemp -d "${TMPDIR:-/tmp}/lastcpu-unpack.XXXXXX") || return 1
+  (cd "$archives" && apt-get -qq download "$@") >>"$apt_log" 2>&1 || status=1
+  for file in "$archives"/*.deb; do
+    mkdir -p "$unpacked" && dpkg-deb -x "$file" "$unpacked" >>"$apt_log" 2>&1 || status=1
+  done
+  rm -rf "$archives"
+  return "$status"
+}
+
 # One line of progress; apt-get's words only when it fails.
 install_missing() {
   local started=$SECONDS names packages="${#missing_packages[@]} packages"
@@ -185,8 +211,9 @@ install_missing() {
   apt_log=$(mktemp "${TMPDIR:-/tmp}/lastcpu-apt-get.XXXXXX") || die "cannot make a file in ${TMPDIR:-/tmp}"
   apt_get update || install_failed "apt-get update failed; still missing: ${missing_packages[*]}"
   find_missing # the lists may offer another clang now
-  apt_get install -y --no-install-recommends "${missing_packages[@]}" ||
-    install_failed "apt-get could not install: ${missing_packages[*]}"
+  ((${#to_install[@]} == 0)) || apt_get install -y --no-install-recommends "${to_install[@]}" ||
+    install_failed "apt-get could not install: ${to_install[*]}"
+  ((${#to_unpack[@]} == 0)) || unpack "${to_unpack[@]}" || install_failed "could not fetch and unpack: ${to_unpack[*]}"
   find_missing
   ((${#missing_what[@]} == 0)) || install_failed "still missing after installing: ${missing_what[*]}"
   rm -f "$apt_log"

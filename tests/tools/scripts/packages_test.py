@@ -24,15 +24,26 @@ source tools/lib/packages.sh
 want_packages "program:first-tool first-package" "program:second-tool second-package"
 echo done
 """
+SERVER = NEED.replace("need_packages", 'needed+=("server:some-server some-server")\nunpacked=$UNPACKED\nneed_packages')
 # Says as much as the real one, and installs a tool for each package that is named.
 APT_GET = """#!/bin/bash
 echo "$*" >>"$CALLS"
+if [[ $2 == download ]]; then
+  [[ -n ${APT_GET_DOES_NOTHING:-} ]] || for word in "${@:3}"; do echo "archive of $word" >"$word.deb"; done
+  [[ ${APT_GET_FAILS:-} != download ]]
+  exit
+fi
 for ((i = 1; i <= 120; ++i)); do echo "Unpacking part $i of $1"; done
 echo "debconf: delaying package configuration" >&2
 for word in "$@"; do
   [[ $word != "${APT_GET_FAILS:-}" ]] || { echo "E: $word is broken" >&2; exit 100; }
   [[ $word != *-package || -n ${APT_GET_DOES_NOTHING:-} ]] || ln -s /bin/true "$BIN/${word%-package}-tool"
 done
+"""
+# dpkg-deb -x ARCHIVE FOLDER
+DPKG_DEB = """#!/bin/bash
+read -r _ _ name <"$2"
+mkdir -p "$3/usr/sbin" && ln -s /bin/true "$3/usr/sbin/$name"
 """
 
 
@@ -46,9 +57,10 @@ class Packages(unittest.TestCase):
         self.bin, self.logs, self.calls = self.dir / "bin", self.dir / "logs", self.dir / "calls"
         self.bin.mkdir()
         self.logs.mkdir()
-        for program in ("bash", "env", "ln", "mktemp", "rm", "sed", "tail"):  # and no other
+        for program in ("bash", "env", "ln", "mkdir", "mktemp", "rm", "sed", "tail"):  # and no other
             (self.bin / program).symlink_to(shutil.which(program))
         self.program("apt-get", APT_GET)
+        self.program("dpkg-deb", DPKG_DEB)
         self.program("id", "#!/bin/bash\necho 0\n")
 
     def program(self, name, text):
@@ -59,7 +71,7 @@ class Packages(unittest.TestCase):
         return subprocess.run([self.bin / "bash", "-euo", "pipefail", "-c", script, "tools/some"], cwd=ROOT, check=False,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
                               env={"PATH": str(self.bin), "BIN": str(self.bin), "CALLS": str(self.calls),
-                                   "TMPDIR": str(self.logs), "LC_ALL": "C", **environment})
+                                   "UNPACKED": str(self.dir / "unpacked"), "TMPDIR": str(self.logs), "LC_ALL": "C", **environment})
 
     def called(self):
         return self.calls.read_text(encoding="utf-8").splitlines() if self.calls.exists() else []
@@ -100,6 +112,19 @@ class Packages(unittest.TestCase):
         self.program("sudo", '#!/bin/bash\necho "sudo $*" >>"$CALLS"\nexec "$@"\n')
         self.assert_installed(self.need(), r"Missing: .* ok, \d+ s")
         self.assertEqual([call.split()[0] for call in self.called()], ["sudo", "-qq", "sudo", "-qq"])
+
+    def test_a_server_is_unpacked_and_not_installed(self):
+        self.assert_installed(self.need(SERVER), r"Missing: first-tool, second-tool, some-server\. Installing 3 packages \.\.\. "
+                              r"ok, \d+ s")
+        self.assertEqual(self.called()[1:], ["-qq install -y --no-install-recommends first-package second-package",
+                                             "-qq download some-server"])
+        self.assertTrue((self.dir / "unpacked/usr/sbin/some-server").exists())
+        self.assertEqual(self.need(SERVER).stdout, "done\n")
+
+    def test_a_server_that_can_not_be_fetched_is_an_error(self):
+        result = self.need(SERVER, APT_GET_FAILS="download")
+        self.assertIn("could not fetch and unpack: some-server", result.stderr)
+        self.assertEqual(result.returncode, 1)
 
     def test_failure_shows_the_last_words_and_the_remedy(self):
         self.assert_failed(self.need(APT_GET_FAILS="second-package"), "    E: second-package is broken",

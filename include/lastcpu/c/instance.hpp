@@ -136,7 +136,8 @@ int lastcpu_load_image(const void* image) {
   return lastcpu::c::machine.image().load(bytes) == lastcpu::load_outcome::loaded ? 1 : 0;
 }
 int lastcpu_unload_image() {
-  return lastcpu::c::machine.image().unload() == lastcpu::unload_outcome::unloaded ? 1 : 0;
+  const lastcpu::unload_outcome out = lastcpu::c::machine.image().unload();
+  return out == lastcpu::unload_outcome::unloaded || out == lastcpu::unload_outcome::empty ? 1 : 0;
 }
 lastcpu_outcome lastcpu_crash_kexec(const char* why, const LASTCPU_REGISTERS* regs) {
   return static_cast<lastcpu_outcome>(lastcpu::c::machine.crash_kexec(lastcpu::c::from_kernel(regs), why));

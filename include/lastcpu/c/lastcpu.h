@@ -125,7 +125,8 @@ void lastcpu_capture(LASTCPU_REGISTERS* regs);
 #if LASTCPU_IMAGE_BYTES
 /** @{ */
 /** The crash kernel, as LASTCPU_IMAGE_BYTES bytes that the kernel alone understands (lastcpu_kernel_jump). Thread
- * context. 1 when it is loaded, or unloaded; 0 when it was refused, or a crash or another load is at it. */
+ * context. 1 when it is loaded, or when none is loaded any more: its memory is the kernel's again. 0 when it was refused,
+ * or a crash or another load is at it. */
 int lastcpu_load_image(const void* image);
 int lastcpu_unload_image(void);
 /** @} */

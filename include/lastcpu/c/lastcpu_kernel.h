@@ -109,6 +109,11 @@ struct lastcpu_note {
  * LASTCPU_BAREBONES in the order of their numbers. On the owner, behind the stop. It may fault once: the next CPU comes
  * next. */
 void lastcpu_kernel_report(const struct lastcpu_note* note);
+#if LASTCPU_IMAGE_BYTES
+/** Optional: no crash kernel is started, for LASTCPU_NO_IMAGE, LASTCPU_IMAGE_BUSY or LASTCPU_IMAGE_CORRUPT. Once, behind
+ * the reports. */
+void lastcpu_kernel_no_crash_kernel(lastcpu_outcome why);
+#endif
 #endif
 
 #if LASTCPU_IMAGE_BYTES

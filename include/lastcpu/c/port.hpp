@@ -34,6 +34,9 @@ static uint32_t hardware_id_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_har
 #if LASTCPU_IMAGE_BYTES
 static void save_note_or_null(const void* image, const lastcpu_note* note)
     LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_save_note);
+#if !LASTCPU_DEFAULT_REPORT
+static void no_crash_kernel_or_null(lastcpu_outcome why) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_no_crash_kernel);
+#endif
 #endif
 }
 #undef LASTCPU_DETAIL_OPTIONAL

@@ -43,6 +43,11 @@ struct reporting : panic_policy {
     copy(note, n);
     lastcpu_kernel_report(&note);
   }
+#if LASTCPU_IMAGE_BYTES
+  static void no_crash_kernel(kexec_outcome why) noexcept {
+    if (no_crash_kernel_or_null != nullptr) no_crash_kernel_or_null(static_cast<lastcpu_outcome>(why));
+  }
+#endif
 };
 #endif
 

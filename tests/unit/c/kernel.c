@@ -22,6 +22,7 @@ int deaf[cpus];
 int obeys_nmi_only[cpus];
 void (*instead_of_stop[cpus])(void);
 uint32_t nmis_sent;
+int image_is_damaged;
 const char* fault_at;
 void (*fault)(void);
 
@@ -153,6 +154,11 @@ void lastcpu_kernel_report(const struct lastcpu_note* n) {
          n->crashing ? ", crashed" : "", (unsigned long)(n->registers ? n->registers->pc : 0), n->message,
          n->nmi_message, n->nested_message);
 }
+#if LASTCPU_IMAGE_BYTES
+void lastcpu_kernel_no_crash_kernel(lastcpu_outcome why) {
+  printf("no crash kernel: %u\n", (unsigned)why);
+}
+#endif
 #endif
 
 #if LASTCPU_FORCE
@@ -168,7 +174,7 @@ void lastcpu_kernel_before_step(uint32_t step) { printf("feeds the watchdog, %u\
 
 #if LASTCPU_IMAGE_BYTES
 int lastcpu_kernel_image_intact(const void* image) {
-  return *(const char*)image == 'k';
+  return *(const char*)image == 'k' && !image_is_damaged;
 }
 void lastcpu_kernel_crash_shutdown(const struct frame* regs) {
   printf("shutdown pc %lx\n", (unsigned long)regs->pc);

@@ -10,6 +10,7 @@ extern int deaf[];                      /* answers nobody */
 extern int obeys_nmi_only[];            /* keeps interrupts off */
 extern void (*instead_of_stop[])(void); /* what it does where it is asked to stop */
 extern uint32_t nmis_sent;
+extern int image_is_damaged;
 extern const char* fault_at; /* the piece at which printing faults, once */
 extern void (*fault)(void);
 

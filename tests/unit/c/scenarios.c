@@ -155,10 +155,19 @@ static void look(void) {
 static void image(void) {
   static const char good[LASTCPU_IMAGE_BYTES] = "kernel 1", bad[LASTCPU_IMAGE_BYTES] = "bad";
   EXPECT(lastcpu_load_image(bad) == 0);
-  EXPECT(lastcpu_unload_image() == 0);
+  EXPECT(lastcpu_unload_image() == 1); /* its memory is free */
   EXPECT(lastcpu_crash_kexec("nothing there", registers_now()) == LASTCPU_NO_IMAGE);
   EXPECT(lastcpu_load_image(good) == 1 && lastcpu_unload_image() == 1 && lastcpu_load_image(good) == 1);
   (void)lastcpu_crash_kexec("oops", registers_now());
+}
+static void image_damaged(void) {
+  static const char good[LASTCPU_IMAGE_BYTES] = "kernel 1";
+  EXPECT(lastcpu_load_image(good) == 1);
+  image_is_damaged = 1;
+  EXPECT(lastcpu_crash_kexec("oops", registers_now()) == LASTCPU_IMAGE_CORRUPT);
+  lastcpu_panic_begin("first", registers_now());
+  EXPECT(lastcpu_unload_image() == 0 && lastcpu_load_image(good) == 0); /* the panic has it */
+  lastcpu_panic_end();
 }
 #endif
 
@@ -179,5 +188,6 @@ const struct scenario scenarios[] = {{"halves", halves},
                                      {"look", look},
 #if LASTCPU_IMAGE_BYTES
                                      {"image", image},
+                                     {"image_damaged", image_damaged},
 #endif
                                      {NULL, NULL}};

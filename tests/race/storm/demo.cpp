@@ -17,12 +17,13 @@ using namespace storm;
 
 constexpr int name_width = 22;
 constexpr int cell_width = 19;
+constexpr uint32_t shown_count = static_cast<uint32_t>(design::lastcpu) + 1;  // the rest is lastcpu once more
 
 struct cell {
   tally t;
   bool used = false;
 };
-cell table[scenario_count][design_count];
+cell table[scenario_count][shown_count];
 
 bool on_terminal = false;
 
@@ -38,7 +39,7 @@ bool on_terminal = false;
 [[nodiscard]] uint64_t all_weights() {
   uint64_t sum = 0;
   for (uint32_t s = 0; s < scenario_count; ++s)
-    for (uint32_t d = 0; d < design_count; ++d)
+    for (uint32_t d = 0; d < shown_count; ++d)
       if (takes_part(static_cast<design>(d), static_cast<scenario>(s))) sum += weight(static_cast<design>(d));
   return sum;
 }
@@ -95,16 +96,16 @@ void print_row(scenario s) {
   const cell* row = table[static_cast<uint32_t>(s)];
   if (on_terminal) printf("\r\033[K");
   printf("%-*s", name_width, to_string(s));
-  for (uint32_t d = 0; d < design_count; ++d)
+  for (uint32_t d = 0; d < shown_count; ++d)
     print_cell(row[d], static_cast<design>(d), first_line(row[d], s, static_cast<design>(d)));
   putchar('\n');
   for (const bool third : {false, true}) {
     bool any = false;
-    for (uint32_t d = 0; d < design_count; ++d)
+    for (uint32_t d = 0; d < shown_count; ++d)
       any = any || !second_line(row[d].t.trials() ? row[d] : cell{}, third).empty();
     if (!any) continue;
     printf("%-*s", name_width, "");
-    for (uint32_t d = 0; d < design_count; ++d) print_cell(row[d], static_cast<design>(d), second_line(row[d], third));
+    for (uint32_t d = 0; d < shown_count; ++d) print_cell(row[d], static_cast<design>(d), second_line(row[d], third));
     putchar('\n');
   }
   fflush(stdout);
@@ -113,7 +114,7 @@ void print_row(scenario s) {
 void print_head() {
   printf("Dumps completed, of so many trials; each trial is a process of its own with 8 threads as CPUs.\n\n%-*s",
          name_width, "");
-  for (uint32_t d = 0; d < design_count; ++d) printf(" %-*s", cell_width, to_string(static_cast<design>(d)));
+  for (uint32_t d = 0; d < shown_count; ++d) printf(" %-*s", cell_width, to_string(static_cast<design>(d)));
   putchar('\n');
 }
 
@@ -131,7 +132,7 @@ void print_legend() {
 [[nodiscard]] bool sum_up() {
   tally ours;
   for (uint32_t s = 0; s < scenario_count; ++s) {
-    for (uint32_t d = 0; d < design_count; ++d) {
+    for (uint32_t d = 0; d < shown_count; ++d) {
       const cell& c = table[s][d];
       if (!is_known_loser(static_cast<design>(d), static_cast<scenario>(s)) || c.t.failures() != 0) continue;
       printf("%s was not caught losing %s by storms: left to the model.\n", to_string(static_cast<design>(d)),
@@ -165,7 +166,7 @@ int main(int argc, char** argv) {
   const uint64_t base = now();  // other trials each time
   const auto unit = static_cast<uint64_t>(seconds * 1e9) / all_weights();
   for (uint32_t s = 0; s < scenario_count; ++s) {
-    for (uint32_t d = 0; d < design_count; ++d)
+    for (uint32_t d = 0; d < shown_count; ++d)
       if (takes_part(static_cast<design>(d), static_cast<scenario>(s)))
         run_cell(static_cast<scenario>(s), static_cast<design>(d), unit * weight(static_cast<design>(d)), base);
     print_row(static_cast<scenario>(s));

@@ -4,8 +4,8 @@
 namespace storm {
 namespace {
 
-constexpr const char* names[design_count] = {"trylock_only", "panic_lock_2011", "panic_cpu_2015", "double_read_2025",
-                                             "lastcpu"};
+constexpr const char* names[design_count] = {"trylock_only",     "panic_lock_2011", "panic_cpu_2015",
+                                             "double_read_2025", "lastcpu",         "lastcpu_by_c"};
 
 constexpr bool within(scenario s, std::initializer_list<scenario> set) noexcept {
   for (const scenario member : set)
@@ -28,7 +28,7 @@ std::optional<design> design_from(std::string_view name) noexcept {
 bool takes_part(design d, scenario s) noexcept {
   using enum scenario;
   // Their way of counting answers and of reloading is not part of the specimens.
-  return d == design::lastcpu || !within(s, {double_stop, stray_ack, late_ack, reload_vs_crash});
+  return is_lastcpu(d) || !within(s, {double_stop, stray_ack, late_ack, reload_vs_crash});
 }
 
 bool is_known_loser(design d, scenario s) noexcept {
@@ -42,6 +42,7 @@ bool is_known_loser(design d, scenario s) noexcept {
     case design::double_read_2025:
       return within(s, {released_under_waiter, nmi_panic_pending, concurrent_stop, nested_in_step});
     case design::lastcpu:
+    case design::lastcpu_by_c:
       break;
   }
   return false;

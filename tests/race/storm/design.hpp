@@ -11,8 +11,12 @@
 
 namespace storm {
 
-enum class design : uint32_t { trylock_only, panic_lock_2011, panic_cpu_2015, double_read_2025, lastcpu };
-inline constexpr uint32_t design_count = 5;
+enum class design : uint32_t { trylock_only, panic_lock_2011, panic_cpu_2015, double_read_2025, lastcpu, lastcpu_by_c };
+inline constexpr uint32_t design_count = 6;
+
+[[nodiscard]] constexpr bool is_lastcpu(design d) noexcept {
+  return d == design::lastcpu || d == design::lastcpu_by_c;
+}
 
 [[nodiscard]] const char* to_string(design) noexcept;
 [[nodiscard]] std::optional<design> design_from(std::string_view name) noexcept;

@@ -175,7 +175,7 @@ verdict judge(design d, const script& s, const process_end& p) {
   verdict v = from_process(s, p);
   if (v.what != outcome::completed) return v;
   const auto end = static_cast<trial_end>(WEXITSTATUS(p.wait_status));
-  if (d == design::lastcpu) {
+  if (is_lastcpu(d)) {
     check_steps();
     for (cpu_id cpu = 0; cpu < cpu_count && end != trial_end::at_rest; ++cpu) check_note(cpu);
   } else if (end == trial_end::dump) {

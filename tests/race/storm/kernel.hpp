@@ -83,6 +83,10 @@ struct kernel {
     log_event(storm_platform::this_cpu(), event::asks_to_stop_others);
     if constexpr (requires { design.stop_others().status(); }) {
       if (design.stop_others().status() != lastcpu::stop_status::not_the_arbiter) note_wrong(wrong::early_stop);
+    } else if constexpr (requires { design.panic_in_halves("", nullptr); }) {  // C stops nobody without a panic
+      const cpu_id me = storm_platform::this_cpu();
+      add_bits(area->cpu[me].panics, 1);
+      design.panic_in_halves(texts.by[me][0], nullptr);
     } else {
       design.stop_others();
     }

@@ -88,7 +88,8 @@ struct domain_questions {
 
   static void answer_for(Domain& d, bool stops_again) noexcept {
     domain = &d;
-    hooks = {holds_gate, messages_are_due, keep_all_notes, stops_again ? stop_again : nullptr};
+    hooks = {holds_gate, messages_are_due, keep_all_notes, stops_again ? stop_again : nullptr,
+             lastcpu::step::message_dump};
   }
 };
 

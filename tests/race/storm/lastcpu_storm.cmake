@@ -5,6 +5,7 @@ include_guard(GLOBAL)
 find_package(Threads REQUIRED)
 set(storm_dir ${CMAKE_CURRENT_LIST_DIR})
 add_library(lastcpu_storm STATIC
+  ${storm_dir}/c_design.cpp
   ${storm_dir}/chaos.cpp
   ${storm_dir}/cpu_watch.cpp
   ${storm_dir}/design.cpp

@@ -5,6 +5,7 @@
 #include "../specimens/panic_cpu_2015.hpp"
 #include "../specimens/panic_lock_2011.hpp"
 #include "../specimens/trylock_only.hpp"
+#include "c_design.hpp"
 #include "kernel.hpp"
 #include "lastcpu_design.hpp"
 
@@ -90,6 +91,7 @@ void* run_cpu(void* number) {
   lastcpu::cpu_guard guard(cpu);
   if (!guard) end_trial(trial_end::broken);
   area->cpu[cpu].tid.store(lastcpu::posix_detail::this_tid(), order::release);
+  if constexpr (requires(D d) { d.come_online(); }) kernel_of<D>.design.come_online();
   seed_this_cpu(line.seed * cpu_count + cpu);
   dice d(line.seed + cpu);
   line.ready.fetch_add(1, order::release);
@@ -136,6 +138,8 @@ template <class D>
   if (!lastcpu::posix_install(k, o).empty()) end_trial(trial_end::broken);
   if constexpr (requires { k.design.gate(); })
     domain_questions<D>::answer_for(k.design, s.stops_again);
+  else if constexpr (requires { k.design.answer_for(s.stops_again); })
+    k.design.answer_for(s.stops_again);
   else if constexpr (requires { k.design.holds_gate(); })
     hooks.holds_gate = [](cpu_id) noexcept { return kernel_of<D>.design.holds_gate(); };
   if (s.image) k.load_image(1);
@@ -162,6 +166,9 @@ void run_machine(design d, scenario which, const script& s, uint64_t seed) noexc
       run<specimens::panic_cpu_2015<storm_platform>>(s, seed);
     case design::double_read_2025:
       run<specimens::double_read_2025<storm_platform>>(s, seed);
+    case design::lastcpu_by_c:
+      if (which == scenario::late_ack) c_design::be_impatient();
+      run<c_design>(s, seed);
     case design::lastcpu:
       break;
   }

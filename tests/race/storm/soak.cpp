@@ -95,7 +95,7 @@ void run_scenario(soak& k, scenario s) {
     const trial t{k.o.who, s, seed_of(k.o.seed, s, k.of(s).trials())};
     const verdict v = run_trial(t);
     k.of(s).add(v.what);
-    if (k.o.who == design::lastcpu && v.what != outcome::completed) report_failure(t, v);
+    if (is_lastcpu(k.o.who) && v.what != outcome::completed) report_failure(t, v);
     if (now() - shown < each) continue;
     shown = now();
     show_progress(k, s, false);

@@ -19,7 +19,7 @@ const char soak_usage[] =
     "\n"
     "  --trials N        trials of each scenario (1000; with --replay: 1)\n"
     "  --scenario NAME   only this one; may be given several times\n"
-    "  --design NAME     which design goes through the storm (lastcpu)\n"
+    "  --design NAME     which design goes through the storm (lastcpu; lastcpu_by_c: by its C interface)\n"
     "  --state FILE      where the counts are kept (build/soak.state)\n"
     "  --resume          go on with the counts in that file\n"
     "  --seed N          other seeds, or the same again (by the clock)\n"

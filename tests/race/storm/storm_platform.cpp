@@ -2,7 +2,6 @@
 #include "storm_platform.hpp"
 
 #include <lastcpu/panic_policy.hpp>
-#include <lastcpu/step.hpp>
 
 #include <stdio.h>
 #include <string.h>
@@ -157,8 +156,7 @@ void storm_platform::trace(const lastcpu::trace_event& e) noexcept {
   if (e.kind != lastcpu::trace_kind::step_begun) return;
   at_rest_before_rung.store(cpus_at_rest(), order::relaxed);
   const auto step = static_cast<lastcpu::step>(e.value);
-  if ((step == lastcpu::step::notes || step == lastcpu::step::message_dump) && hooks.notes_begin != nullptr)
-    hooks.notes_begin();
+  if ((step == lastcpu::step::notes || step == hooks.notes_step) && hooks.notes_begin != nullptr) hooks.notes_begin();
 }
 
 }  // namespace storm

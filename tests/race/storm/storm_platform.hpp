@@ -8,6 +8,7 @@
 #include "cpu_watch.hpp"
 
 #include <lastcpu/platform/posix.hpp>
+#include <lastcpu/step.hpp>
 
 namespace storm {
 
@@ -49,10 +50,11 @@ struct storm_image {
 
 /// What only the design can answer; set before the CPUs start.
 struct design_hooks {
-  bool (*holds_gate)(cpu_id) noexcept = nullptr;  // null: the design has no gate
-  void (*notes_begin)() noexcept = nullptr;       // null: the design keeps no messages
-  void (*keep_all_notes)() noexcept = nullptr;    // where there is no crash kernel to tell
-  void (*stop_again)() noexcept = nullptr;        // null: not in this scenario
+  bool (*holds_gate)(cpu_id) noexcept = nullptr;           // null: the design has no gate
+  void (*notes_begin)() noexcept = nullptr;                // null: the design keeps no messages
+  void (*keep_all_notes)() noexcept = nullptr;             // where there is no crash kernel to tell
+  void (*stop_again)() noexcept = nullptr;                 // null: not in this scenario
+  lastcpu::step notes_step = lastcpu::step::message_dump;  // in which they are kept where there is no crash kernel
 };
 inline design_hooks hooks;
 

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import boot as qemu  # noqa: E402
+import by_c  # noqa: E402
 import deterministic  # noqa: E402
 import example  # noqa: E402
 import first_frame  # noqa: E402
@@ -57,20 +58,21 @@ def groups():
                       [boot_of(s, 64) for s in every if s.racing or s.crowd or s.least_cpus > 2])
     out["255_cpus"] = ("what_every_cpu_has_a_part_in_ends_well_on_255_cpus",
                        [boot_of(s, 255) for s in every if s.crowd])
+    out["by_c"] = (by_c.SENTENCE, by_c.boots())
     out |= {name: (module.SENTENCE, []) for name, module in ALONE.items()}
     return out
 
 
-def repeat_of(build, b):
-    return (f"python3 {sys.argv[0]} --build {build} --scenario {b.scenario} --cpus {b.cpus} --machine {b.machine} "
-            f"--seed {b.seed} --image {b.image} --repeat 20")
+def repeat_of(o, b):
+    return (f"python3 {sys.argv[0]} --build {o.build} --scenario {b.scenario}{' --by-c' * o.by_c} --cpus {b.cpus} "
+            f"--machine {b.machine} --seed {b.seed} --image {b.image} --repeat 20")
 
 
 def is_small(boots):
     return all(b.cpus <= SMALL for b in boots)
 
 
-def run_all(boots, kernel, build, logs):
+def run_all(boots, kernel, logs, o):
     """(passed, failed); tells of each that fails."""
     hangs = []
 
@@ -92,7 +94,7 @@ def run_all(boots, kernel, build, logs):
             print(f"FAILED: {b}: not run, since {MOST_HANGS} before it hung", flush=True)
         elif problems:
             failed += 1
-            print(qemu.explain(b, ended, problems, log, repeat_of(build, b)), flush=True)
+            print(qemu.explain(b, ended, problems, log, repeat_of(o, b)), flush=True)
         else:
             passed += 1
             print(f"ok: {b}, {ended.seconds:.1f} s", flush=True)
@@ -116,6 +118,7 @@ def parse_options():
     parser.add_argument("--groups", action="store_true", help="list the groups, each with its sentence")
     parser.add_argument("--group", help="all boots of this one")
     parser.add_argument("--scenario", choices=scenarios.BY_NAME, help="only this one")
+    parser.add_argument("--by-c", action="store_true", help="the kernel on the C interface")
     parser.add_argument("--cpus", type=numbers, default=[2, 4, 8], help="how many, such as 2,4 or 2-16 (2,4,8)")
     parser.add_argument("--machine", default="q35", help="QEMU's (q35)")
     parser.add_argument("--image", choices=("elf", "flat", "pie", "none", "damaged"),
@@ -147,12 +150,16 @@ def main():
     began = time.monotonic()
     boots = wanted_boots(parser, o)
     qemu.require_qemu()
-    kernel = Kernel.of_build(o.build)
+    o.by_c = o.by_c or o.group == "by_c"
+    kernel = Kernel.of_build(o.build, by_c.KERNEL) if o.by_c else Kernel.of_build(o.build)
     logs = Path(o.build).resolve() / "tests" / "boot" / "example" / "logs" / (o.group or "by_hand")
     if o.group in ALONE:
         passed, failed = ALONE[o.group].run(kernel, logs, o)
     else:
-        passed, failed = run_all(boots, kernel, o.build, logs)
+        passed, failed = run_all(boots, kernel, logs, o)
+    if o.group == "by_c":
+        refused, not_refused = by_c.refuses_the_rest(kernel, logs)
+        passed, failed = passed + refused, failed + not_refused
     print(f"took {time.monotonic() - began:.0f} s")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed > 0 and failed == 0 else 1

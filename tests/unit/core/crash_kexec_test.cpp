@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/fake_platform.hpp"
+#include "tested.hpp"
 
 namespace {
 
@@ -18,7 +18,7 @@ constexpr fake_registers stopped{0x5709, 2};
 template <class P = fake_platform, class Policy = fake_policy>
 struct crashing : testing::Test {
   fake_machine m;
-  crash_path<P, Policy> path;
+  path_of<P, Policy> path;
 
   void load(uint32_t id = 7) {
     m.cpu = 0;
@@ -33,7 +33,12 @@ struct crashing : testing::Test {
     return m.as(cpu, [this] { (void)path.crash_kexec(&crash); });
   }
   void answer(cpu_id cpu, stop_state how) {
-    m.as(cpu, [&] { stop_for_good(lastcpu::detail::inside::of(path).cpus, stopped, how); });
+    m.as(cpu, [&] {
+      if constexpr (by_c)
+        how == stop_state::by_irq ? path.handle_stop_irq(stopped) : path.handle_nmi(stopped);
+      else
+        stop_for_good(lastcpu::detail::inside::of(path).cpus, stopped, how);
+    });
   }
   [[nodiscard]] lines steps() const { return m.lines_with({"begins"}); }
   void nothing_happened() {
@@ -118,7 +123,7 @@ TEST_F(crash_kexec, hands_a_corrupt_image_back_and_boots_the_next_one) {
 TEST_F(crash_kexec, during_a_reload_boots_a_whole_image_or_says_busy) {
   bool busy = false;
   at_every_moment([&](fake_machine& machine, uint32_t n) {
-    crash_path<fake_platform, fake_policy> p;
+    path_of<fake_platform, fake_policy> p;
     ASSERT_EQ(p.image().load(image{7}), load_outcome::loaded);
     kexec_outcome out{};
     ending end{};
@@ -249,7 +254,7 @@ TEST_F(crash_kexec, that_cannot_even_restart_halts_and_then_parks) {
   EXPECT_LT(m.at("0 restarts"), m.at("0 halts"));
 
   fake_machine second;
-  crash_path<fake_platform, fake_policy> p;
+  path_of<fake_platform, fake_policy> p;
   ASSERT_EQ(p.image().load(image{7}), load_outcome::loaded);
   second.jump_returns = second.restart_returns = second.halt_returns = true;
   EXPECT_EQ(second.as(0, [&] { (void)p.crash_kexec(); }), ending::parked);

@@ -68,7 +68,7 @@ TEST_F(cut_short, text_that_is_finished_while_its_note_is_made_is_whole_or_calle
   bool cut = false, whole = false;
   at_every_moment([&](fake_machine& machine, uint32_t n) {
     notes.clear();
-    crash_domain<noting, fake_policy> d;
+    domain_of<noting, fake_policy> d;
     ASSERT_EQ(d.image().load(image{7}), load_outcome::loaded);
     fake_atomic<uint32_t> never;
     machine.inject(1, before_the_mark, [&] { (void)fake_platform::wait_while(never, 0u, no_deadline); });

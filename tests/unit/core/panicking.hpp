@@ -2,15 +2,13 @@
 #pragma once
 // A whole crash domain on the scripted machine, for the tests of panic.hpp.
 
-#include <lastcpu/panic.hpp>
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "support/fake_platform.hpp"
+#include "tested.hpp"
 
 namespace lastcpu::test {
 
@@ -25,13 +23,13 @@ inline constexpr fake_registers stopped{0x5709, 3};
 // The moment of a panic at which its message is written but not yet marked as whole.
 inline constexpr uint32_t before_the_mark = 12;
 
-using domain_type = crash_domain<fake_platform, fake_policy>;
+using domain_type = domain_of<fake_platform, fake_policy>;
 static_assert(noexcept(std::declval<domain_type&>().panic("")));
 
 template <class P = fake_platform, class Policy = fake_policy>
 struct panicking : testing::Test {
   fake_machine m;
-  crash_domain<P, Policy> domain;
+  domain_of<P, Policy> domain;
 
   void load(uint32_t id = 7) {
     ASSERT_EQ(domain.image().load(image{id}), load_outcome::loaded);
@@ -64,12 +62,11 @@ inline lines begun(cpu_id cpu, const std::vector<step>& steps) {
   for (const step s : steps) out.push_back(std::to_string(cpu) + " begins " + to_string(s));
   return out;
 }
-inline const std::vector<step> without_image{step::report,    step::image,        step::expect,     step::commit,
-                                             step::registers, step::rung_0,       step::rung_1,     step::collect,
-                                             step::notifiers, step::message_dump, step::late_image, step::no_kernel,
-                                             step::flush,     step::delay,        step::restart};
-inline const std::vector<step> with_image{step::report,    step::image,  step::expect,         step::commit,
-                                          step::registers, step::rung_0, step::rung_1,         step::collect,
-                                          step::check,     step::notes,  step::crash_shutdown, step::jump};
+inline const std::vector<step> without_image = with_a_summary_in_c(
+    {step::report, step::image, step::expect, step::commit, step::registers, step::rung_0, step::rung_1, step::collect,
+     step::notifiers, step::message_dump, step::late_image, step::no_kernel, step::flush, step::delay, step::restart});
+inline const std::vector<step> with_image =
+    with_a_summary_in_c({step::report, step::image, step::expect, step::commit, step::registers, step::rung_0,
+                         step::rung_1, step::collect, step::check, step::notes, step::crash_shutdown, step::jump});
 
 }  // namespace lastcpu::test

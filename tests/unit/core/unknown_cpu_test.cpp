@@ -35,7 +35,7 @@ struct halting : fake_policy {
   static constexpr bool restarts = false;
 };
 TEST_F(unknown_cpu, obeys_the_policy_that_says_halt) {
-  crash_domain<fake_platform, halting> d;
+  domain_of<fake_platform, halting> d;
   EXPECT_EQ(m.as(nobody, [&] { d.panic("who am I", &crash); }), ending::halted);
 }
 

@@ -5,6 +5,7 @@ Each passes but those that ask for what C can't express: LEFT_OUT says how many,
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 NO_CALL, NO_CHOICE, OTHER_BUILD = "no call", "no choice", "another build"
 LEFT_OUT = {  # a pattern of gtest: how many tests, which kind of reason, the reason
@@ -34,6 +35,12 @@ LEFT_OUT = {  # a pattern of gtest: how many tests, which kind of reason, the re
     "no_messages.*": (2, OTHER_BUILD, "LASTCPU_MESSAGE_BYTES is a constant; tests/c has it 0"),
     "nameless_cpu.*": (1, OTHER_BUILD, "lastcpu_kernel_hardware_id() is left out when the kernel is linked"),
 }
+
+
+# The words of the reasons above that docs/c.md has a row for.
+IN_THE_DOCUMENT = ("stop_others()", "__crash_kexec()", "adopt_this_cpu()", "panic_ticks", "crash_kexec_post_notifiers",
+                   "rungs of one's own", "a ladder without a summary")
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/c.md"
 
 
 def tests_of(program, pattern):
@@ -67,6 +74,10 @@ def main():
         if len(found) != count:
             wrong.append(f"{pattern}: {len(found)} tests are left out, not {count}: {found}")
         print(f"left out, {kind}: {len(found)} {pattern}: {reason}")
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for word in IN_THE_DOCUMENT:
+        if not re.search(rf"^\|.*{re.escape(word)}", text, re.MULTILINE):
+            wrong.append(f"{DOCUMENT} has no row for {word}")
     passed = 0
     for program in programs:
         number, problem = passes(program)

@@ -127,6 +127,7 @@ TEST_F(formatted_message, in_nmi_is_that_of_the_nmi_panic) {
   });
   EXPECT_EQ(m.count("0 reports watchdog 3"), 1);
   EXPECT_EQ(message(0, nmi), "watchdog 3");
+  EXPECT_EQ(domain.messages().state(0, nmi), message_state::ready) << "not cut short";
   EXPECT_EQ(message(0, normal), "");
 }
 

@@ -32,7 +32,7 @@ LEFT_OUT = {  # a pattern of gtest: how many tests, which kind of reason, the re
     "crash_kexec.goes_from_the_claim_to_the_jump_*": (1, NO_CHOICE, "a ladder without a summary"),
     "summary_without_one.*": (1, NO_CHOICE, "a ladder without a summary"),
     "crash_kexec_slow_restart.*": (1, OTHER_BUILD, "LASTCPU_RESTART_DELAY_US is a constant"),
-    "no_messages.*": (2, OTHER_BUILD, "LASTCPU_MESSAGE_BYTES is a constant; tests/c has it 0"),
+    "no_messages.*": (2, OTHER_BUILD, "LASTCPU_MESSAGE_BYTES is a constant; tests/unit/c has it 0"),
     "nameless_cpu.*": (1, OTHER_BUILD, "lastcpu_kernel_hardware_id() is left out when the kernel is linked"),
 }
 

@@ -117,6 +117,7 @@ void malloc_lock() {
       one = gettid();
       for (;;) free(malloc(5000));
     });
+  while (one == 0) usleep(1000);  // on a busy machine none may have come so far
   usleep(5000);
   told->go_ns = lastcpu_bench::monotonic_ns();
   syscall(SYS_tgkill, getpid(), one.load(), SIGSEGV);

@@ -37,8 +37,8 @@ namespace lastcpu_bench {
 struct failure_handler {
   const char* name;
   void (*install)();
-  void (*enter_thread)();  // for every thread; may be null
-  std::string_view mark;   // empty: there is no report
+  void (*in_thread)(void (*body)(unsigned), unsigned number);  // calls body(number) on every thread; null: as it is
+  std::string_view mark;                                       // empty: there is no report
 };
 
 /// One process whose threads have faulted.
@@ -64,11 +64,13 @@ inline void fault_together(unsigned threads, const failure_handler& by, std::uin
   by.install();
   for (unsigned number = 1; number <= threads; ++number)
     std::thread([&by, number] {
-      if (by.enter_thread != nullptr) by.enter_thread();
-      say_ready(number);
-      while (go.load(std::memory_order_acquire) == 0)
-        syscall(SYS_futex, &go, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
-      fault();
+      constexpr auto sleep_then_fault = [](unsigned me) {
+        say_ready(me);
+        while (go.load(std::memory_order_acquire) == 0)
+          syscall(SYS_futex, &go, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
+        fault();
+      };
+      by.in_thread != nullptr ? by.in_thread(sleep_then_fault, number) : sleep_then_fault(number);
     }).detach();
   await_crew(1, threads, pastime::asleep);
   go_ns = monotonic_ns();
@@ -160,9 +162,12 @@ inline constinit lastcpu::crash_domain<lastcpu::posix, one_line_policy> reportin
 
 inline constexpr failure_handler report_by_lastcpu{
     "lastcpu", [] { must(lastcpu::posix_install(reporting_machine).empty(), "the handlers are in place"); },
-    [] {
-      static thread_local lastcpu::cpu_guard guard;
+    // A local, as in the examples. As a thread_local it would be registered for destruction, by malloc(): an arena for each
+    // thread, which nobody else's threads have here, and which takes 10 us to take down at the end of the process.
+    [](void (*body)(unsigned), unsigned number) {
+      const lastcpu::cpu_guard guard;
       must(bool(guard), "the thread is a CPU");
+      body(number);
     },
     "*** lastcpu: "};
 

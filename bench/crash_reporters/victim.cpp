@@ -1,124 +1,229 @@
 // SPDX-License-Identifier: BSL-1.0
-// A process that crashes with one of four failure handlers: WITH_LASTCPU, WITH_ABSEIL, WITH_GLOG, or none. Usage:
-// victim CASE. compare.py builds and runs it.
+// A process that crashes with somebody's failure handler. compare.py runs it:
+//
+//     crash_victim_HANDLER WAY CASE NOTES THREADS CORE
+//
+// NOTES is a file of 4 KiB for what the parent wants to know: when the threads were told to crash, and which there are.
 
+#include "../crew.hpp"
+#include "../monotonic.hpp"
+#include "handler.hpp"
+
+#include <fcntl.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <string>
+#include <climits>
 #include <thread>
 
-#if defined(WITH_LASTCPU)
-#include <lastcpu/process/crash_reporter.hpp>
-static void install(const char*) {
-  if (const std::string error = lastcpu::install_crash_reporter(); !error.empty())
-    fprintf(stderr, "%s\n", error.c_str());
-}
-#elif defined(WITH_ABSEIL)
-#include <absl/debugging/failure_signal_handler.h>
-#include <absl/debugging/symbolize.h>
-static void install(const char* program) {
-  absl::InitializeSymbolizer(program);
-  absl::InstallFailureSignalHandler({});
-}
-#elif defined(WITH_GLOG)
-#include <glog/logging.h>
-static void install(const char* program) {
-  google::InitGoogleLogging(program);
-  google::InstallFailureSignalHandler();
-}
-#else
-static void install(const char*) {}
-#endif
-
+namespace crash_victim {
 namespace {
 
-std::atomic<int> ready{0};
+using lastcpu_bench::must;
 
-void fault() {
+constexpr int exit_unable = 77;  // no process 1 can be made here
+constexpr unsigned most_threads = 500;
+struct notes {
+  uint64_t go_ns;
+  std::atomic<uint32_t> threads;
+  uint32_t tids[most_threads];
+};
+static_assert(sizeof(notes) <= 4096);
+notes* told = nullptr;
+unsigned threads = 0;
+trouble in_the_reporter = trouble::none;
+
+[[gnu::noinline]] void fault() noexcept {
   volatile uintptr_t nowhere = 16;
   *reinterpret_cast<volatile int*>(nowhere) = 1;
 }
-void divide() {
+void divide() noexcept {
   volatile int zero = 0;
   volatile int one = 1;
   one = one / zero;
 }
 
-void together(unsigned threads, void (*const (&ways)[3])()) {
-  for (unsigned i = 0; i < threads; ++i)
-    std::thread([threads, crash = ways[i % 3]] {
-      for (++ready; ready < static_cast<int>(threads);) sched_yield();
+// Runs it as the handler wants a thread to run, once the thread's number is told.
+template <class Body>
+void run(Body body) {
+  in_thread(
+      [](void* argument) {
+        told->tids[told->threads.fetch_add(1)] = static_cast<uint32_t>(gettid());
+        (*static_cast<Body*>(argument))();
+      },
+      &body);
+}
+
+template <class Body>
+void start(Body body) {
+  std::thread([body] { run(body); }).detach();
+}
+
+// They sleep, then crash together, the main thread not.
+void together(void (*const (&ways)[3])()) {
+  static std::atomic<uint32_t> go{0};
+  for (unsigned number = 1; number <= threads; ++number)
+    start([number, crash = ways[number % 3]] {
+      lastcpu_bench::say_ready(number);
+      while (go.load(std::memory_order_acquire) == 0)
+        syscall(SYS_futex, &go, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
       crash();
-    }).detach();
+    });
+  lastcpu_bench::await_crew(1, threads, lastcpu_bench::pastime::asleep);
+  told->go_ns = lastcpu_bench::monotonic_ns();
+  go.store(1, std::memory_order_release);
+  syscall(SYS_futex, &go, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
   for (;;) pause();
 }
 
 void plain() {
-  together(8, {fault, fault, fault});
+  together({fault, fault, fault});
 }
 void mixed() {
-  together(8, {fault, abort, divide});
+  together({fault, abort, divide});
 }
 
-// Four threads that have something to say.
+// Four more threads that have something to say.
 void bystanders() {
   for (int i = 0; i < 4; ++i)
-    std::thread([] {
+    start([] {
       for (;;) {
         (void)!write(STDERR_FILENO, "bystander\n", 10);
         usleep(50);
       }
-    }).detach();
+    });
   usleep(5000);
   plain();
 }
 
-// Crashes inside malloc(), most times with its lock held, while others want it.
-void heap() {
+// A thread crashes inside malloc(), most times with its lock held, while others want it.
+void malloc_lock() {
   static std::atomic<pid_t> one{0};
   mallopt(M_ARENA_MAX, 1);
   for (int i = 0; i < 4; ++i)
-    std::thread([] {
-      one = static_cast<pid_t>(syscall(SYS_gettid));
+    start([] {
+      one = gettid();
       for (;;) free(malloc(5000));
-    }).detach();
+    });
+  while (one == 0) usleep(1000);  // on a busy machine none may have come so far
   usleep(5000);
+  told->go_ns = lastcpu_bench::monotonic_ns();
   syscall(SYS_tgkill, getpid(), one.load(), SIGSEGV);
   for (;;) pause();
 }
 
-void process_one() {
-  const long child = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
-  if (child < 0) _exit(77);
-  if (child == 0) plain();
+// It takes the crash no further, as a handler that is chained should.
+void earlier_handler(int number) {
+  (void)!write(STDERR_FILENO, "the earlier handler\n", 20);
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+// Returns in the first process of a container with a /proc of its own, for which this one waits. Where only root may make
+// one, a user's own namespace will do.
+void become_process_one() {
+  constexpr long container = CLONE_NEWPID | CLONE_NEWNS | SIGCHLD;
+  long child = syscall(SYS_clone, container, nullptr, nullptr, nullptr, nullptr);
+  if (child < 0) child = syscall(SYS_clone, container | CLONE_NEWUSER, nullptr, nullptr, nullptr, nullptr);
+  if (child < 0) _exit(exit_unable);
+  if (child == 0) {
+    if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+        mount("proc", "/proc", "proc", 0, nullptr) == 0)
+      return;
+    _exit(exit_unable);
+  }
   int status = 0;
   waitpid(static_cast<pid_t>(child), &status, 0);
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) _exit(0);
-  _exit(1);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == exit_unable) _exit(exit_unable);
+  _exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV ? 0 : 1);
+}
+
+struct crash_case {
+  const char* name;
+  void (*run)();
+  trouble in_the_reporter = trouble::none;
+  bool has_earlier_handler = false;
+};
+constexpr crash_case cases[] = {
+    {"plain", plain},
+    {"mixed", mixed},
+    {"bystanders", bystanders},
+    {"malloc_lock", malloc_lock},
+    {"process_one", plain},
+    {"faults_once", plain, trouble::faults_once},
+    {"faults_always", plain, trouble::faults_always},
+    {"aborts", plain, trouble::aborts_always},
+    {"slow", plain, trouble::is_slow},
+    {"hangs", plain, trouble::hangs},
+    {"earlier_handler", plain, trouble::none, true},
+};
+
+const crash_case* find_case(const char* name) {
+  for (const crash_case& c : cases)
+    if (strcmp(c.name, name) == 0) return &c;
+  return nullptr;
+}
+
+notes* open_notes(const char* path) {
+  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  void* const memory = mmap(nullptr, sizeof(notes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  must(memory != MAP_FAILED, "NOTES is a file of 4 KiB");
+  return static_cast<notes*>(memory);
 }
 
 }  // namespace
 
+void meet_trouble() noexcept {
+  static std::atomic<bool> met{false};
+  const bool first = !met.exchange(true);
+  if (in_the_reporter == trouble::faults_always || (first && in_the_reporter == trouble::faults_once)) fault();
+  if (in_the_reporter == trouble::aborts_always) abort();
+  if (in_the_reporter == trouble::is_slow && first) sleep(4);
+  while (in_the_reporter == trouble::hangs) pause();
+}
+
+}  // namespace crash_victim
+
+// Called at the beginning of each function of what was compiled for it.
+extern "C" {
+void __cyg_profile_func_enter(void* function, void*);
+void __cyg_profile_func_exit(void*, void*);
+void __cyg_profile_func_enter(void* function, void*) {
+  if (function == crash_victim::place_of_trouble.load(std::memory_order_relaxed)) crash_victim::meet_trouble();
+}
+void __cyg_profile_func_exit(void*, void*) {}
+}
+
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  install(argv[0]);
-  const struct {
-    const char* name;
-    void (*run)();
-  } cases[] = {
-      {"plain", plain}, {"mixed", mixed}, {"bystanders", bystanders}, {"heap", heap}, {"process_one", process_one}};
-  for (const auto& c : cases)
-    if (strcmp(c.name, argv[1]) == 0) c.run();
-  return 2;
+  using namespace crash_victim;
+  const crash_case* const it = argc == 6 ? find_case(argv[2]) : nullptr;
+  const long count = argc == 6 ? strtol(argv[4], nullptr, 10) : 0;
+  if (it == nullptr || count < 1 || count + 8 > static_cast<long>(most_threads)) {
+    fprintf(stderr, "usage: %s WAY CASE NOTES THREADS CORE; compare.py runs it\n", argv[0]);
+    return 2;
+  }
+  const rlimit no_core{0, RLIM_INFINITY};
+  setrlimit(RLIMIT_CORE, &no_core);
+  told = open_notes(argv[3]);
+  threads = static_cast<unsigned>(count);
+  in_the_reporter = it->in_the_reporter;
+  if (strcmp(it->name, "process_one") == 0) become_process_one();
+  if (it->has_earlier_handler) signal(SIGSEGV, earlier_handler);
+  if (const char* why = install({argv[0], argv[1], argv[5], it->has_earlier_handler, it->in_the_reporter})) {
+    fprintf(stderr, "%s\n", why);
+    return 2;
+  }
+  run([it] { it->run(); });
 }

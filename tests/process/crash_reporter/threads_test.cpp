@@ -9,7 +9,7 @@ namespace {
 using namespace crash_reporter_test;
 
 // The same with a report that waits 250 ms for the reader of its file.
-outcome died_slowly_in(const char* scenario) {
+outcome died_slowly_in(const char* scenario, const std::string& core = {}) {
   const folder here;
   const std::string path = here.file("report");
   EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
@@ -18,7 +18,7 @@ outcome died_slowly_in(const char* scenario) {
     posix_test::sleep_ms(250);
     (void)!system(("exec timeout 2 cat '" + path + "' >/dev/null").c_str());
   });
-  outcome o = died_in(scenario);
+  outcome o = died_in(scenario, core);
   reader.join();
   unsetenv("LASTCPU_TEST_REPORT_PATH");
   return o;
@@ -93,6 +93,13 @@ TEST(crash_threads, the_one_of_main_that_has_ended_is_not_called_silent) {
 
 TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_bare_report_and_the_signal) {
   expect_report(died_slowly_in("capture_is_killed"), "the capture process has ended early, by signal 9: ");
+}
+
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_core_by_another_one) {
+  const folder here;
+  const outcome o = died_slowly_in("capture_is_killed", here.file("core"));
+  expect_report(o, ("core: " + here.file("core")).c_str());
+  EXPECT_TRUE(exists(here.file("core"))) << o;
 }
 
 // What becomes another program just when it is asked to stop dies of the signal that asks: nobody can take that back.

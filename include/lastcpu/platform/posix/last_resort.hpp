@@ -13,8 +13,16 @@
 
 namespace lastcpu::posix_detail {
 
+/// For process 1, which dies of no signal that it sends itself, but of its own fault: faults at the same address once more.
+/// Returns where that is no fault any more.
+inline void fault_again(const siginfo_t& info) noexcept {
+  if (info.si_signo != SIGSEGV || info.si_code <= 0) return;
+  auto* at = static_cast<volatile char*>(info.si_addr);
+  *at = *at;
+}
+
 /// Dies of the first fault of this CPU, so that the parent sees the same signal and core as without lastcpu; of SIGABRT
-/// when there was no fault. Returns in process 1, which default actions do not kill.
+/// when there was no fault. Returns in process 1, unless that was a SIGSEGV of the machine.
 inline void die_of_first_fault() noexcept {
   const cpu_id me = this_thread_cpu;
   siginfo_t* info = me < max_cpus && cpu_table[me].fault.si_signo != 0 ? &cpu_table[me].fault : nullptr;
@@ -28,6 +36,7 @@ inline void die_of_first_fault() noexcept {
     syscall(SYS_tgkill, pid, tid, number);
   uint64_t only = uint64_t{1} << (number - 1);
   syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, nullptr, sizeof only);
+  if (info != nullptr) fault_again(*info);
 }
 
 /// Dies in any case, also as process 1.

@@ -39,12 +39,26 @@ class capture {
     end_report();
   }
 
+  /// For a capture process that comes after one that has died over the report: what it held runs again.
+  void write_core_alone() noexcept {
+    s_.threads.for_each([](cpu_id, uint32_t, crash_thread& t) noexcept {
+      if (t.now() == thread_state::by_ptrace) t.become(thread_state::known);
+    });
+    s_.held_by_ptrace = 0;
+    (void)thread_stopper(s_, owner_, other_process_, false).stop();
+    int map_error = 0;
+    memory_map map;
+    read_map(map, true, map_error) ? write_core(map) : no_core(map_error);
+    text(s_.core_words) << out_.begin();
+  }
+
   /// For a report that was begun by a capture process, which died over it, perhaps over the file: none is opened.
   void finish_after_failure() noexcept {
     // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
     if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}, reason_).put_bare();
     out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
-         << (s_.capture_status == SIGSYS ? ", of a sandbox" : "") << ": the report or the core is cut\n";
+         << (s_.capture_status == SIGSYS ? ", of a sandbox" : "")
+         << (s_.core_words[0] != '\0' ? ": the report is cut\n" : ": the report or the core is cut\n") << s_.core_words;
     end_report();
   }
 

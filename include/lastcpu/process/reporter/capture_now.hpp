@@ -74,7 +74,9 @@ inline constinit atomic<uint32_t> capturing{};  // the process that captures: a 
   ucontext_t here;
   getcontext(&here);
   const cpu_id me = keep_caller(live, here);
-  const capture_outcome how = outcome_of(live, report_by_process(live, me, settings.live_stack, reason));
+  const long child = report_by_process(live, {&live, me, reason}, settings.live_stack);
+  if (live.given_up) say_last_words(live, me);
+  const capture_outcome how = outcome_of(live, child);
   kernel_call(SYS_prctl, PR_SET_PTRACER, 0);
   return how;
 }

@@ -14,10 +14,13 @@
 
 namespace lastcpu::reporter_detail {
 
+enum class capture_part : uint8_t { all, core_alone };
+
 struct capture_job {
   crash_state* state;
   cpu_id owner;
   const char* reason;  // null: a crash
+  capture_part part = capture_part::all;
 };
 
 /// Whether a capture may begin, asked behind the publication of its process: either it sees the crash, or the crash sees
@@ -51,8 +54,10 @@ inline int capture_main(void* argument) noexcept {
   const kernel_action ignored{1 /* SIG_IGN */, 0, 0, 0};
   for (const int n : {SIGXFSZ, SIGPIPE}) kernel_call(SYS_rt_sigaction, n, &ignored, nullptr, sizeof ignored.mask);
   if (job.reason != nullptr && crash_has_come()) kernel_call(SYS_exit_group, 1);
-  capture(s, job.owner, true, job.reason).run();
-  if (job.reason != nullptr) let_traced_go(s);
+  capture work(s, job.owner, true, job.reason);
+  job.part == capture_part::all ? work.run() : work.write_core_alone();
+  // With a core alone it is not over: whoever reports next does without it.
+  if (job.reason != nullptr || job.part == capture_part::core_alone) let_traced_go(s);
   // What was stopped by ptrace would run again with the end of this process: it waits for the other's.
   while (s.held_by_ptrace != 0 && static_cast<uint32_t>(kernel_call(SYS_getppid)) == parent) {
     const timespec a_while{0, 50'000'000};
@@ -87,14 +92,31 @@ inline int capture_main(void* argument) noexcept {
 #endif
 }
 
-inline void give_up(crash_state& s, long child) noexcept {
-  kernel_call(SYS_kill, child, SIGKILL);
-  char room[200];
+inline void say(const char* words) noexcept {
+  if (settings.report_fd >= 0) (void)write_all(settings.report_fd, words, length_of(words));
+}
+
+/// Where no attempt has come to its end: a short report, of what is known for sure, or the end of one that has begun. It
+/// calls nothing that an attempt may have died in, and needs little of a stack that may be small.
+inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
+  if (s.reached() == progress_mark::complete) return;
+  char room[400];
   text line(room);
-  line << "the report has made no progress for " << settings.stall_budget_ms / 1000
-       << " s and is given up: see the file system that the core goes to\n";
-  if (s.reached() >= progress_mark::reported) line << "*** end of report ***\n";
-  if (settings.report_fd >= 0) (void)write_all(settings.report_fd, line.begin(), line.size(), 0);
+  const bool crash = &s != settings.live;
+  if (s.reached() < progress_mark::reported && crash) {
+    char fault[48];
+    posix_detail::describe_fault(fault, s.threads[owner].fault);
+    line << "*** " << settings.program << "[" << s.pid.load(order::relaxed) << "] has crashed ***\n"
+         << "thread " << own_tid() << ": " << fault << "\n";
+  }
+  if (s.given_up)
+    line << "the report has made no progress for " << settings.stall_budget_ms / 1000
+         << " s and is given up: see the file system that the core goes to\n";
+  else
+    line << "each attempt at a report has failed\n";
+  say(room);
+  say(s.core_words);
+  if (crash || s.reached() == progress_mark::reported) say("*** end of report ***\n");
   s.reach(progress_mark::complete);
 }
 
@@ -109,6 +131,12 @@ inline void collect(crash_state& s, long child) noexcept {
     const timespec a_moment{0, 1'000'000};
     i < yields ? kernel_call(SYS_sched_yield) : kernel_call(SYS_nanosleep, &a_moment, nullptr);
   }
+}
+
+inline void give_up(crash_state& s, long child) noexcept {
+  kernel_call(SYS_kill, child, SIGKILL);
+  collect(s, child);  // it writes nothing any more
+  s.given_up = true;
 }
 
 inline void await_capture(crash_state& s, long child) noexcept {
@@ -128,16 +156,15 @@ inline void await_capture(crash_state& s, long child) noexcept {
 }
 
 /// Starts it and waits until it has reported. The process, or an error number below zero.
-inline long report_by_process(crash_state& s, cpu_id owner, char* stack, const char* reason) noexcept {
+inline long report_by_process(crash_state& s, const capture_job& job, char* stack) noexcept {
   kernel_call(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama asks for it
-  capture_job job{&s, owner, reason};
   auto* tid = const_cast<uint32_t*>(s.capture_tid.address());
   const int saved_errno = errno;
   // It gets no signal that is meant for the program: it would run the program's handlers in the program's memory.
   const uint64_t mask = set_mask(every_signal);
-  const int child = clone(capture_main, stack + capture_stack_bytes,
-                          CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, &job,
-                          reinterpret_cast<pid_t*>(tid), nullptr, reinterpret_cast<pid_t*>(tid));
+  const int child = clone(
+      capture_main, stack + capture_stack_bytes, CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+      const_cast<capture_job*>(&job), reinterpret_cast<pid_t*>(tid), nullptr, reinterpret_cast<pid_t*>(tid));
   s.clone_error = child < 0 ? errno : 0;
   errno = saved_errno;
   set_mask(mask);
@@ -155,9 +182,22 @@ inline void end_live_capture() noexcept {
   collect(live, child);
 }
 
+/// Where a capture process has died over the report, another one writes the core: what it died over has no part in that. A
+/// sandbox that has killed the first would kill the second.
+inline void write_core_alone(crash_state& s, cpu_id owner) noexcept {
+  const bool died = s.reached() == progress_mark::stopping && s.clone_error == 0 && s.capture_status != SIGSYS &&
+                    s.capture_tid.load(order::relaxed) == 0;  // relaxed: collect() has seen its end
+  if (!died || settings.core_path[0] == '\0') return;
+  const int status = s.capture_status;
+  const bool stuck = s.given_up;
+  report_by_process(s, {&s, owner, nullptr, capture_part::core_alone}, settings.stack);
+  s.capture_status = status;
+  s.given_up |= stuck;
+}
+
 /// The same by the crashing thread, where there is no capture process or it has died.
 inline void report_in_place(crash_state& s, cpu_id owner) noexcept {
-  if (s.reached() == progress_mark::complete) return;
+  if (s.reached() == progress_mark::complete || s.given_up) return;  // nobody would watch over another attempt
   if (const uint32_t child = s.capture_tid.load(order::relaxed); child != 0) {
     kernel_call(SYS_kill, child, SIGKILL);
     collect(s, child);

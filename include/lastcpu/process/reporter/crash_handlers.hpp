@@ -96,9 +96,11 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   if (begin(s, report_step::capture_process, me)) {
     take_stop_signal();
     end_live_capture();
-    report_by_process(s, me, settings.stack, nullptr);
+    report_by_process(s, {&s, me, nullptr}, settings.stack);
   }
+  if (begin(s, report_step::core_alone, me)) write_core_alone(s, me);
   if (begin(s, report_step::capture_in_place, me)) report_in_place(s, me);
+  if (begin(s, report_step::last_words, me)) say_last_words(s, me);
   if (begin(s, report_step::end, me)) {
     if (context != nullptr) return call_last(number, &t.fault, context), end_by_return(number, t.fault, *context);
     end_here(number, t.fault);

@@ -32,13 +32,17 @@ struct gate_platform : platform_defaults<gate_platform> {
 /// The steps of the thread that has the gate; a fault in one goes on at the next.
 enum class report_step : uint32_t {
   capture_process = 1,  // a process that shares the memory reports
-  capture_in_place,     // the crashing thread does it, where there is no such process
+  core_alone,           // another one writes the core, where that one has died over the report
+  capture_in_place,     // the crashing thread reports, where there is no such process
+  last_words,           // a short report, where neither has come to its end
   end,                  // the original signal once more
   end_anyhow,
 };
 
 /// How far the report has come.
 enum class progress_mark : uint32_t { none, stopping, reported, complete };
+
+inline constexpr size_t path_room = 1024;
 
 struct crash_state {
   panic_cpu<gate_platform> gate{};
@@ -53,7 +57,9 @@ struct crash_state {
   atomic<uint32_t> handshake{};       // of a capture that begins, and a crash
   uint32_t held_by_ptrace = 0;
   int clone_error = 0;
-  int capture_status = 0;  // as wait4() says, of a capture process that has failed
+  int capture_status = 0;                 // as wait4() says, of a capture process that has failed
+  bool given_up = false;                  // it was stuck
+  char core_words[path_room + 200] = {};  // of a core that was written alone
   thread_table threads{};
 
   void reach(progress_mark m) noexcept {
@@ -71,7 +77,6 @@ struct crash_state {
   void beat() noexcept { beats.fetch_add(1, order::relaxed); }  // publishes nothing
 };
 
-inline constexpr size_t path_room = 1024;
 inline constexpr size_t capture_stack_bytes = 128 * 1024;
 inline constexpr size_t report_room = 20 * 1024;
 

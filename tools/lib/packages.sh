@@ -26,6 +26,7 @@ needed=(
   "program:valgrind        valgrind"
   "program:qemu-system-x86_64 qemu-system-x86"
   "program:qemu-system-arm qemu-system-arm"
+  "program:qemu-aarch64    qemu-user"
   "program:git             git"
   "program:make            make"
   "program:meson           meson"

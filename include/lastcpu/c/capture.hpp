@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // lastcpu_capture() for the structures that lastcpu brings. Included by instance.hpp.
+//
+// Each is assembly from its first instruction on, so that what is captured is the caller's. The status is read as far as
+// LASTCPU_KERNEL_IRQ lets lastcpu use the machine's own instructions.
 
 #include <lastcpu/c/lastcpu.h>
 
 #include <lastcpu/detail/begin.hpp>
+
+#define LASTCPU_DETAIL_FUNCTION(body)                                                                    \
+  asm(".pushsection .text.lastcpu_capture, \"ax\", %progbits\n\t.balign 4\n\t.globl lastcpu_capture\n\t" \
+      ".type lastcpu_capture, %function\n" body "\n\t.size lastcpu_capture, . - lastcpu_capture\n\t.popsection")
 
 #if defined(__x86_64__)
 
@@ -24,6 +31,65 @@ extern "C" [[gnu::naked]] void lastcpu_capture(LASTCPU_REGISTERS*) {
   asm("jmp _ZN7lastcpu3x867captureERNS0_9registersE");
 }
 
+#elif defined(__aarch64__)
+
+#include <lastcpu/platform/aarch64/registers.hpp>
+
+static_assert(sizeof(lastcpu_aarch64_frame) == sizeof(lastcpu::aarch64::registers) &&
+              __builtin_offsetof(lastcpu_aarch64_frame, pstate) ==
+                  __builtin_offsetof(lastcpu::aarch64::registers, pstate));
+
+#if LASTCPU_KERNEL_IRQ
+#define LASTCPU_DETAIL_PSTATE LASTCPU_AARCH64_DETAIL_FLAGS("x1")
+#else
+#define LASTCPU_DETAIL_PSTATE LASTCPU_AARCH64_DETAIL_FLAGS("x1") LASTCPU_AARCH64_DETAIL_LEVEL("x1", "x2")
+#endif
+// hint #34 is bti c.
+// clang-format off
+LASTCPU_DETAIL_FUNCTION("lastcpu_capture:\n\thint #34\n\t" LASTCPU_AARCH64_DETAIL_STORE("x0")
+                        LASTCPU_DETAIL_PSTATE "str x1, [x0, #264]\n\t"
+                        "mov x1, sp\n\tstr x1, [x0, #248]\n\tstr x30, [x0, #256]\n\tret");
+// clang-format on
+#undef LASTCPU_DETAIL_PSTATE
+
+#elif defined(__riscv) && !defined(__riscv_32e) && !defined(__riscv_e)
+
+#include <lastcpu/platform/riscv/registers.hpp>
+
+static_assert(sizeof(lastcpu_riscv_frame) == sizeof(lastcpu::riscv::registers) &&
+              __builtin_offsetof(lastcpu_riscv_frame, a0) == __builtin_offsetof(lastcpu::riscv::registers, a0) &&
+              __builtin_offsetof(lastcpu_riscv_frame, status) == __builtin_offsetof(lastcpu::riscv::registers, status));
+
+#if LASTCPU_KERNEL_IRQ
+#define LASTCPU_DETAIL_STATUS LASTCPU_RISCV_DETAIL_WORD("zero", "32", "a0")
+#else
+#define LASTCPU_DETAIL_STATUS LASTCPU_RISCV_DETAIL_LEVEL("a1") LASTCPU_RISCV_DETAIL_WORD("a1", "32", "a0")
+#endif
+// clang-format off
+LASTCPU_DETAIL_FUNCTION("lastcpu_capture:\n\t" LASTCPU_RISCV_DETAIL_STORE("a0")
+                        LASTCPU_DETAIL_STATUS LASTCPU_RISCV_DETAIL_WORD("ra", "0", "a0") "ret");
+// clang-format on
+#undef LASTCPU_DETAIL_STATUS
+
+#elif defined(__arm__)
+
+#include <lastcpu/platform/arm/registers.hpp>
+
+static_assert(sizeof(lastcpu_arm_frame) == sizeof(lastcpu::arm::registers) &&
+              __builtin_offsetof(lastcpu_arm_frame, psr) == __builtin_offsetof(lastcpu::arm::registers, psr));
+
+#if defined(__thumb__)
+#define LASTCPU_DETAIL_STATE "\t.thumb\n\t.thumb_func\n"
+#else
+#define LASTCPU_DETAIL_STATE "\t.arm\n"
+#endif
+// The address that it returns to has the T bit in bit 0.
+// clang-format off
+LASTCPU_DETAIL_FUNCTION(LASTCPU_DETAIL_STATE "lastcpu_capture:\n\t" LASTCPU_ARM_DETAIL_STORE("r0", "r1")
+                        "mov r1, lr\n\tmovs r2, #1\n\tbics r1, r2\n\tstr r1, [r0, #60]\n\tbx lr");
+// clang-format on
+#undef LASTCPU_DETAIL_STATE
+
 #else
 
 #include <lastcpu/platform_defaults.hpp>
@@ -34,5 +100,7 @@ extern "C" [[gnu::noinline]] void lastcpu_capture(LASTCPU_REGISTERS* regs) {
 }
 
 #endif
+
+#undef LASTCPU_DETAIL_FUNCTION
 
 #include <lastcpu/detail/end.hpp>

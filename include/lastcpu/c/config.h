@@ -39,8 +39,20 @@
 #include <lastcpu/c/x86_64_frame.h>
 #define LASTCPU_REGISTERS struct lastcpu_x86_64_frame
 #define LASTCPU_REGISTERS_BYTES 168
+#elif defined(__aarch64__)
+#include <lastcpu/c/aarch64_frame.h>
+#define LASTCPU_REGISTERS struct lastcpu_aarch64_frame
+#define LASTCPU_REGISTERS_BYTES 272
+#elif defined(__riscv) && !defined(__riscv_32e) && !defined(__riscv_e)
+#include <lastcpu/c/riscv_frame.h>
+#define LASTCPU_REGISTERS struct lastcpu_riscv_frame
+#define LASTCPU_REGISTERS_BYTES (33 * sizeof(uintptr_t))
+#elif defined(__arm__)
+#include <lastcpu/c/arm_frame.h>
+#define LASTCPU_REGISTERS struct lastcpu_arm_frame
+#define LASTCPU_REGISTERS_BYTES 68
 #else
-/** What lastcpu saves of a CPU where the kernel names no structure, and the machine is no x86-64. */
+/** What lastcpu saves of a CPU where the kernel names no structure, and the machine is none of those above. */
 struct lastcpu_registers {
   uintptr_t pc; /**< program counter */
   uintptr_t sp; /**< stack pointer */

@@ -117,8 +117,10 @@ const char* lastcpu_state_name(lastcpu_state state);
 const LASTCPU_REGISTERS* lastcpu_registers_of(uint32_t cpu);
 
 #if LASTCPU_SHIPS_CAPTURE
-/** The caller's registers: shipped for the frame of x86-64; elsewhere, for `struct lastcpu_registers`, where it was
- * called from. A kernel with a structure of its own fills it itself (lastcpu_kernel_capture). */
+/** The caller's registers, all but floating point and vectors, as they are behind the call: into the structure that lastcpu
+ * brings for x86-64, aarch64, RISC-V and Arm (c/x86_64_frame.h, ...); on other machines pc, sp and fp alone. Any context. With
+ * LASTCPU_KERNEL_IRQ the status is what user mode may read of it. A kernel with a structure of its own fills it itself
+ * (lastcpu_kernel_capture). */
 void lastcpu_capture(LASTCPU_REGISTERS* regs);
 #endif
 

@@ -8,6 +8,7 @@ AREAS = {
              "include/lastcpu/barebones/*.hpp"),
     "kexec": ("include/lastcpu/kexec/*.hpp",),
     "x86_64": ("include/lastcpu/platform/x86_64.hpp", "include/lastcpu/platform/x86_64/*.hpp"),
+    "machines": tuple(f"include/lastcpu/platform/{m}/*.hpp" for m in ("aarch64", "arm", "riscv")),
     "posix": ("include/lastcpu/platform/posix.hpp", "include/lastcpu/platform/posix/*.hpp"),
     "reporter": ("include/lastcpu/process/*.hpp", "include/lastcpu/process/reporter/*.hpp"),
     "model": ("include/lastcpu/model/*.hpp",),
@@ -26,6 +27,7 @@ CTEST = {
     "fail": ((), (), "^fail\\."),
     "code_shape": ((), (), "^code_shape\\."),
     "footprint": ((), (), "^footprint\\."),
+    "capture": ((), (), "^c\\.capture_finds_"),
     "jump": (tuple(f"lastcpu_{k}_kernel_{n}" for k in ("dying", "jump_crash") for n in (4, 5)),
              tuple(f"{k}_kernel_{n}.elf" for k in ("dying", "crash") for n in (4, 5)), "^jump_in_qemu\\."),
     "boot": (("lastcpu_scenario_kernel", "lastcpu_example_crash_kernel"),
@@ -87,6 +89,7 @@ REST = {
              "footprint", "stress/*", "posix/*", "nmi_step", "storm_test", "x86_64/*", "fail", "boot"),
     "kexec": ("kexec/*", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
     "x86_64": ("x86_64_platform_test", "|", "kexec/*", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
+    "machines": ("capture", "|", "footprint"),
     "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
               "tsan/stop_stress"),
     "reporter": ("crash_reporter_parts_test", "crash_reporter_report_test", "crash_reporter_core_test", "|",
@@ -156,8 +159,8 @@ def expand(names, folders):
 def tests_for(damage, folders, quick=False):
     """The tests to try, in turn. Those of the model take longer than others."""
     area, stem = area_of(damage.file), pathlib.PurePath(damage.file).stem
-    prefix = {"core": "", "kexec": "kexec_", "x86_64": "x86_64_", "posix": "posix_", "reporter": "crash_reporter_",
-              "model": ""}[area]
+    prefix = {"core": "", "kexec": "kexec_", "x86_64": "x86_64_", "machines": "machines_", "posix": "posix_",
+              "reporter": "crash_reporter_", "model": ""}[area]
     by_name = [n for n in (f"{prefix}{stem}_test", f"{stem}_model") if any(n in f for f in folders.values())]
     first = [*by_name, *FITTING.get(stem, ())]
     if area != "model":

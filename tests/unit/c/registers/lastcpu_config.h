@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: BSL-1.0 */
+#define LASTCPU_MAX_CPUS 2
+#define LASTCPU_BAREBONES 1
+#define LASTCPU_KERNEL_IRQ USER_MODE

@@ -105,16 +105,8 @@ const boot_file& crash_image::get_file() noexcept {
 void crash_image::load() noexcept {
   if (memory::crash_region().bytes == 0) return refuse("there is no region");
   if (file.bytes == 0) return refuse("there is no file: QEMU takes the crash kernel by -initrd");
-  port::image before{};
-  const auto unloaded = machine.image().unload(&before);
-  if (unloaded > lastcpu::unload_outcome::empty) return refuse("a crash has taken the one before");
-  port::image loaded{};
-  const auto error = lastcpu::x86::load_crash_kernel<>(memory::crash_region(), memory::at_physical(file.address),
-                                                       file.bytes, options(), loaded);
-  if (error != lastcpu::kexec::load_error::none) {
-    if (unloaded == lastcpu::unload_outcome::unloaded) (void)machine.image().load(before);  // it is still there
-    return refuse(lastcpu::kexec::to_string(error));
-  }
-  if (machine.image().load(loaded) != lastcpu::load_outcome::loaded) return refuse("another one is being loaded");
-  console::line() << "kernel: image loaded, " << loaded.payload_bytes << " bytes";
+  const auto wrong = lastcpu::x86::load_into_slot(machine.image(), memory::crash_region(),
+                                                  memory::at_physical(file.address), file.bytes, options());
+  if (wrong != lastcpu::kexec::load_error::none) return refuse(lastcpu::kexec::to_string(wrong));
+  console::line() << "kernel: image loaded, " << file.bytes << " bytes";
 }

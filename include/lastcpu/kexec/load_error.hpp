@@ -65,6 +65,9 @@ enum class load_error : uint32_t {
   other_relocations,   ///< some that are not in DT_RELA
   unknown_relocation,  ///< one that is not RELATIVE
   relocation_outside,  ///< one reaches out of the file's segments
+  // the machine's slot
+  in_use,   ///< a crash, or another load, has it
+  damaged,  ///< the region does not hold what was written to it
 };
 
 /// A sentence: what is wrong, and what helps. Never null.
@@ -179,6 +182,11 @@ enum class load_error : uint32_t {
              "symbols";
     case load_error::relocation_outside:
       return "a relocation reaches out of the file's segments: the table is damaged";
+    case load_error::in_use:
+      return "another load is under way, or a crash has taken the crash kernel before this one: load it again later";
+    case load_error::damaged:
+      return "the region does not hold what was written to it: it must be memory, and nobody else's, no device's "
+             "either";
   }
   return "unknown error: the value is damaged";
 }

@@ -216,11 +216,12 @@ TEST_P(refused_image, is_named_and_leaves_the_loaded_one_as_it_is) {
 INSTANTIATE_TEST_SUITE_P(crash_loader, refused_image, testing::ValuesIn(refusals),
                          [](const testing::TestParamInfo<refusal>& r) { return std::string(r.param.name); });
 
-constexpr auto last_error = load_error::relocation_outside;
+constexpr auto last_error = load_error::damaged;
 
 TEST(load_error, every_one_is_provoked_above) {
   for (uint32_t e = 1; e <= static_cast<uint32_t>(last_error); ++e) {
     if (load_error{e} == load_error::region_not_executable) continue;  // execution_probe_test.cpp
+    if (load_error{e} >= load_error::in_use) continue;                 // load_into_slot_test.cpp
     const auto provokes = [e](const refusal& r) { return static_cast<uint32_t>(r.reason) == e; };
     EXPECT_TRUE(std::any_of(std::begin(refusals), std::end(refusals), provokes)) << to_string(load_error{e});
   }

@@ -155,6 +155,25 @@ template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine>
   return load_error::none;
 }
 
+/// The same into a machine's slot, `machine.image()`, in place of what is in it: a crash meanwhile finds none. Refused, that
+/// one is in it again. Two more reasons: `in_use` where a crash, or another load, has the slot; `damaged`.
+template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine, class Slot>
+[[nodiscard]] inline kexec::load_error load_into_slot(Slot& slot, const kexec::crash_region& region,
+                                                      const unsigned char* file, uint64_t bytes,
+                                                      const load_options& options) noexcept {
+  using kexec::load_error;
+  kexec::crash_image_record record;
+  const auto before = slot.unload(&record);
+  using unloaded = decltype(slot.unload());
+  if (before != unloaded::unloaded && before != unloaded::empty) return load_error::in_use;
+  const load_error wrong = load_crash_kernel<Digest, ProbedMachine>(region, file, bytes, options, record);
+  if (wrong != load_error::none && before == unloaded::empty) return wrong;
+  const auto after = slot.load(record);  // a refused load has left the one before as it was
+  using loaded = decltype(slot.load(record));
+  if (wrong != load_error::none || after == loaded::loaded) return wrong;
+  return after == loaded::refused ? load_error::damaged : load_error::in_use;
+}
+
 }  // namespace lastcpu::x86
 
 #include <lastcpu/detail/end.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// lastcpu_capture() for the structures that lastcpu brings. Included by instance.hpp.
+// lastcpu_capture() for the structures that lastcpu brings, and on x86-64 for the kernel's own (crash_loader.h). Included by
+// instance.hpp.
 //
 // Each is assembly from its first instruction on, so that what is captured is the caller's. The status is read as far as
 // LASTCPU_KERNEL_IRQ lets lastcpu use the machine's own instructions.
@@ -15,6 +16,7 @@
 
 #if defined(__x86_64__)
 
+#include <lastcpu/c/x86_64_frame.h>
 #include <lastcpu/platform/x86_64/registers.hpp>
 
 static_assert(sizeof(lastcpu_x86_64_frame) == sizeof(lastcpu::x86::registers) &&
@@ -26,10 +28,34 @@ namespace lastcpu::c {
 [[gnu::used]] static void (*const captures)(x86::registers&) noexcept = &x86::capture;  // or it would not be emitted
 }
 
-// A jump, so that the frame that is captured is the caller's. The name is that of lastcpu::x86::capture().
+// The name that both jump to is that of lastcpu::x86::capture().
+#if LASTCPU_SHIPS_CAPTURE
+
 extern "C" [[gnu::naked]] void lastcpu_capture(LASTCPU_REGISTERS*) {
   asm("jmp _ZN7lastcpu3x867captureERNS0_9registersE");
 }
+
+#else
+
+// A frame of lastcpu's on the stack first, with the three that this function has changed put right. lea leaves the flags alone.
+extern "C" [[gnu::naked]] void lastcpu_capture(LASTCPU_REGISTERS*) {
+  asm("pushq %rdi\n\t"
+      "leaq -176(%rsp), %rsp\n\t"
+      "movq %rsp, %rdi\n\t"
+      "call _ZN7lastcpu3x867captureERNS0_9registersE\n\t"
+      "movq 176(%rsp), %rsi\n\t"
+      "movq %rsi, 112(%rsp)\n\t"  // rdi
+      "movq 184(%rsp), %rax\n\t"
+      "movq %rax, 128(%rsp)\n\t"  // rip
+      "leaq 192(%rsp), %rax\n\t"
+      "movq %rax, 152(%rsp)\n\t"  // rsp
+      "movq %rsp, %rdi\n\t"
+      "call lastcpu_kernel_from_x86_64\n\t"
+      "leaq 184(%rsp), %rsp\n\t"
+      "ret");
+}
+
+#endif
 
 #elif defined(__aarch64__)
 

@@ -136,7 +136,12 @@ LASTCPU_REGISTERS; /**< declared, so that pointers to it have one type */
 #define LASTCPU_KERNEL_IRQ 0
 #endif
 
-/** Bytes that describe a crash kernel; 0: there is none. */
+/** 1: lastcpu loads a crash kernel, starts it and hands over what a dump shall know: crash_loader.h. x86-64 only. */
+#ifndef LASTCPU_CRASH_LOADER
+#define LASTCPU_CRASH_LOADER 0
+#endif
+
+/** Bytes that describe a crash kernel that the kernel itself loads and starts; 0: there is none. */
 #ifndef LASTCPU_IMAGE_BYTES
 #define LASTCPU_IMAGE_BYTES 0
 #endif
@@ -149,6 +154,15 @@ LASTCPU_REGISTERS; /**< declared, so that pointers to it have one type */
 #endif
 #if LASTCPU_BAREBONES && LASTCPU_IMAGE_BYTES
 #error "lastcpu: LASTCPU_BAREBONES starts no crash kernel: leave LASTCPU_IMAGE_BYTES out"
+#endif
+#if LASTCPU_BAREBONES && LASTCPU_CRASH_LOADER
+#error "lastcpu: LASTCPU_BAREBONES starts no crash kernel: leave LASTCPU_CRASH_LOADER out"
+#endif
+#if LASTCPU_CRASH_LOADER && LASTCPU_IMAGE_BYTES
+#error "lastcpu: LASTCPU_CRASH_LOADER describes the crash kernel itself: leave LASTCPU_IMAGE_BYTES out"
+#endif
+#if LASTCPU_CRASH_LOADER && !defined(__x86_64__)
+#error "lastcpu: LASTCPU_CRASH_LOADER is for x86-64: elsewhere the kernel loads it and sets LASTCPU_IMAGE_BYTES"
 #endif
 #if LASTCPU_BAREBONES && LASTCPU_RESTART_DELAY_US
 #error "lastcpu: LASTCPU_BAREBONES has no clock: leave LASTCPU_RESTART_DELAY_US out"

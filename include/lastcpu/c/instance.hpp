@@ -18,7 +18,7 @@
 #else
 #include <lastcpu/panic.hpp>
 #endif
-#if LASTCPU_SHIPS_CAPTURE
+#if LASTCPU_SHIPS_CAPTURE || LASTCPU_CRASH_LOADER
 #include <lastcpu/c/capture.hpp>
 #endif
 
@@ -101,6 +101,9 @@ lastcpu_outcome lastcpu_oops(const char* why, const LASTCPU_REGISTERS* regs) {
 
 // The look at the gate comes second: whoever commits between the two has been told of this CPU, and asks it to stop.
 void lastcpu_online() {
+#if LASTCPU_CRASH_LOADER
+  lastcpu::c::x86_kernel::note_apic_id(lastcpu_kernel_this_cpu());
+#endif
   lastcpu::c::online.add(lastcpu_kernel_this_cpu());
   lastcpu::c::machine.come_online();
 }
@@ -138,6 +141,24 @@ int lastcpu_load_image(const void* image) {
 int lastcpu_unload_image() {
   const lastcpu::unload_outcome out = lastcpu::c::machine.image().unload();
   return out == lastcpu::unload_outcome::unloaded || out == lastcpu::unload_outcome::empty ? 1 : 0;
+}
+#endif
+
+#if LASTCPU_CRASH_LOADER
+const char* lastcpu_load_error_text(lastcpu_load_error error) {
+  return lastcpu::c::text_of(error);
+}
+lastcpu_load_error lastcpu_crash_load(const lastcpu_crash_kernel* kernel) {
+  return lastcpu::c::load_into(lastcpu::c::machine.image(), *kernel);
+}
+int lastcpu_crash_unload() {
+  return lastcpu::c::unload_from(lastcpu::c::machine.image()) ? 1 : 0;
+}
+#endif
+
+#if LASTCPU_IMAGE_BYTES || LASTCPU_CRASH_LOADER
+int lastcpu_crash_loaded() {
+  return lastcpu::c::machine.image().ready() ? 1 : 0;
 }
 lastcpu_outcome lastcpu_crash_kexec(const char* why, const LASTCPU_REGISTERS* regs) {
   return static_cast<lastcpu_outcome>(lastcpu::c::machine.crash_kexec(lastcpu::c::from_kernel(regs), why));

@@ -116,11 +116,11 @@ const char* lastcpu_state_name(lastcpu_state state);
 /** Null unless that CPU has stopped, or is this one, and has saved some. */
 const LASTCPU_REGISTERS* lastcpu_registers_of(uint32_t cpu);
 
-#if LASTCPU_SHIPS_CAPTURE
+#if LASTCPU_SHIPS_CAPTURE || LASTCPU_CRASH_LOADER
 /** The caller's registers, all but floating point and vectors, as they are behind the call: into the structure that lastcpu
  * brings for x86-64, aarch64, RISC-V and Arm (c/x86_64_frame.h, ...); on other machines pc, sp and fp alone. Any context. With
- * LASTCPU_KERNEL_IRQ the status is what user mode may read of it. A kernel with a structure of its own fills it itself
- * (lastcpu_kernel_capture). */
+ * LASTCPU_KERNEL_IRQ the status is what user mode may read of it. Into a structure of the kernel's own with
+ * LASTCPU_CRASH_LOADER; else it fills that itself (lastcpu_kernel_capture). */
 void lastcpu_capture(LASTCPU_REGISTERS* regs);
 #endif
 
@@ -132,6 +132,10 @@ void lastcpu_capture(LASTCPU_REGISTERS* regs);
 int lastcpu_load_image(const void* image);
 int lastcpu_unload_image(void);
 /** @} */
+#endif
+#if LASTCPU_IMAGE_BYTES || LASTCPU_CRASH_LOADER
+/** 1: a crash kernel is loaded, at this moment. Any context. */
+int lastcpu_crash_loaded(void);
 /** lastcpu_oops() that always wants the crash kernel. */
 lastcpu_outcome lastcpu_crash_kexec(const char* why, const LASTCPU_REGISTERS* regs);
 #endif

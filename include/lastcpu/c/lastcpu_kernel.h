@@ -7,6 +7,7 @@
  * off. None may allocate, take a lock, wait, sleep, or panic. What is optional is found by a weak reference: a
  * definition inside an archive that nothing else pulls in is not found. */
 
+#include <lastcpu/c/crash_loader.h>
 #include <lastcpu/c/lastcpu.h>
 
 #if defined(__cplusplus)
@@ -102,6 +103,7 @@ struct lastcpu_note {
   const char* message;                /**< its panic */
   const char* nmi_message;            /**< its panic from an NMI handler */
   const char* nested_message;         /**< a panic inside its panic */
+  uint64_t panic_ticks;               /**< lastcpu_kernel_now() when the panic began; 0: unknown, as in a report */
 };
 
 #if !LASTCPU_DEFAULT_REPORT
@@ -109,7 +111,7 @@ struct lastcpu_note {
  * LASTCPU_BAREBONES in the order of their numbers. On the owner, behind the stop. It may fault once: the next CPU comes
  * next. */
 void lastcpu_kernel_report(const struct lastcpu_note* note);
-#if LASTCPU_IMAGE_BYTES
+#if LASTCPU_IMAGE_BYTES || LASTCPU_CRASH_LOADER
 /** Optional: no crash kernel is started, for LASTCPU_NO_IMAGE, LASTCPU_IMAGE_BUSY or LASTCPU_IMAGE_CORRUPT. Once, behind
  * the reports. */
 void lastcpu_kernel_no_crash_kernel(lastcpu_outcome why);

@@ -13,6 +13,7 @@
  *                            it interrupted ends as this panic, where it finds nothing to start.
  *   crash_kexec(regs)        Does not return inside a panic or a crash_kexec() of this CPU: life can't go on as before.
  *                            Waits for nobody: comes back where another CPU holds the gate.
+ *   kexec_crash_loaded()     False while a crash kernel is being replaced, and from a panic's commit on.
  *   panic_in_progress(), panic_on_this_cpu(), panic_on_other_cpu()
  *                            True during crash_kexec(), too. A snapshot, as there.
  *   panic_smp_self_stop()    The hook has this name already; the kernel defines it (self_stop.hpp). It may return. It runs when
@@ -51,7 +52,11 @@ static void panic(const char* fmt, ...) {
 static inline void nmi_panic(const LASTCPU_REGISTERS* regs, const char* msg) {
   lastcpu_nmi_panic(msg, regs);
 }
-#if LASTCPU_IMAGE_BYTES
+#if LASTCPU_IMAGE_BYTES || LASTCPU_CRASH_LOADER
+/** lastcpu_crash_loaded(). Any context. */
+static inline int kexec_crash_loaded(void) {
+  return lastcpu_crash_loaded();
+}
 /** lastcpu_crash_kexec(), whose answer is not handed on. Thread or interrupt context. */
 static inline void crash_kexec(const LASTCPU_REGISTERS* regs) {
   (void)lastcpu_crash_kexec("crash_kexec", regs);

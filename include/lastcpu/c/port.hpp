@@ -16,6 +16,9 @@
 #include <lastcpu/detail/optional_members.hpp>
 #include <lastcpu/online_cpus.hpp>
 #include <lastcpu/platform_defaults.hpp>
+#if LASTCPU_CRASH_LOADER
+#include <lastcpu/c/crash_loader.hpp>
+#endif
 
 namespace lastcpu::c {
 namespace {
@@ -34,9 +37,9 @@ static uint32_t hardware_id_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_har
 #if LASTCPU_IMAGE_BYTES
 static void save_note_or_null(const void* image, const lastcpu_note* note)
     LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_save_note);
-#if !LASTCPU_DEFAULT_REPORT
-static void no_crash_kernel_or_null(lastcpu_outcome why) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_no_crash_kernel);
 #endif
+#if !LASTCPU_DEFAULT_REPORT && (LASTCPU_IMAGE_BYTES || LASTCPU_CRASH_LOADER)
+static void no_crash_kernel_or_null(lastcpu_outcome why) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_no_crash_kernel);
 #endif
 }
 #undef LASTCPU_DETAIL_OPTIONAL
@@ -76,7 +79,7 @@ struct any_port : platform_defaults<Port> {
 
   // Where it can't be done they stay zero.
   static void capture_registers([[maybe_unused]] registers& r) noexcept {
-#if LASTCPU_SHIPS_CAPTURE
+#if LASTCPU_SHIPS_CAPTURE || LASTCPU_CRASH_LOADER
     lastcpu_capture(reinterpret_cast<LASTCPU_REGISTERS*>(&r));
 #else
     if (capture_or_null != nullptr) capture_or_null(reinterpret_cast<LASTCPU_REGISTERS*>(&r));
@@ -130,7 +133,26 @@ struct port : any_port<port> {
   static uint64_t ticks_per_second() noexcept { return ticks_or_null != nullptr ? ticks_or_null() : 0; }
   static void make_resettable() noexcept {
     if (resettable_or_null != nullptr) resettable_or_null();
+#if LASTCPU_CRASH_LOADER
+    x86_machine::make_resettable();
+#endif
   }
+
+#if LASTCPU_CRASH_LOADER
+  using image = x86_machine::image;
+  static bool image_intact(const image& i) noexcept {
+    return x86_machine::image_intact(i);
+  }
+  static void crash_shutdown(const registers&) noexcept {
+    x86_machine::crash_shutdown(not_looked_at);
+  }
+  static void jump(const image& i) noexcept {
+    x86_machine::jump(i);
+  }
+  static void save_note(const image& i, const cpu_note<registers>& n) noexcept {
+    hand_over(i, n);
+  }
+#endif
 
 #if LASTCPU_IMAGE_BYTES
   struct image {

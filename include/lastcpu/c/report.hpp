@@ -22,6 +22,7 @@ void copy(lastcpu_note& out, const cpu_note<registers>& n) noexcept {
   out.message = n.message;
   out.nmi_message = n.nmi_message;
   out.nested_message = n.nested_message;
+  out.panic_ticks = n.panic_ticks;
 }
 #endif
 
@@ -43,7 +44,7 @@ struct reporting : panic_policy {
     copy(note, n);
     lastcpu_kernel_report(&note);
   }
-#if LASTCPU_IMAGE_BYTES
+#if LASTCPU_IMAGE_BYTES || LASTCPU_CRASH_LOADER
   static void no_crash_kernel(kexec_outcome why) noexcept {
     if (no_crash_kernel_or_null != nullptr) no_crash_kernel_or_null(static_cast<lastcpu_outcome>(why));
   }

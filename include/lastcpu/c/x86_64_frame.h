@@ -8,7 +8,7 @@
 
 /** The registers of x86-64 as lastcpu's entry stubs push them, the CPU's own five last. The same as
  * lastcpu::x86::registers. */
-struct lastcpu_x86_64_frame {
+struct __attribute__((__may_alias__)) lastcpu_x86_64_frame {
   /** @{ */
   /** The register of this name. */
   uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;

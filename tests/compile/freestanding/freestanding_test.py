@@ -45,6 +45,8 @@ KERNEL = ["w lastcpu_kernel_flush", "w lastcpu_kernel_hardware_id", "w lastcpu_k
           "w lastcpu_kernel_now", "U lastcpu_kernel_park", "U lastcpu_kernel_put", "w lastcpu_kernel_restart",
           "U lastcpu_kernel_send_stop", "w lastcpu_kernel_send_stop_to_all", "U lastcpu_kernel_this_cpu",
           "w lastcpu_kernel_ticks_per_second"]
+KERNEL_WITH_CRASH_LOADER = ["U lastcpu_kernel_from_x86_64", "w lastcpu_kernel_in_vmx_operation", "w lastcpu_kernel_io_apic",
+                            "U lastcpu_kernel_local_apic", "U lastcpu_kernel_to_x86_64"]
 # Name: what may be undefined.
 PROGRAMS = {
     "whole": [HOOK],
@@ -55,6 +57,7 @@ PROGRAMS = {
     "whole_defaults": ["U kernel_ask", "U kernel_cpu", "U kernel_park", "U kernel_put", HOOK],
     "explicit_instantiation": [HOOK],
     "c_instance": [*KERNEL, HOOK],
+    "c_crash_instance": [*sorted([*KERNEL, *KERNEL_WITH_CRASH_LOADER], key=lambda line: line.split()[1]), HOOK],
     "whole_locked": [HOOK],
 }
 PROGRAMS_ELSEWHERE = ("whole", "whole_large", "whole_defaults", "c_instance")

@@ -3,7 +3,7 @@
 
 import sys
 
-from sources import HOSTED_FLAGS, KERNEL_FLAGS, ROOT, c_instance, every_header, hosted_examples, kernel_sources, programs
+from sources import HOSTED_FLAGS, KERNEL_FLAGS, ROOT, c_instances, every_header, hosted_examples, kernel_sources, programs
 
 import compilers
 import matrix
@@ -21,7 +21,7 @@ def main() -> int:
     missing = compilers.require({TIDY[0]: "clang-tidy-14"})
     cells = [cell(source, HOSTED_FLAGS) for source in (every_header(directory), *hosted_examples())]
     cells += [cell(source, KERNEL_FLAGS) for source in (*kernel_sources(), *programs())]
-    cells.append(cell(c_instance(), KERNEL_FLAGS, "--checks=-misc-definitions-in-headers"))
+    cells += [cell(source, KERNEL_FLAGS, "--checks=-misc-definitions-in-headers") for source in c_instances()]
     return matrix.run(cells, directory, missing)
 
 

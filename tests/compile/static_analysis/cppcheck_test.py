@@ -3,7 +3,7 @@
 
 import sys
 
-from sources import INCLUDE, ROOT, c_instance, hosted_examples, kernel_sources, programs
+from sources import INCLUDE, ROOT, c_instances, hosted_examples, kernel_sources, programs
 
 import compilers
 import matrix
@@ -21,7 +21,7 @@ def cell(name: str, sources: list) -> matrix.Cell:
 def main() -> int:
     directory, _ = compilers.from_command_line(__doc__)
     missing = compilers.require({"cppcheck": "cppcheck"})
-    groups = {"kernels": kernel_sources(), "programs": programs(), "C interface": [c_instance()], "hosted examples": hosted_examples()}
+    groups = {"kernels": kernel_sources(), "programs": programs(), "C interface": c_instances(), "hosted examples": hosted_examples()}
     return matrix.run([cell(name, sources) for name, sources in groups.items()], directory, missing)
 
 

@@ -26,8 +26,8 @@ def kernel_sources() -> list:
     return sorted(path for folder in folders for path in (ROOT / "examples" / folder).rglob("*.cpp"))
 
 
-def c_instance() -> Path:
-    return HERE.parent / "freestanding/c_instance.cpp"
+def c_instances() -> list:
+    return [HERE.parent / f"freestanding/{name}.cpp" for name in ("c_instance", "c_crash_instance")]
 
 
 def programs() -> list:

@@ -10,7 +10,8 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 WANTED = ("panic_begin", "stop_others", "lastcpu_panic_begin", "lastcpu_kernel_send_stop", "posix_install",
-          "lastcpu_load_image", "lastcpu_kernel_report", "LASTCPU_MAX_CPUS", "LASTCPU_X86_FRAME", "panic_on_other_cpu",
+          "lastcpu_load_image", "lastcpu_crash_load", "lastcpu_capture", "capture_in_user_mode", "lastcpu_kernel_report",
+          "LASTCPU_MAX_CPUS", "LASTCPU_X86_FRAME", "LASTCPU_X86_64_FRAME", "panic_on_other_cpu",
           "load_crash_kernel", "open_handover", "old_memory", "numbered_cpus", "install_crash_reporter", "capture_now",
           "explore")
 

@@ -6,6 +6,7 @@ prints what expected/CONFIGURATION.expected says. Threads that panic at once pri
 lastcpu.h is called by a scenario.
 """
 import functools
+import platform
 import re
 import subprocess
 import sys
@@ -25,6 +26,9 @@ WRONG_CHOICES = {
     ("-DLASTCPU_MESSAGE_BYTES=15",): "LASTCPU_MESSAGE_BYTES is 0, or 16 and more",
     ("-DLASTCPU_CACHE_LINE=48",): "LASTCPU_CACHE_LINE is a power of two",
     ("-DLASTCPU_BAREBONES=1", "-DLASTCPU_IMAGE_BYTES=8"): "LASTCPU_BAREBONES starts no crash kernel",
+    ("-DLASTCPU_BAREBONES=1", "-DLASTCPU_CRASH_LOADER=1"): "LASTCPU_BAREBONES starts no crash kernel",
+    ("-DLASTCPU_CRASH_LOADER=1", "-DLASTCPU_IMAGE_BYTES=8"): "LASTCPU_CRASH_LOADER describes the crash kernel itself",
+    ("-DLASTCPU_CRASH_LOADER=1", "-U__x86_64__", "-ffreestanding"): "LASTCPU_CRASH_LOADER is for x86-64",
     ("-DLASTCPU_BAREBONES=1", "-DLASTCPU_RESTART_DELAY_US=8"): "LASTCPU_BAREBONES has no clock",
     ("-DLASTCPU_REGISTERS=struct f",): "LASTCPU_REGISTERS without its size",
     ("-DLASTCPU_REGISTERS_BYTES=8",): "LASTCPU_REGISTERS_BYTES without LASTCPU_REGISTERS",
@@ -103,13 +107,16 @@ def documents_compile(compiler, directory):
     place = directory / f"documents_{compiler}"
     place.mkdir(exist_ok=True)
     extracted("docs/c.md", "config", place / "lastcpu_config.h")
-    for name, document, tags in (("readme", "README.md", ("-",)), ("c_md", "docs/c.md", ("kernel", "calls"))):
+    documents = [("readme", "README.md", ("-",)), ("c_md", "docs/c.md", ("kernel", "calls"))]
+    if platform.machine() == "x86_64":
+        documents.append(("crash", "docs/c.md", ("kernel", "crash")))
+    for name, document, tags in documents:
         parts = []
         for tag in tags:
             extracted(document, tag, place / "part.inc")
             parts.append((place / "part.inc").read_text(encoding="utf-8"))
         (place / f"{name}.c").write_text('#include "documents.h"\n' + "".join(parts), encoding="utf-8")
-        status, said = run(compiler, *C99, "-O1", "-I", INCLUDE, "-I", place, "-I", HERE, "-c", place / f"{name}.c", "-o",
+        status, said = run(compiler, *C99, "-O1", f"-DLASTCPU_CRASH_LOADER={int(name == 'crash')}", "-I", INCLUDE, "-I", place, "-I", HERE, "-c", place / f"{name}.c", "-o",
                            place / f"{name}.o")
         if status != 0 or said:
             return [f"{compiler}: {document}:\n{said}"]

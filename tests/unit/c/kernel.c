@@ -150,6 +150,7 @@ uint32_t made_resettable(void) {
 
 #if !LASTCPU_DEFAULT_REPORT
 void lastcpu_kernel_report(const struct lastcpu_note* n) {
+  expect_that(n->panic_ticks == 0, "without an image nobody has looked at the clock");
   printf("cpu %u %s%s pc %lx: %s|%s|%s\n", (unsigned)n->cpu, lastcpu_state_name(n->state),
          n->crashing ? ", crashed" : "", (unsigned long)(n->registers ? n->registers->pc : 0), n->message,
          n->nmi_message, n->nested_message);
@@ -180,6 +181,7 @@ void lastcpu_kernel_crash_shutdown(const struct frame* regs) {
   printf("shutdown pc %lx\n", (unsigned long)regs->pc);
 }
 void lastcpu_kernel_save_note(const void* image, const struct lastcpu_note* n) {
+  expect_that(n->panic_ticks != 0 && n->panic_ticks < ticks, "a note says when the panic began");
   printf("note in %s: cpu %u %s: %s\n", (const char*)image, (unsigned)n->cpu, lastcpu_state_name(n->state), n->message);
 }
 void lastcpu_kernel_jump(const void* image) {

@@ -154,10 +154,11 @@ static void look(void) {
 #if LASTCPU_IMAGE_BYTES
 static void image(void) {
   static const char good[LASTCPU_IMAGE_BYTES] = "kernel 1", bad[LASTCPU_IMAGE_BYTES] = "bad";
-  EXPECT(lastcpu_load_image(bad) == 0);
+  EXPECT(lastcpu_load_image(bad) == 0 && !lastcpu_crash_loaded());
   EXPECT(lastcpu_unload_image() == 1); /* its memory is free */
   EXPECT(lastcpu_crash_kexec("nothing there", registers_now()) == LASTCPU_NO_IMAGE);
-  EXPECT(lastcpu_load_image(good) == 1 && lastcpu_unload_image() == 1 && lastcpu_load_image(good) == 1);
+  EXPECT(lastcpu_load_image(good) == 1 && lastcpu_unload_image() == 1 && !lastcpu_crash_loaded());
+  EXPECT(lastcpu_load_image(good) == 1 && lastcpu_crash_loaded());
   (void)lastcpu_crash_kexec("oops", registers_now());
 }
 static void image_damaged(void) {

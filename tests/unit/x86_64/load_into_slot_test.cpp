@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <lastcpu/crash_image.hpp>
-#include <lastcpu/platform_defaults.hpp>
 #include <lastcpu/platform/x86_64/crash_loader.hpp>
+#include <lastcpu/platform_defaults.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// crash_loader.h over the x86-64 port: what is loaded and started there is what is loaded and started here. Included by
+// port.hpp, with LASTCPU_CRASH_LOADER.
+
+#include <lastcpu/c/crash_loader.h>
+
+#include <lastcpu/detail/begin.hpp>
+
+#include <lastcpu/detail/copy_plain.hpp>
+#include <lastcpu/platform/x86_64.hpp>
+#include <lastcpu/platform/x86_64/crash_loader.hpp>
+
+namespace lastcpu::c {
+namespace {
+
+extern "C" {
+static uint64_t tsc_per_second_or_null() __attribute__((__weakref__("lastcpu_kernel_ticks_per_second"), __unused__));
+static volatile void* io_apic_or_null(uint32_t i) __attribute__((__weakref__("lastcpu_kernel_io_apic"), __unused__));
+static int in_vmx_or_null() __attribute__((__weakref__("lastcpu_kernel_in_vmx_operation"), __unused__));
+}
+
+/// What the x86-64 port wants of a kernel, as far as the crash kernel's sake goes. The APIC ids are noted as CPUs come online.
+struct x86_kernel {
+  static constexpr cpu_id max_cpus = LASTCPU_MAX_CPUS;
+  static inline constinit atomic<uint32_t> ids[max_cpus]{};  // APIC ids plus one; 0: none
+
+  static void note_apic_id(cpu_id cpu) noexcept {
+    if (cpu < max_cpus) ids[cpu].store(x86::initial_apic_id() + 1, order::relaxed);  // read behind its stop
+  }
+  [[nodiscard]] static uint32_t apic_id(cpu_id cpu) noexcept { return ids[cpu].load(order::relaxed) - 1; }
+  [[nodiscard]] static cpu_id this_cpu() noexcept { return lastcpu_kernel_this_cpu(); }
+  [[nodiscard]] static volatile void* lapic_page() noexcept { return lastcpu_kernel_local_apic(); }
+  [[nodiscard]] static uint64_t ticks_per_second() noexcept {
+    return tsc_per_second_or_null != nullptr ? tsc_per_second_or_null() : 0;
+  }
+  [[nodiscard]] static volatile void* io_apic(uint32_t i) noexcept {
+    return io_apic_or_null != nullptr ? io_apic_or_null(i) : nullptr;
+  }
+  [[nodiscard]] static bool in_vmx_operation() noexcept { return in_vmx_or_null == nullptr || in_vmx_or_null() != 0; }
+};
+using x86_machine = lastcpu::x86_64<x86_kernel>;
+static_assert(kexec::no_hardware_id == ~uint32_t{0}, "lastcpu: a CPU without an id has none in the handover");
+
+constexpr x86::registers not_looked_at{};  // by x86_machine::crash_shutdown()
+
+void to_machine(const LASTCPU_REGISTERS& from, x86::registers& to) noexcept {
+#if LASTCPU_SHIPS_CAPTURE
+  const void* const same = &from;
+  detail::copy_plain(to, *static_cast<const x86::registers*>(same));
+#else
+  lastcpu_kernel_to_x86_64(&from, reinterpret_cast<lastcpu_x86_64_frame*>(&to));  // which may alias it
+#endif
+}
+
+/// Into the handover. The owner is who asks: it may never have come online.
+template <class Registers>
+void hand_over(const kexec::crash_image_record& i, const cpu_note<Registers>& n) noexcept {
+  x86::registers regs;
+  if (n.registers != nullptr) to_machine(reinterpret_cast<const LASTCPU_REGISTERS&>(*n.registers), regs);
+  if (n.crashing) x86_kernel::note_apic_id(n.cpu);
+  cpu_note<x86::registers> note;
+  note.cpu = n.cpu;
+  note.state = n.state;
+  note.crashing = n.crashing;
+  note.registers = n.registers != nullptr ? &regs : nullptr;
+  note.message = n.message;
+  note.nmi_message = n.nmi_message;
+  note.nested_message = n.nested_message;
+  note.cut_short = n.cut_short;
+  note.panic_ticks = n.panic_ticks;
+  x86_machine::save_note(i, note);
+}
+
+// Of the load that is under way: too large for a stack.
+constinit kexec::kernel_facts facts{};
+constinit atomic<uint32_t> loading{};
+
+void add_to(kexec::ram_map& map, const lastcpu_memory* ranges, uint32_t count) noexcept {
+  for (uint32_t i = 0; i < count; ++i) map.add(ranges[i].physical, ranges[i].bytes);
+}
+
+void describe(const lastcpu_crash_kernel& k) noexcept {
+  detail::wipe_plain(facts);
+  add_to(facts.ram, k.ram, k.ram_count);
+  add_to(facts.left_out, k.left_out, k.left_out_count);
+  for (uint32_t i = 0; i < k.image_count; ++i)
+    facts.add_image(k.image[i].begin, k.image[i].end, k.image[i].physical, k.image[i].flags);
+  facts.rsdp = k.rsdp;
+  facts.slide = k.slide;
+  facts.direct_map_physical = k.direct_map_physical;
+  facts.direct_map_virtual = k.direct_map_virtual;
+  facts.direct_map_bytes = k.direct_map_bytes;
+  if (k.build_id_begin != nullptr) (void)facts.find_build_id(k.build_id_begin, k.build_id_end);
+}
+
+[[nodiscard]] bool misses_an_array(const lastcpu_crash_kernel& k) noexcept {
+  return (k.ram == nullptr && k.ram_count != 0) || (k.left_out == nullptr && k.left_out_count != 0) ||
+         (k.image == nullptr && k.image_count != 0);
+}
+
+[[nodiscard]] x86::load_options options_of(const lastcpu_crash_kernel& k) noexcept {
+  x86::load_options options;
+  if (k.map_bytes != 0) options.map_bytes = k.map_bytes;
+  options.cpu_capacity =
+      LASTCPU_MAX_CPUS + 4;  // one that panics before it has a number, and what three further ones said
+  options.kernel_data = k.kernel_data;
+  options.ticks_per_second = x86_kernel::ticks_per_second();
+  options.kernel = &facts;
+  options.flat = k.is_flat != 0;
+  if (k.execution_untried != 0) options.region_execution = x86::execution::taken_for_granted;
+  return options;
+}
+
+// One load or unload at a time: between the two ends of a load its slot is empty, and the region is written to.
+[[nodiscard]] bool begin_load() noexcept {
+  uint32_t nobody = 0;
+  return loading.compare_exchange(nobody, 1, order::acquire, order::relaxed);  // (1) acquire: pairs with release (2)
+}
+void end_load() noexcept {
+  loading.store(0, order::release);  // (2) release: pairs with acquire (1)
+}
+
+template <class Slot>
+[[nodiscard]] lastcpu_load_error load_into(Slot& slot, const lastcpu_crash_kernel& k) noexcept {
+  if (misses_an_array(k)) return LASTCPU_LOAD_NO_ARRAY;
+  if (!begin_load()) return static_cast<lastcpu_load_error>(kexec::load_error::in_use);
+  describe(k);
+  const kexec::crash_region region{k.region_physical, static_cast<unsigned char*>(k.region_mapped), k.region_bytes};
+  const auto wrong =
+      x86::load_into_slot(slot, region, static_cast<const unsigned char*>(k.file), k.file_bytes, options_of(k));
+  end_load();
+  return static_cast<lastcpu_load_error>(wrong);
+}
+
+template <class Slot>
+[[nodiscard]] bool unload_from(Slot& slot) noexcept {
+  if (!begin_load()) return false;
+  const auto was = slot.unload();
+  end_load();
+  return was <= decltype(was)::empty;
+}
+
+[[nodiscard]] const char* text_of(lastcpu_load_error error) noexcept {
+  return error == LASTCPU_LOAD_NO_ARRAY
+             ? "ram_count, left_out_count or image_count is not 0, and the array is null: name it, or clear the count"
+             : kexec::to_string(static_cast<kexec::load_error>(error));
+}
+
+}  // namespace
+}  // namespace lastcpu::c
+
+#include <lastcpu/detail/end.hpp>

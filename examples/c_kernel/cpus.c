@@ -103,6 +103,7 @@ void cpu_main(uint32_t me) {
 
 void kernel_main(uint64_t told_at, uint32_t by_multiboot2) {
   set_up_serial();
+  read_boot_info(told_at, by_multiboot2);
   number_cpus();
   set_up_traps();
   load_cpu(&cpus[0]);
@@ -111,7 +112,8 @@ void kernel_main(uint64_t told_at, uint32_t by_multiboot2) {
   set_up_clock();
   start_others();
   print("kernel: %u CPUs\n", cpu_count);
-  set_up_init(boot_command_line(told_at, by_multiboot2));
+  load_crash_kernel();
+  set_up_init(boot.command_line);
   sti();
   work(0);
 }

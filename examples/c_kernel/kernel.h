@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lastcpu/c/crash_loader.h>
 #include <lastcpu/c/lastcpu.h>
 
 #define KERNEL_BASE 0xffffffff80000000u
@@ -72,6 +73,9 @@ void fault(const struct trap_frame* f);
 void nmi(const struct trap_frame* f);
 void machine_check(const struct trap_frame* f);
 
+/* --- crash.c */
+void load_crash_kernel(void);
+
 /* --- init.c: what the kernel does when it has booted */
 void set_up_init(const char* command_line);
 void work(uint32_t me) __attribute__((__noreturn__));
@@ -83,7 +87,15 @@ uint64_t map_init(void); /* where the program begins */
 void enter_user(uint64_t at) __attribute__((__noreturn__));
 
 /* --- the machine */
-const char* boot_command_line(uint64_t told_at, uint32_t by_multiboot2);
+struct boot_info {
+  const char* command_line;
+  uint64_t file, file_bytes; /* the first one that comes beside the kernel */
+  uint64_t rsdp;             /* ACPI's tables begin there */
+  struct lastcpu_memory ram[64];
+  uint32_t ram_count;
+};
+extern struct boot_info boot;
+void read_boot_info(uint64_t told_at, uint32_t by_multiboot2);
 uint32_t read_apic_ids(uint8_t* ids, uint32_t room); /* acpi.c; how many CPUs there are */
 void set_up_apic(void);
 void end_of_interrupt(void);

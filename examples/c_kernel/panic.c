@@ -35,13 +35,10 @@ uint64_t lastcpu_kernel_ticks_per_second(void) {
 void lastcpu_kernel_restart(void) {
   out8(0xcf9, 6);
 }
-void lastcpu_kernel_capture(struct trap_frame* f) {
-  f->rip = (uintptr_t)__builtin_return_address(0);
-  f->rbp = f->rsp = (uintptr_t)__builtin_frame_address(0);
-}
 
 /* --- The end. The message is written before the claim: the panic that comes second keeps it, too. */
 void panic_at(const struct trap_frame* f, const char* format, ...) {
+  struct trap_frame here;
   size_t room;
   char* text = lastcpu_message_begin(&room);
   if (text) {
@@ -51,9 +48,10 @@ void panic_at(const struct trap_frame* f, const char* format, ...) {
     va_end(arguments);
     lastcpu_message_end();
   }
-  lastcpu_panic_begin(NULL, f); /* the others are stopped; who comes second stays in there */
+  if (!f) lastcpu_capture(&here), f = &here; /* not later: a dump shows the stack from here on */
+  lastcpu_panic_begin(NULL, f);              /* the others are stopped; who comes second stays in there */
   print("kernel: CPU %u dies: %s\n", number_of_this_cpu(), text ? text : "");
-  if (f) print("kernel: at %lx, stack %lx\n", f->rip, f->rsp);
+  print("kernel: at %lx, stack %lx\n", f->rip, f->rsp);
   lastcpu_panic_end();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! lastcpu/c/lastcpu.h, as far as this kernel calls it. What it supplies (lastcpu_kernel.h) is in panic.rs.
+//! lastcpu/c/lastcpu.h, as far as this kernel calls it. What it supplies (lastcpu_kernel.h) is in panic.rs; the crash kernel
+//! is loaded by ../c_kernel/crash.c.
 
 /// LASTCPU_REGISTERS of lastcpu_config.h: what ../c_kernel/entry.S pushes.
 #[repr(C)]
@@ -21,5 +22,6 @@ extern "C" {
     pub fn lastcpu_panic_end() -> !;
     pub fn lastcpu_nmi_panic_begin(message: *const u8, regs: *const TrapFrame) -> i32;
     pub fn lastcpu_handle_nmi(regs: *const TrapFrame);
+    pub fn lastcpu_capture(regs: *mut TrapFrame); // the caller's
     pub fn lastcpu_oops(why: *const u8, regs: *const TrapFrame) -> u32;
 }

@@ -4,6 +4,7 @@ use crate::init;
 use crate::lastcpu::*;
 use crate::machine::*;
 use core::fmt::{self, Write};
+use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use core::ptr::null;
 
@@ -81,15 +82,20 @@ impl fmt::Write for Message {
 
 // --- The end. The message is written before the claim: the panic that comes second keeps it, too.
 pub fn die(f: *const TrapFrame, words: fmt::Arguments) -> ! {
+    let mut here = MaybeUninit::<TrapFrame>::uninit();
     let mut message = Message::begin();
     let _ = message.write_fmt(words);
     let text = message.end();
     unsafe {
+        let f = if f.is_null() {
+            lastcpu_capture(here.as_mut_ptr()); // not later: a dump shows the stack from here on
+            here.as_ptr()
+        } else {
+            f
+        };
         lastcpu_panic_begin(null(), f); // the others are stopped; who comes second stays in there
         let _ = writeln!(Console, "kernel: CPU {} dies: {}", number_of_this_cpu(), text);
-        if let Some(f) = f.as_ref() {
-            let _ = writeln!(Console, "kernel: at {:#x}, stack {:#x}", f.rip, f.rsp);
-        }
+        let _ = writeln!(Console, "kernel: at {:#x}, stack {:#x}", (*f).rip, (*f).rsp);
         lastcpu_panic_end()
     }
 }

@@ -99,7 +99,8 @@ namespace lastcpu::test {
           n.message,
           n.nmi_message,
           n.nested_message,
-          n.cut_short != 0};
+          n.cut_short != 0,
+          n.panic_ticks};
 }
 [[nodiscard]] inline fake_platform::image image_from_c(const void* image) noexcept {
   return *static_cast<const fake_platform::image*>(image);

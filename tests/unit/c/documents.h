@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 struct trap_frame {
-  uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, vector, error_code, rip, cs, rflags, rsp, ss;
+  uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, vector, error_code, rip, cs, rflags,
+      rsp, ss;
 };
 
 uint32_t cpu_by_apic_id(void);

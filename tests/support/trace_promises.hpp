@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The promises as the trace shows them (docs/promises.md): what a sequence of trace events must never be. One checker for
-// the scripted machine, the model, the stepped process, the storms and the boots: each feeds it with the events that it
-// sees, in their order or in that of one clock.
+// The promises as the trace shows them (docs/promises.md): what a sequence of trace events must never be. One checker
+// for the scripted machine, the model, the stepped process, the storms and the boots: each feeds it with the events that
+// it sees, in their order or in that of one clock.
 //
 // An event follows what it tells (or, of an answer and a request, comes before), so events of other CPUs, and of an NMI
 // on the same CPU, may come between the two. No rule here takes that for a broken promise:
@@ -24,6 +24,11 @@ enum class events : uint16_t {
   some_missing,  // faults come between a change and its event, which is then never told, and in the loops of a loser
 };
 
+enum class answers : uint8_t {
+  in_time,
+  maybe_late,  // for the owner: it reads old values, or goes on or takes a CPU away while that one is in its answer
+};
+
 /// CPUs 0 .. N-1, and N for the one without a number. A plain value without padding: the model counts it as state.
 template <cpu_id N>
 class trace_promises {
@@ -32,22 +37,28 @@ class trace_promises {
 
   explicit constexpr trace_promises(events told = events::all_told) noexcept : told_(told) {}
 
+  /// What is known so far, of events that are told so.
+  [[nodiscard]] constexpr trace_promises with(events told) const noexcept {
+    trace_promises out = *this;
+    out.told_ = told;
+    return out;
+  }
+
   /// The next event. Once a promise is broken, what this says of further events means nothing.
   [[nodiscard]] constexpr sentence see(const trace_event& e) noexcept {
-    // A CPU that can't get the gate has no record, but may park.
-    if (e.cpu > N) return e.kind == trace_kind::parked ? nullptr : "promise 13: an event of a CPU that there is not";
-    if (is(e.cpu, parked) && e.kind != trace_kind::acknowledged && e.kind != trace_kind::parked &&
-        !(told_ == events::some_missing && e.kind == trace_kind::claim_lost))
-      return "promise 3: a CPU that has parked for good goes on";
+    // Of one of several CPUs without a number, which may all have this one.
+    if (e.kind == trace_kind::parked && e.cpu >= N) return nullptr;
+    if (e.cpu > N) return "promise 13: an event of a CPU that there is not";
+    if (is(e.cpu, parked) && !may_follow_park(e)) return "promise 3: a CPU that has parked for good goes on";
     if (is_holder_event(e.kind)) return see_of_holder(e);
     return see_of_loser(e);
   }
 
   /// This CPU has jumped, restarted or halted the machine: what is missing.
-  [[nodiscard]] constexpr sentence end_by(cpu_id cpu) const noexcept {
+  [[nodiscard]] constexpr sentence end_by(cpu_id cpu, answers come = answers::in_time) const noexcept {
     if (owner_ != 0 && owner_ != cpu + 1) return "promise 1: the machine is ended by a CPU that does not hold the gate";
     if (committed_ == 0) return "promise 1: the machine is ended, and nobody has committed";
-    for (cpu_id c = 0; c <= N; ++c)
+    for (cpu_id c = 0; c <= N && come == answers::in_time; ++c)
       if (is(c, asked_in_vain)) return "promise 3: a stop was sent to a CPU that had parked before the rung began";
     return claims_fit();
   }
@@ -78,6 +89,7 @@ class trace_promises {
     at_rest = 256,         // ... before the last step began
     asked = 512,           // to stop, in this step
     asked_in_vain = 1024,  // at rest, and asked to stop
+    parked_early = 2048,   // before a commit was told
   };
 
   [[nodiscard]] constexpr bool is(cpu_id cpu, uint32_t what) const noexcept { return (cpu_[cpu] & what) != 0; }
@@ -86,6 +98,13 @@ class trace_promises {
   [[nodiscard]] constexpr bool owns(cpu_id cpu) const noexcept { return owner_ == cpu + 1; }
   [[nodiscard]] constexpr bool is_in(step first, step last) const noexcept {
     return step_ >= static_cast<uint32_t>(first) && step_ <= static_cast<uint32_t>(last);
+  }
+
+  // An NMI finds it parked, and stops it once more. Where losers park before the commit (bare_domain), its NMI may also
+  // panic, and lose.
+  [[nodiscard]] constexpr bool may_follow_park(const trace_event& e) const noexcept {
+    if (e.kind == trace_kind::claim_lost) return is(e.cpu, parked_early) || told_ == events::some_missing;
+    return e.kind == trace_kind::acknowledged || e.kind == trace_kind::parked;
   }
 
   [[nodiscard]] static constexpr bool is_holder_event(trace_kind k) noexcept {
@@ -133,6 +152,7 @@ class trace_promises {
     if (e.kind == trace_kind::claim_lost) return see_claim_lost(e.value);
     if (e.kind == trace_kind::acknowledged) return see_answer(e.cpu, static_cast<stop_state>(e.value));
     set(e.cpu, is(e.cpu, answered) ? parked | answered_first : parked);
+    if (committed_ == 0) set(e.cpu, parked_early);
     return nullptr;
   }
 
@@ -145,7 +165,7 @@ class trace_promises {
       if (is(other, pending)) return "promise 2: the panic that an NMI left pending is lost";
       if (is(other, trial)) leave(other);
     }
-    const bool again = is(cpu, trial);
+    const bool again = is(cpu, trial) && told_ == events::all_told;
     clear(cpu, leaving);
     set(cpu, trial | has_won);
     if (value == static_cast<uint32_t>(phase::panicking)) return hold_for_good(cpu, nullptr);
@@ -160,7 +180,8 @@ class trace_promises {
 
   [[nodiscard]] constexpr sentence see_released(cpu_id cpu) noexcept {
     if (owns(cpu)) return "promise 1: a gate that is held for good is given back";
-    if (!is(cpu, trial | leaving)) return "promise 3: a CPU gives back a gate that it does not hold";
+    if (!is(cpu, trial | leaving) && told_ == events::all_told)
+      return "promise 3: a CPU gives back a gate that it does not hold";
     if (is(cpu, pending)) return "promise 2: the panic that an NMI left pending is lost";
     clear(cpu, trial | leaving);
     return nullptr;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// The checker of promises that all machines of the tests share: each promise broken by one sequence of events, beside the
-// sequence next to it that breaks none.
+// The checker of promises that all machines of the tests share: each promise broken by one sequence of events, beside
+// the sequence next to it that breaks none.
 #include "support/trace_promises.hpp"
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include <initializer_list>
 #include <string>
+
+#include "support/fake_platform.hpp"
 
 namespace {
 
@@ -182,8 +185,12 @@ TEST(trace_promises, three_who_holds_the_gate_does_not_count_as_stopped) {
 
 TEST(trace_promises, three_who_has_parked_for_good_does_nothing_more) {
   EXPECT_EQ(of({{parked, 1, 0}, {acknowledged, 1, by_nmi}, {parked, 1, 0}}), "");
+  EXPECT_EQ(of({{claim_won, 0, for_good}, {parked, 1, 0}, {claim_lost, 1, 0}}), "")
+      << "an NMI panics before the commit";
+  EXPECT_EQ(of({{claim_won, 0, for_good}, {committed, 0, 0}, {parked, 1, 0}, {claim_lost, 1, 0}}),
+            "promise 3: a CPU that has parked for good goes on");
   for (const trace_kind k :
-       {claim_won, claim_lost, pending_set, released, pending_taken, committed, step_begun, stop_sent, withdrawn})
+       {claim_won, pending_set, released, pending_taken, committed, step_begun, stop_sent, withdrawn})
     EXPECT_EQ(of({{parked, 1, 0}, {k, 1, 2}}), "promise 3: a CPU that has parked for good goes on") << to_string(k);
 }
 
@@ -260,6 +267,7 @@ TEST(trace_promises, nine_each_rung_asks_once_and_nobody_behind_the_collection) 
 
 TEST(trace_promises, thirteen_there_are_no_events_of_other_cpus_and_kinds) {
   EXPECT_EQ(of({{claim_won, cpus, for_good}, {committed, cpus, 0}, {stop_sent, cpus, 0}}), "") << "without a number";
+  EXPECT_EQ(of({{claim_won, cpus, for_good}, {parked, cpus, 0}}), "") << "another one without a number";
   EXPECT_EQ(of({{parked, no_cpu, 0}}), "");
   EXPECT_EQ(of({{claim_won, cpus + 1, for_good}}), "promise 13: an event of a CPU that there is not");
   EXPECT_EQ(of({{claim_lost, 0, cpus + 1}}), "promise 13: a CPU has lost to one that there is not");
@@ -274,6 +282,46 @@ TEST(trace_promises, fourteen_where_nobody_commits_everything_is_as_before) {
   EXPECT_EQ(at_rest({{parked, 1, 0}}), "promise 14: nobody has committed, and a CPU has parked for good");
   EXPECT_EQ(at_rest({{acknowledged, 1, as_loser}}), "promise 14: nobody has committed, and a CPU counts as stopped");
   EXPECT_EQ(at_rest({{claim_lost, 1, 0}}), "promise 1: a CPU has lost to one that never held the gate");
+}
+
+TEST(scripted_machine, fails_the_test_that_breaks_a_promise) {
+  EXPECT_NONFATAL_FAILURE(fake_machine{}.trace({stop_sent, 0, 1}),
+                          "CPU 0: promise 3: a CPU that has not committed sends a");
+}
+TEST(scripted_machine, fails_the_test_that_does_not_break_the_promise_that_it_says) {
+  constexpr const char* said = "promise 3: a CPU that has not committed sends a stop";
+  const auto breaks = [](const trace_event& e) {
+    fake_machine m;
+    m.breaks(said);
+    m.trace(e);
+  };
+  breaks({stop_sent, 0, 1});
+  EXPECT_NONFATAL_FAILURE(breaks({claim_won, 0, for_good}), "and breaks ''");
+  EXPECT_NONFATAL_FAILURE(breaks({committed, 0, 0}), "promise 1: a CPU commits, and does not hold the gate");
+}
+TEST(scripted_machine, is_judged_at_its_end) {
+  const auto dies = [](trace_kind last) {
+    fake_machine m;
+    fake_platform::trace({claim_won, 0, for_good});
+    (void)m.as(0, [last] {
+      fake_platform::trace({last, 0, 1});
+      fake_platform::emergency_restart();
+    });
+  };
+  dies(committed);
+  EXPECT_NONFATAL_FAILURE_ON_ALL_THREADS(dies(step_begun), "promise 1: the machine is ended, and nobody has committed");
+}
+TEST(scripted_machine, is_judged_where_every_piece_of_work_has_come_back) {
+  const auto oops = [](bool gives_back) {
+    fake_machine m;
+    m.is_whole_machine();
+    (void)m.as(0, [gives_back] {
+      fake_platform::trace({claim_won, 0, on_trial});
+      if (gives_back) fake_platform::trace({released, 0, 0});
+    });
+  };
+  oops(true);
+  EXPECT_NONFATAL_FAILURE(oops(false), "promise 14: the gate is not given back");
 }
 
 TEST(trace_promises, may_be_kept_although_a_fault_came_before_an_event) {

@@ -2,6 +2,7 @@
 // Compiled once, not in each of the tests that play the machine.
 #include "fake_machine.hpp"
 
+#include <gtest/gtest.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,10 +19,35 @@ fake_machine::fake_machine() : shadowed_(std::exchange(running_, this)) {
 
 fake_machine::~fake_machine() {
   over_ = true;
+  const auto came_back = [](const fiber& f) { return f.end == ending::returned; };
+  if (whole_ && !fibers_.empty() && std::all_of(fibers_.begin(), fibers_.end(), came_back))
+    judge(promises_.end_at_rest());
   for (fiber& f : fibers_)
     if (f.end == ending::waiting) (void)switch_to(f);
   for (fiber& f : fibers_) f.thread.join();
   running_ = shadowed_;
+  if (broken_ != to_be_broken_)
+    ADD_FAILURE() << "the test says that it breaks '" << to_be_broken_ << "', and breaks '" << broken_ << "'";
+}
+
+void fake_machine::breaks(const char* sentence) {
+  to_be_broken_ = sentence;
+}
+
+void fake_machine::trace(const trace_event& e) {
+  judge(promises_.see(e));
+}
+
+// What comes behind the first broken promise is not judged.
+void fake_machine::judge(const char* broken) {
+  if (broken == nullptr || !judged_) return;
+  judged_ = false;
+  broken_ = broken;
+  if (broken_ == to_be_broken_) return;
+  std::string last;
+  for (size_t i = log.size() < 12 ? 0 : log.size() - 12; i < log.size(); ++i) last += "\n  " + log[i];
+  ADD_FAILURE() << "CPU " << cpu << ": " << broken << "; before it:" << last;
+  broken_ = to_be_broken_;  // said
 }
 
 long fake_machine::count(const std::string& line) const {
@@ -124,6 +150,8 @@ void fake_machine::leave(ending e) {
     fputs("fake_machine: the end of a CPU outside of as()\n", stderr);
     abort();
   }
+  if (e == ending::jumped || e == ending::restarted || e == ending::halted)
+    judge(promises_.end_by(std::min(cpu, cpus)));
   current_->end = e;
   longjmp(current_->base, 1);
 }

@@ -2,7 +2,8 @@
 #pragma once
 // A machine of four CPUs that a test plays step by step. One CPU runs at a time; it goes on until its work ends or until
 // it waits for something that only another CPU can do. Everything that the library asks of the machine is in `log`, as
-// lines like "0 sends nmi", and a test may hang an action onto any line or any access to a shared word.
+// lines like "0 sends nmi", and a test may hang an action onto any line or any access to a shared word. What the trace
+// shows of the promises (trace_promises.hpp) is judged in every test.
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
@@ -18,6 +19,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "support/trace_promises.hpp"
 
 extern template class std::vector<std::string>;
 extern template class std::vector<lastcpu::cpu_id>;
@@ -101,8 +104,24 @@ class fake_machine {
   /// A check that must hold at every moment.
   void always(std::function<void()> check);
 
+  // --- Promises.
+
+  /// A whole domain is played: where every piece of work comes back, life must go on as before.
+  void is_whole_machine() { whole_ = true; }
+  /// The test itself does what a path of the domain begins, and leaves it undone.
+  void is_in_the_middle() { whole_ = false; }
+  /// This test lets the trace break a promise: with this sentence, and no other before it.
+  void breaks(const char* sentence);
+  /// This test lets faults come between a change and its event.
+  void misses_events() { promises_ = promises_.with(events::some_missing); }
+  /// Another gate or domain follows.
+  void is_new_machine() { promises_ = trace_promises<cpus>{}; }
+  /// This test plays parts of a machine as no domain does: their trace is judged by nobody.
+  void is_no_machine() { judged_ = false; }
+
   // --- For the platform.
 
+  void trace(const trace_event& e);
   void say(const char* what);
   void say(const char* what, const char* whom);
   void say(const char* what, uint64_t number);
@@ -138,6 +157,7 @@ class fake_machine {
     bool done;
   };
 
+  void judge(const char* broken);
   static void run(fiber& f);
   ending switch_to(fiber& to);
   void block();
@@ -160,6 +180,9 @@ class fake_machine {
   bool injected_ = false;
   bool checking_ = false;
   bool over_ = false;
+  trace_promises<cpus> promises_{};
+  std::string to_be_broken_, broken_;
+  bool judged_ = true, whole_ = false;
 };
 
 /// Plays `scenario(machine, n)` for n = 0, 1, ... until its injection at moment n no longer happens.

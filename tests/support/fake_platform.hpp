@@ -45,6 +45,7 @@ struct fake_registers {
 };
 
 inline void log_trace(const trace_event& e) {
+  machine().trace(e);
   switch (e.kind) {
     case trace_kind::claim_won:
       return machine().say("wins", e.value);

@@ -115,7 +115,7 @@ def dumps_well(dumped, boot, kernel, disk, device):
     make_disk(disk)
     options = ("-m", str(MEGABYTES), *drive(disk), *DEVICES[device][1])
     ended = qemu.run(boot, kernel, disk.with_suffix(".log"), options)
-    problems = list(verdict.judge(boot, scenarios.BY_NAME[boot.scenario], ended, kernel.text))
+    problems = list(verdict.judge(boot, scenarios.BY_NAME[boot.scenario], ended, kernel))
     if "crash: dump complete, " not in ended.log:
         problems.append("the dump is not complete")
     else:

@@ -26,22 +26,24 @@ class Kernel:
     crash_flat: Path
     crash_pie: Path
     text: range
+    promises: Path | None = None  # the program that judges its timeline
 
     @staticmethod
     def of_build(build, elf="tests/boot/example/kernel/lastcpu_scenario_kernel.elf"):
-        return Kernel.of_files(Path(build) / elf, Path(build) / "examples/crash_kernel/lastcpu_crash_kernel.elf")
+        return Kernel.of_files(Path(build) / elf, Path(build) / "examples/crash_kernel/lastcpu_crash_kernel.elf",
+                               Path(build) / "tests/support/lastcpu_trace_promises")
 
     @staticmethod
     def example_of_build(build):
         return Kernel.of_build(build, "examples/kernel/lastcpu_kernel.elf")
 
     @staticmethod
-    def of_files(elf, crash_elf):
+    def of_files(elf, crash_elf, promises=None):
         flat, pie = crash_elf.with_suffix(".bin"), crash_elf.with_stem(crash_elf.stem + "_pie")
-        for file in (elf, crash_elf, flat, pie):
-            if not file.is_file():
+        for file in (elf, crash_elf, flat, pie, promises):
+            if file is not None and not file.is_file():
                 sys.exit(f"{file} is missing; build it: cmake --build <build directory>")
-        return Kernel(elf, crash_elf, flat, pie, executable_range(elf))
+        return Kernel(elf, crash_elf, flat, pie, executable_range(elf), promises)
 
     @staticmethod
     def without_a_crash_kernel(elf):

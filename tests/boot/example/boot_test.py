@@ -84,7 +84,7 @@ def run_all(boots, kernel, logs, o):
         ended = qemu.run(b, kernel, log)
         if ended.status is None:
             hangs.append(b)
-        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, kernel.text)
+        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, kernel)
 
     passed = failed = 0
     many = SMALL_AT_ONCE if is_small(boots) else qemu.AT_ONCE

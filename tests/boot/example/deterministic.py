@@ -64,7 +64,7 @@ def run(kernel, logs, options):
     for i in (1, 2):
         log = logs / f"{i}.log"
         ended = qemu.run(BOOT, kernel, log)
-        found = verdict.judge(BOOT, scenarios.BY_NAME[BOOT.scenario], ended, kernel.text)
+        found = verdict.judge(BOOT, scenarios.BY_NAME[BOOT.scenario], ended, kernel)
         if found:
             print(qemu.explain(BOOT, ended, found, log, "the same boot on a free-running machine"))
         problems += found

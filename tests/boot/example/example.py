@@ -35,7 +35,7 @@ BOOTS = (Boot("", 1, words=("panic=0",)), Boot("", 4, words=("panic=2",)), ALL_P
 
 def passes(boot, kernel, log, repeat):
     ended = qemu.run(boot, kernel, log)
-    problems = verdict.judge(boot, PANICS, ended, kernel.text)
+    problems = verdict.judge(boot, PANICS, ended, kernel)
     said = qemu.explain(boot, ended, problems, log, repeat) if problems else f"ok: {boot}, {ended.seconds:.1f} s"
     print(said, flush=True)
     return not problems
@@ -53,7 +53,8 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = Path(sys.argv[1])
-    kernel = Kernel.of_files(folder / "lastcpu_kernel.elf", folder / "lastcpu_crash_kernel.elf")
+    kernel = Kernel.of_files(folder / "lastcpu_kernel.elf", folder / "lastcpu_crash_kernel.elf",
+                             folder / "lastcpu_trace_promises")
     passed = [passes(boot, kernel, folder / f"boot-{boot.image}.log", "the same command") for boot in (ALL_PANIC, MOVED)]
     return 0 if all(passed) else 1
 

@@ -55,7 +55,7 @@ def run(kernel, logs, _options):
     for i, (boot, said, wanted) in enumerate(BOOTS):
         log = logs / f"{i}.log"
         ended = qemu.run(boot, kernel, log)
-        problems = verdict.judge(boot, scenarios.BY_NAME[boot.scenario], ended, kernel.text)
+        problems = verdict.judge(boot, scenarios.BY_NAME[boot.scenario], ended, kernel)
         problems += misplaced(read_log(ended.log), said, wanted, functions)
         if problems:
             print(qemu.explain(boot, ended, problems, log, "boot_test.py --group first_frame --build BUILD"))

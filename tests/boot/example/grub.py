@@ -50,7 +50,7 @@ def run(kernel, logs, _options):
         log, folder = logs / f"{i}.log", logs / f"{i}-cd"
         b = replace(b, iso=make_iso(b, kernel, folder))
         ended = qemu.run(b, kernel, log)
-        problems = verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, kernel.text)
+        problems = verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, kernel)
         if problems:
             print(qemu.explain(b, ended, problems, log, "boot_test.py --group grub --build BUILD"))
         else:

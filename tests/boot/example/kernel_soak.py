@@ -95,7 +95,7 @@ class Soak:
         log = LOGS / f"{i}-{b.scenario}-{b.cpus}-{b.seed}.log"
         ended = qemu.run(b, self.kernel, log)
         parked = any(c.state == "parked" for c in read_log(ended.log).cpus.values())
-        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, self.kernel.text), parked
+        return b, log, ended, verdict.judge(b, scenarios.BY_NAME[b.scenario], ended, self.kernel), parked
 
     def run(self):
         try:

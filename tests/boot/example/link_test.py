@@ -20,8 +20,10 @@ from matrix import Cell, Step, file_name  # noqa: E402
 
 TARGETS = ("lastcpu_example_kernel", "lastcpu_example_crash_kernel", "lastcpu_example_linux_shim",
            "lastcpu_example_capture_init")
-PROGRAMS = ("kernel/lastcpu_kernel.elf", "crash_kernel/lastcpu_crash_kernel.elf",
-            "crash_kernel/lastcpu_crash_kernel.bin", "crash_kernel/lastcpu_crash_kernel_pie.elf")
+JUDGE = "lastcpu_trace_promises"  # no kernel: linked as the compiler does by itself
+PROGRAMS = ("examples/kernel/lastcpu_kernel.elf", "examples/crash_kernel/lastcpu_crash_kernel.elf",
+            "examples/crash_kernel/lastcpu_crash_kernel.bin", "examples/crash_kernel/lastcpu_crash_kernel_pie.elf",
+            f"tests/support/{JUDGE}")
 LINKERS = ("bfd", "lld")
 
 
@@ -39,8 +41,8 @@ def link_step(compiler, build, linker):
     commands = (("cmake", "-S", str(ROOT), "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                  "-DLASTCPU_BUILD_TESTS=OFF", "-DLASTCPU_BUILD_BENCH=OFF", f"-DCMAKE_CXX_COMPILER={compiler}",
                  f"-DLASTCPU_KERNEL_LINKER={linker}"),
-                ("cmake", "--build", build, "--verbose", "-j", "1", "--target", *TARGETS),
-                ("mkdir", "-p", folder), ("cp", *(f"{build}/examples/{program}" for program in PROGRAMS), folder))
+                ("cmake", "--build", build, "--verbose", "-j", "1", "--target", *TARGETS, JUDGE),
+                ("mkdir", "-p", folder), ("cp", *(f"{build}/{program}" for program in PROGRAMS), folder))
     return Step(("sh", "-c", " && ".join(map(shlex.join, commands))), links_all_with(linker), shared=True, seconds=300)
 
 

@@ -223,6 +223,8 @@ class Reader:
         c.frames = [number(a) for _, a in found]
 
     def trace(self, tsc, cpu, kind, value):
+        if number(tsc) == 0:
+            return  # an NMI that does not return came between the event's place in the ring and the event
         if kind not in events.KINDS:
             self.problem(f"the timeline has an event of no known kind: {kind}")
         self.facts.events.append(Event(number(tsc), number(cpu), kind, number(value)))

@@ -114,7 +114,7 @@ class Group:
             path = Path(folder) / "qmp"
             injector = Injector(boot, log, path, self.plan)
             ended = qemu.run(boot, kernel, log, (*self.options, "-qmp", f"unix:{path},server,nowait"), injector)
-        problems = verdict.judge(boot, self.scenario, ended, kernel.text)
+        problems = verdict.judge(boot, self.scenario, ended, kernel)
         refused = [a for a in injector.answers if a.get("return") != ""]
         if not injector.done.is_set() or refused:
             problems.append(f"the machine checks could not be injected: {refused or 'QEMU ended before'}")

@@ -27,7 +27,7 @@ def main():
     kernel = Kernel.of_build(build)
     log = out.with_suffix(".log")
     ended = qemu.run(BOOT, kernel, log)
-    problems = verdict.judge(BOOT, scenarios.BY_NAME[BOOT.scenario], ended, kernel.text)
+    problems = verdict.judge(BOOT, scenarios.BY_NAME[BOOT.scenario], ended, kernel)
     print("\n".join(f"  {line}" for line in ended.log.splitlines() if not line.startswith("trace:")))
     if problems:
         print(qemu.explain(BOOT, ended, problems, log, "tools/soak --kernel --scenario same_tick"))

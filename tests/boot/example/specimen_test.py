@@ -105,7 +105,7 @@ def passes(race, kernel, logs):
         return False
     boot, log = race.boot(seed), logs / f"lastcpu-{race.scenario}-{seed}.log"
     ended = qemu.run(boot, kernel, log)
-    problems = verdict.judge(boot, scenarios.BY_NAME[race.scenario], ended, kernel.text)
+    problems = verdict.judge(boot, scenarios.BY_NAME[race.scenario], ended, kernel)
     if problems:
         print(qemu.explain(boot, ended, problems, log,
                            f"tools/soak --kernel --replay {race.scenario}:2:{seed} --boots 20"), flush=True)

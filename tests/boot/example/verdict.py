@@ -20,9 +20,9 @@ def end_of(status):
     return named.get(status, f"status {status}")
 
 
-def judge(boot, scenario, ended, text):
-    """What is wrong with how `boot` ended, as sentences; empty when nothing is. `text` is the range of the kernel's
-    code."""
+def judge(boot, scenario, ended, kernel):
+    """What is wrong with how `boot` ended, as sentences; empty when nothing is. Of `kernel` it takes where the code is,
+    and the program that judges the timeline."""
     facts = log.read(ended.log)
     problems = list(facts.problems)
     end = end_of(ended.status)
@@ -32,7 +32,7 @@ def judge(boot, scenario, ended, text):
         problems.insert(0, f"it ends with: {end}; it must be: {' or '.join(sorted(scenario.ends))}")
     problems += judge_boot(facts, boot, scenario)
     if end == "crash kernel" or facts.started:
-        problems += judge_crash(facts, boot, scenario, text)
+        problems += judge_crash(facts, boot, scenario, kernel)
     elif end == "restart":
         problems += judge_restart(facts, boot, scenario)
     elif end == "bye" and not facts.bye:
@@ -59,7 +59,7 @@ def judge_boot(facts, boot, scenario):
         yield f"{len(facts.panics)} panics are reported as the machine's, not one: {facts.panics}"
 
 
-def judge_crash(facts, boot, scenario, text):
+def judge_crash(facts, boot, scenario, kernel):
     if len(facts.started) != 1:
         yield f"{len(facts.started)} crash kernels were started, not one"
     elif facts.started[0] > LONGEST_PATH_US:
@@ -70,14 +70,14 @@ def judge_crash(facts, boot, scenario, text):
         yield "the kernel gave the crash kernel up, and it started all the same"
     yield from judge_report(facts, boot, scenario)
     for n, cpu in sorted(facts.cpus.items()):
-        yield from judge_cpu(n, cpu, text, scenario.lost and cpu.crashing)
+        yield from judge_cpu(n, cpu, kernel.text, scenario.lost and cpu.crashing)
     yield from judge_stacks(facts)
     if facts.torn > sum(c.state in ("by nmi", "silent") for c in facts.cpus.values()):
         yield f"{facts.torn} lines are torn, and fewer CPUs were stopped by NMI"
     for n, count in sorted(facts.events_lost.items()):
         yield f"the timeline lacks the first {count} events of CPU {n}"
     if facts.events:
-        yield from events.check(facts.events, boot.cpus)
+        yield from events.broken_promises(facts.events, boot.cpus, kernel.promises)
         yield from judge_against_timeline(facts)
     else:
         yield "the crash kernel has no timeline"

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""The checker of the boot tests must find each defect: a good log is damaged in one way, and a sentence is expected."""
+"""The checker of the boot tests must find each defect: a good log is damaged in one way, and a sentence is expected.
+
+  verdict_test.py PROMISES    the program lastcpu_trace_promises of a build
+"""
 import sys
 import tempfile
 import unittest
@@ -15,10 +18,13 @@ import events  # noqa: E402
 import example  # noqa: E402
 import scenarios  # noqa: E402
 import verdict  # noqa: E402
-from boot import Boot, Ended  # noqa: E402
+from boot import Boot, Ended, Kernel  # noqa: E402
 from log import read as read_log  # noqa: E402
 
+if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+    sys.exit("usage: verdict_test.py PROMISES, such as build/gcc-release/tests/support/lastcpu_trace_promises")
 TEXT = range(0xFFFFFFFF80200000, 0xFFFFFFFF80210000)
+KERNEL = Kernel(*[Path("no file")] * 4, TEXT, Path(sys.argv.pop(1)))
 
 GOOD = """\
 kernel: 4 cpus online, tsc 1000000000 Hz
@@ -80,7 +86,7 @@ kernel: nothing to do, bye
 
 def judged(log, status=verdict.DONE_STATUS, scenario="panic_vs_panic", cpus=4, seed=3):
     return verdict.judge(Boot(scenario, cpus, seed=seed), scenarios.BY_NAME[scenario],
-                         Ended(log, status, 1.0, "qemu", ""), TEXT)
+                         Ended(log, status, 1.0, "qemu", ""), KERNEL)
 
 
 class Names(unittest.TestCase):
@@ -305,22 +311,44 @@ class the_checker(unittest.TestCase):
         self.damaged("0 silent", "1 silent", "the last line counts 4 CPUs and 1 silent")
 
     def test_finds_a_stop_from_who_has_not_committed(self):
-        self.damaged("1310 1 stop_sent 0", "1310 2 stop_sent 0", "CPU 2 sent a stop to CPU 0 and had not committed")
+        self.damaged("1310 1 stop_sent 0", "1310 3 stop_sent 0",
+                     "promise 3: a CPU that has not committed sends a stop (CPU 3: stop_sent 0, event 9)")
 
     def test_finds_a_stop_to_a_parked_cpu(self):
-        self.damaged("1310 1 stop_sent 0", "1310 1 stop_sent 2", "CPU 1 sent a stop to CPU 2, which had stopped")
+        self.damaged("1310 1 stop_sent 0", "1310 1 stop_sent 2",
+                     "promise 3: a stop was sent to a CPU that had parked before the rung began")
 
     def test_finds_two_commits(self):
-        self.damaged("1220 2 parked 0", "1220 2 committed 0", "the timeline has 2 commits")
+        self.damaged("1220 2 parked 0", "1220 2 committed 0", "promise 1: a second commit")
 
     def test_finds_a_step_that_is_run_twice(self):
-        self.damaged("step_begun 7", "step_begun 6", "CPU 1 began a step twice or out of order")
+        self.damaged("step_begun 7", "step_begun 6", "promise 7: a step begins twice, or in the wrong order")
 
     def test_finds_steps_on_two_cpus(self):
-        self.damaged("1700 1 step_begun", "1700 0 step_begun", "2 CPUs went through the steps")
+        self.damaged("1200 1 step_begun", "1200 3 step_begun",
+                     "promise 1: a CPU that does not hold the gate begins a step")
 
     def test_finds_a_parked_cpu_that_goes_on(self):
-        self.damaged("1610 3 acknowledged 4", "1610 0 claim_won 2", "CPU 0 was parked for good and went on")
+        self.damaged("1610 3 acknowledged 4", "1610 0 claim_won 2", "promise 3: a CPU that has parked for good goes on")
+
+    def test_finds_an_end_without_a_commit(self):
+        self.without("trace: 1210 1 committed", "promise 3: a CPU that has not committed sends a stop")
+        self.damaged("1210 1 committed 0", "1210 1 pending_set 0", "promise 4: an NMI's panic is pending")
+
+    def test_judges_events_in_the_order_of_time(self):
+        first = "trace: 1000 1 claim_won 2\n"
+        self.assertEqual(judged(GOOD.replace(first, "").replace("crash: done", f"{first}crash: done")), [])
+
+    def test_passes_over_an_event_that_was_never_written(self):
+        self.assertEqual(judged(GOOD.replace("trace: 1010", "trace: 0 3 claim_won 0\ntrace: 1010")), [])
+
+    def test_finds_an_event_of_a_cpu_that_there_is_not(self):
+        self.damaged("1310 1 stop_sent 0", "1310 1 stop_sent 4", "promise 13: an event of a CPU that there is not")
+        self.damaged("1400 0 parked", "1400 4 parked", "promise 13: an event of a CPU that there is not")
+
+    def test_finds_that_nobody_judges_the_timeline(self):
+        found = events.broken_promises(read_log(GOOD).events, 0, KERNEL.promises)
+        self.expect(found, "nobody judges the timeline: usage: lastcpu_trace_promises CPUS")
 
     def test_finds_a_report_that_the_timeline_contradicts(self):
         self.damaged("acknowledged 4", "acknowledged 3", "CPU 3 is reported as by nmi; by its timeline it answered")
@@ -350,7 +378,7 @@ class the_example_as_it_is(unittest.TestCase):
 
     def judged(self, log, asked_to):
         return verdict.judge(Boot("", 4, words=(f"panic={asked_to}",)), example.PANICS,
-                             Ended(log, verdict.DONE_STATUS, 1.0, "qemu", ""), TEXT)
+                             Ended(log, verdict.DONE_STATUS, 1.0, "qemu", ""), KERNEL)
 
     def test_passes_if_it_says_hello_and_the_one_that_was_asked_to_panics(self):
         self.assertEqual(self.judged(self.LOG, "1"), [])

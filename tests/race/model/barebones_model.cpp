@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "race/model/expect.hpp"
+#include "race/model/promises.hpp"
 
 namespace {
 
@@ -56,11 +57,7 @@ struct bare : summed_up {
     domain.nmi_panic("nmi", r);
   }
   void on_trace(const trace_event& e) override {
-    if (e.kind == trace_kind::step_begun) {
-      require(domain.gate().read().owner() == e.cpu, "promise 1: a CPU runs a step and does not own the gate");
-      require(e.value > note(last_step), "promise 7: a step runs twice, or in the wrong order");
-      note(last_step) = e.value;
-    }
+    promises<N>::see(e);
     if (e.kind == trace_kind::acknowledged)
       require(domain.registers_of(e.cpu) != nullptr, "promise 8: a CPU answers and has saved no registers");
   }
@@ -72,13 +69,14 @@ struct bare : summed_up {
     note(lines) |= uint64_t{1} << cpu;
   }
   void finish(ending how, cpu_id by) override {
+    promises<N>::end(how, by);
     if (note(panicked) == 0) return;
     require(how == ending::restarted, "promise 2: nobody finishes the job");
     require(note(lines) == (1u << N) - 1, "a CPU has no line");
     require(domain.gate().read().owner() == by, "promise 1: another CPU ends the machine");
     for (cpu_id cpu = 0; cpu < N; ++cpu) require(domain.is_stopped(cpu) == (cpu != by), "a CPU runs on");
   }
-  enum notes : uint32_t { panicked, last_step, lines };
+  enum notes : uint32_t { panicked, lines };
   static constexpr uintptr_t crash_pc = 1000, nmi_pc = 2000;
   static constexpr const char* text[] = {"panic 0", "panic 1", "panic 2"};
 };

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "race/model/expect.hpp"
+#include "race/model/promises.hpp"
 #include "race/model/witness.hpp"
 
 namespace lastcpu::test {
@@ -24,9 +25,19 @@ struct drowsy_platform : model::platform<N> {
   }
 };
 
+// A port that faults where a loser waits or parks says so.
+template <class Port>
+[[nodiscard]] consteval events told_by() noexcept {
+  if constexpr (requires { Port::told; })
+    return Port::told;
+  else
+    return events::all_told;
+}
+
 template <cpu_id N, class Policy = model_policy, class Port = model::platform<N>>
 struct crash_machine : witness {
   static constexpr cpu_id cpus = N;
+  using of_the_trace = promises<N, told_by<Port>()>;
   using P = witnessed<Port>;
   using registers = typename P::registers;
 
@@ -63,17 +74,9 @@ struct crash_machine : witness {
   // --- What must hold.
 
   void on_trace(const trace_event& e) override {
-    const gate_word gate = domain.gate().read();
-    if (e.kind == trace_kind::step_begun) {
-      require(gate.owner() == e.cpu, "promise 1: a CPU runs a step and does not own the gate");
-      require(e.value > note(last_step), "promise 7: a step runs twice, or in the wrong order");
-      note(last_step) = e.value;
-    }
+    of_the_trace::see(e);
     if (e.kind == trace_kind::claim_won && static_cast<phase>(e.value) == phase::trial)
-      require(!gate.wanted(), "promise 2: a trial takes the gate that a panic waits for");
-    if (e.kind == trace_kind::stop_sent)
-      require(gate.owner() == e.cpu && gate.is_committed(),
-              "promise 3: a stop is sent by a CPU that has not committed");
+      require(!domain.gate().read().wanted(), "promise 2: a trial takes the gate that a panic waits for");
     if (e.kind == trace_kind::acknowledged) check_answer(e.cpu, static_cast<stop_state>(e.value));
   }
   void reported(cpu_id cpu, std::string_view message, uintptr_t pc) override {
@@ -105,6 +108,7 @@ struct crash_machine : witness {
 
   void finish(ending how, cpu_id by) override {
     const gate_word gate = domain.gate().read();
+    of_the_trace::end(how, by);
     if (how == ending::quiet) {
       require(note(panicked) == 0, "promise 2: a panic was lost");
       require(gate.is_open(), "promise 14: everybody lives on, but the gate stays shut");
@@ -162,7 +166,7 @@ struct crash_machine : witness {
   enum said_in : uint32_t { in_thread = 1, in_nmi = 2, any = 7 };  // by panic_context, as bits
   static constexpr uintptr_t crash_pc = 1000;
   static constexpr uintptr_t nmi_pc = 2000;
-  enum notes : uint32_t { panicked, living, last_step, faults, of_the_test, notes_saved, reasons };
+  enum notes : uint32_t { panicked, living, faults = 3, of_the_test, notes_saved, reasons };
   static constexpr std::array panic_text{"panic 0", "panic 1", "panic 2", "panic 3"};
   static constexpr std::array oops_text{"oops 0", "oops 1", "oops 2", "oops 3"};
   static constexpr std::array nmi_text{"nmi 0", "nmi 1", "nmi 2", "nmi 3"};

@@ -75,6 +75,7 @@ TEST(damaged_image, is_not_jumped_into_however_late_it_was_damaged) {
 
 // The wait or the park of a loser faults, as often as it likes.
 struct faulty_wait : model::platform<2> {
+  static constexpr events told = events::some_missing;
   inline static void (*fault)() = nullptr;
   static constexpr uint32_t most = 6;
   static void maybe() noexcept {

@@ -5,6 +5,7 @@
 #include <lastcpu/panic.hpp>
 
 #include "race/model/expect.hpp"
+#include "race/model/promises.hpp"
 
 namespace {
 
@@ -53,7 +54,9 @@ struct taken_away : model::scenario {
     const typename P::registers r{0x200 + me};
     domain.handle_nmi(r);
   }
+  void on_trace(const trace_event& e) override { promises<N>::see(e); }
   void finish(ending how, cpu_id by) override {
+    promises<N>::end(how, by);
     require(how == ending::restarted, "promise 2: nobody finishes the job");
     for (cpu_id cpu = 0; cpu < N; ++cpu) {
       require(domain.is_stopped(cpu) == (cpu != by), "promise 5: a CPU runs on behind the stop");

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// Judges a dead machine, whatever happened to it: one owner ran the steps, each once, and one end came (promises 1, 7);
-// everybody else was stopped, by the owner only (3, 5); the crash kernel was told (8); or else life went on (14).
+// Judges a dead machine, whatever happened to it: what its trace shows of the promises (support/trace_promises.hpp).
+// Beside it, that one end came (promise 1), everybody else was stopped (5) and the crash kernel was told (8), or that
+// life went on (14).
 
 #include <sys/wait.h>
 
 #include <string>
 
+#include "support/trace_promises.hpp"
 #include "trial.hpp"
 
 namespace nmi_step {
@@ -15,6 +17,7 @@ class end_of_machine {
  public:
   end_of_machine(const scenario& play, const happening& what) : play_(play), what_(what) {
     process_ended_well();
+    trace_breaks_no_promise();
     if (nothing_was_to_end())
       life_went_on();
     else
@@ -66,7 +69,6 @@ class end_of_machine {
   void it_ended_once() {
     if (shared->end_cpu > 1) return demand(false, "nobody has reached the end");
     one_end();
-    steps_once_and_in_order();
     others_were_stopped();
     if (play_.image) crash_kernel_was_told();
   }
@@ -80,18 +82,19 @@ class end_of_machine {
     demand(shared->dumps == (play_.image ? 0u : 1u), "the messages were not dumped once");
   }
 
-  void steps_once_and_in_order() {
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < shared->events && i < shared->event.size(); ++i) {
-      const lastcpu::trace_event& e = shared->event[i];
-      if (e.kind == kind::stop_sent) demand(e.cpu == shared->end_cpu, "a stop by somebody who did not own the end");
-      if (e.kind != kind::step_begun) continue;
-      demand(e.cpu == shared->end_cpu, "two CPUs ran steps");
-      demand(e.value > last, "a step ran twice or out of order");
-      last = e.value;
-    }
-    demand(shared->count(kind::committed) == 1, "not committed once");
+  // False where an NMI that does not return came between the place of an event and the event.
+  [[nodiscard]] static bool is_written(const lastcpu::trace_event& e) {
+    return e.kind != kind::claim_won || e.value != 0;
+  }
+
+  void trace_breaks_no_promise() {
     demand(shared->events <= shared->event.size(), "the trace is too long");
+    lastcpu::test::trace_promises<stepped::max_cpus> promises;
+    const char* broken = nullptr;
+    for (uint32_t i = 0; i < shared->events && i < shared->event.size() && broken == nullptr; ++i)
+      if (is_written(shared->event[i])) broken = promises.see(shared->event[i]);
+    if (broken == nullptr) broken = nothing_was_to_end() ? promises.end_at_rest() : promises.end_by(shared->end_cpu);
+    if (broken != nullptr) demand(false, broken);
   }
 
   void others_were_stopped() {

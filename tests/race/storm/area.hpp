@@ -74,17 +74,15 @@ enum class wrong : uint32_t {
   message_lost = 1u << 4,         // a panic's text is not in the notes
   registers_lost = 1u << 5,       // a stopped CPU's registers are missing or not whole
   stop_to_parked = 1u << 6,       // a parked CPU was sent a stop request
-  two_stoppers = 1u << 7,         // a second CPU sent stop requests
-  step_again = 1u << 8,           // a step was begun twice, or out of order
-  torn_image = 1u << 9,           // the image that was started is not one that was loaded
-  second_report = 1u << 10,       // stop_others() answered differently the second time
-  early_stop = 1u << 11,          // a stop was granted to a CPU that had not committed
-  irqs_left_off = 1u << 12,       // back in normal life with interrupts off
-  too_many_panics = 1u << 13,     // the reporting step ran more than once
-  false_reason = 1u << 14,        // crash_kexec() said "no image" while there was one
-  owner_acknowledged = 1u << 15,  // the owner had been parked and still counts as stopped
+  torn_image = 1u << 7,           // the image that was started is not one that was loaded
+  second_report = 1u << 8,        // stop_others() answered differently the second time
+  early_stop = 1u << 9,           // a stop was granted to a CPU that had not committed
+  irqs_left_off = 1u << 10,       // back in normal life with interrupts off
+  too_many_panics = 1u << 11,     // the reporting step ran more than once
+  false_reason = 1u << 12,        // crash_kexec() said "no image" while there was one
+  owner_acknowledged = 1u << 13,  // the owner had been parked and still counts as stopped
 };
-inline constexpr uint32_t wrong_count = 16;
+inline constexpr uint32_t wrong_count = 14;
 
 struct note {
   uint32_t present;
@@ -120,7 +118,6 @@ struct trial_area {
   lastcpu::atomic<uint32_t> jumps;
   lastcpu::atomic<uint32_t> dumps_complete;
   lastcpu::atomic<uint32_t> reports;       // the reporting step
-  lastcpu::atomic<uint32_t> stoppers;      // a bit for each CPU that sent stop requests
   lastcpu::atomic<uint32_t> faults_fired;  // a bit for each fault_point
   lastcpu::atomic<uint32_t> refusals;      // a bit for each kexec_outcome with which crash_kexec() came back
   uint64_t began_ns;

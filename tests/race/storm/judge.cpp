@@ -2,10 +2,13 @@
 #include "judge.hpp"
 
 #include "storm_platform.hpp"
+#include "timeline.hpp"
 
 #include <lastcpu/crash_kexec.hpp>
 
 #include <sys/wait.h>
+
+#include "../../support/trace_promises.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -79,22 +82,20 @@ void check_note(cpu_id cpu) noexcept {
   if ((n.crashing != 0 && n.texts == 0) || (n.due & ~n.texts) != 0) note_wrong(wrong::message_lost);
 }
 
-// The ladder: one CPU, each step once, in order.
-void check_steps() noexcept {
-  uint32_t climbers = 0;
-  for (const cpu_area& c : area->cpu) {
-    uint32_t last = 0;
-    const uint32_t count = std::min(c.events.load(order::relaxed), log_length);
-    for (uint32_t i = 0; i < count; ++i) {
-      if (c.log[i].what != event::step_begun) continue;
-      if (c.log[i].value <= last) note_wrong(wrong::step_again);
-      if (last == 0) ++climbers;
-      last = c.log[i].value;
-    }
+// What the trace shows of the promises; empty: it breaks none. All logs are merged by the one clock that stamped them.
+[[nodiscard]] std::string broken_promise(trial_end end) {
+  for (const cpu_area& c : area->cpu)
+    if (c.events.load(order::relaxed) > log_length) return "a CPU has more events than its log has room for";
+  lastcpu::test::trace_promises<cpu_count> promises;
+  cpu_id ended_by = lastcpu::no_cpu;
+  for (const line& l : merged()) {
+    if (l.e.what == event::dump_begins || l.e.what == event::restarts || l.e.what == event::halts) ended_by = l.cpu;
+    if (l.e.what > event::parked) continue;
+    const char* broken = promises.see({static_cast<lastcpu::trace_kind>(l.e.what), l.cpu, l.e.value});
+    if (broken != nullptr) return broken + (" (CPU " + std::to_string(l.cpu) + ")");
   }
-  if (climbers > 1) note_wrong(wrong::step_again);
-  const uint32_t stoppers = area->stoppers.load(order::relaxed);
-  if ((stoppers & (stoppers - 1)) != 0) note_wrong(wrong::two_stoppers);
+  const char* broken = end == trial_end::at_rest ? promises.end_at_rest() : promises.end_by(ended_by);
+  return broken == nullptr ? "" : broken;
 }
 
 // The specimens' notes: registers and answers; they keep nobody's words.
@@ -113,8 +114,6 @@ void check_specimen_note(cpu_id cpu) noexcept {
                                                      "a message lost",
                                                      "registers lost",
                                                      "a stop sent to a parked CPU",
-                                                     "two CPUs sent stops",
-                                                     "a step twice or out of order",
                                                      "a torn image",
                                                      "stop_others() changed its answer",
                                                      "a stop without a commit",
@@ -175,14 +174,16 @@ verdict judge(design d, const script& s, const process_end& p) {
   verdict v = from_process(s, p);
   if (v.what != outcome::completed) return v;
   const auto end = static_cast<trial_end>(WEXITSTATUS(p.wait_status));
+  std::string broken;
   if (is_lastcpu(d)) {
-    check_steps();
+    broken = broken_promise(end);
     for (cpu_id cpu = 0; cpu < cpu_count && end != trial_end::at_rest; ++cpu) check_note(cpu);
   } else if (end == trial_end::dump) {
     for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) check_specimen_note(cpu);
   }
   const uint32_t wrongs = area->wrongs.load(order::relaxed);
   if (wrongs != 0) v = {outcome::wrong, describe_wrongs(wrongs)};
+  if (!broken.empty()) v = {outcome::wrong, broken + (v.why.empty() ? "" : "; " + v.why)};
   return v;
 }
 

@@ -100,7 +100,6 @@ void keep_note(const lastcpu::cpu_note<lastcpu::posix_registers>& n) noexcept {
 void storm_platform::send_stop(const lastcpu::cpu_set<max_cpus>& cpus, lastcpu::stop_how how) noexcept {
   const fault_point here = how == lastcpu::stop_how::irq ? fault_point::send_irq : fault_point::send_nmi;
   may_fault(here, false);
-  add_bits(area->stoppers, 1u << this_cpu());
   const uint32_t asleep = at_rest_before_rung.load(order::relaxed);
   lastcpu::cpu_set<posix::max_cpus> wide;
   cpus.for_each([&](cpu_id cpu) {

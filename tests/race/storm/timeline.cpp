@@ -1,31 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "timeline.hpp"
 
-#include "area.hpp"
-
 #include <lastcpu/crash_kexec.hpp>
 
 #include <algorithm>
 #include <string>
-#include <vector>
 
 namespace storm {
 namespace {
-
-struct line {
-  uint32_t cpu;
-  log_entry e;
-};
-
-[[nodiscard]] std::vector<line> merged() {
-  std::vector<line> out;
-  for (uint32_t cpu = 0; cpu < cpu_count; ++cpu) {
-    const uint32_t n = std::min(area->cpu[cpu].events.load(order::relaxed), log_length);
-    for (uint32_t i = 0; i < n; ++i) out.push_back({cpu, area->cpu[cpu].log[i]});
-  }
-  std::stable_sort(out.begin(), out.end(), [](const line& a, const line& b) { return a.e.ns < b.e.ns; });
-  return out;
-}
 
 template <uint32_t N>
 [[nodiscard]] const char* pick(const char* const (&names)[N], uint32_t i) {
@@ -75,6 +57,18 @@ constexpr const char* ids[] = {
 }
 
 }  // namespace
+
+// An entry without a stamp was begun, and its CPU was gone before it was written.
+std::vector<line> merged() {
+  std::vector<line> out;
+  for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
+    const uint32_t n = std::min(area->cpu[cpu].events.load(order::relaxed), log_length);
+    for (uint32_t i = 0; i < n; ++i)
+      if (area->cpu[cpu].log[i].ns != 0) out.push_back({cpu, area->cpu[cpu].log[i]});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const line& a, const line& b) { return a.e.ns < b.e.ns; });
+  return out;
+}
 
 void print_timeline(FILE* out) {
   static constexpr int width = 16;

@@ -25,6 +25,8 @@ struct bare : testing::Test {
   fake_machine m;
   bare_domain<fake_platform, Policy> domain;
 
+  bare() { m.is_whole_machine(); }
+
   ending panic_on(cpu_id cpu, const char* message, const fake_registers* regs = &crash) {
     return m.as(cpu, [=, this] { domain.panic(message, regs); });
   }
@@ -65,6 +67,7 @@ TEST_F(barebones, loser_keeps_its_message_and_registers_and_parks_at_once) {
 }
 
 TEST_F(barebones, loser_that_faults_again_and_again_asks_the_port_for_nothing) {
+  m.misses_events();
   m.when("0 reports first", [&] {
     m.when("1 parks", [&] { domain.panic("fault", &crash); });
     EXPECT_EQ(panic_on(1, "second"), ending::spinning);
@@ -75,6 +78,7 @@ TEST_F(barebones, loser_that_faults_again_and_again_asks_the_port_for_nothing) {
 
 TEST_F(barebones, fault_at_any_moment_ends_and_sends_no_stop_twice) {
   at_every_moment([](fake_machine& machine, uint32_t n) {
+    machine.misses_events();
     bare_domain<fake_platform, bare_policy> d;
     machine.inject(0, n, [&] { d.panic("fault", &stopped); });
     const ending end = machine.as(0, [&] { d.panic("oh no", &crash); });

@@ -9,6 +9,7 @@ using namespace lastcpu::test;
 
 struct faulty_loser : panicking<> {
   static constexpr int often = 12;
+  faulty_loser() { m.misses_events(); }
   // Whatever CPU 1 logs with this line faults there.
   void faults_at(const std::string& line) {
     for (int i = 0; i < often; ++i) m.when(line, [&] { domain.panic("fault", nullptr); });

@@ -45,6 +45,7 @@ TEST_F(gate_orders, claims_acquire_whether_they_win_or_lose) {
   EXPECT_EQ(of([&] { (void)gate.claim(hold::trial); }), orders(order::acquire, order::acquire));
   EXPECT_EQ(of([&] { (void)gate.claim(hold::final); }), orders(order::acquire, order::acquire)) << "made final";
   std::construct_at(&gate);
+  m.is_new_machine();
   EXPECT_EQ(of([&] { (void)gate.claim_from_nmi(); }), orders(order::acq_rel, order::acquire));
 }
 

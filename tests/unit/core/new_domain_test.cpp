@@ -29,6 +29,7 @@ TEST(new_domain, out_of_zeroed_memory_dies_like_the_first_one) {
   std::vector<std::string> first;
   for (int life = 0; life < 2; ++life) {
     m.log.clear();
+    m.is_new_machine();
     ASSERT_EQ(domain.it->image().load(image{7}), load_outcome::loaded);
     EXPECT_EQ(m.as(0, [&] { domain.it->panic("the end", &crash); }), ending::jumped);
     EXPECT_FALSE(domain.is_zeros());

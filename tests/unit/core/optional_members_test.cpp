@@ -32,6 +32,7 @@ TEST(optional_members, cpu_limit_beyond_max_cpus_is_max_cpus) {
 
 TEST(optional_members, trace_reaches_a_platform_that_wants_it) {
   fake_machine m;
+  m.breaks("promise 3: a CPU that has not committed sends a stop");
   detail::trace<fake_platform>(trace_kind::stop_sent, 0, 3);
   EXPECT_EQ(m.log, std::vector<std::string>{"0 asks 3"});
 }

@@ -73,6 +73,7 @@ TEST_F(order_of_a_stop, answer_is_traced_before_it_is_given_and_given_before_any
 }
 
 TEST_F(order_of_a_stop, withdrawal_is_traced_when_the_answer_is_gone) {
+  m.breaks("promise 3: a CPU that has not won takes its answer back");
   cpus.acknowledge(0, stop_state::parked);
   m.log.clear();
   m.when("0 withdraws", [&] { EXPECT_FALSE(cpus.acknowledged(0)); });
@@ -147,6 +148,7 @@ TEST_F(order_of_a_stop, loser_that_is_asked_at_any_moment_has_whole_registers) {
 // --- An answer that was withdrawn.
 
 TEST_F(order_of_a_stop, loser_whose_answer_was_withdrawn_gives_it_again_when_it_looks_at_the_gate) {
+  m.breaks("promise 3: a CPU that has not won takes its answer back");
   m.as(0, [&] { (void)gate.claim(hold::trial); });
   EXPECT_EQ(m.as(1, [&] { lose(); }), ending::waiting);
   EXPECT_EQ(m.interrupt(1, [&] { cpus.withdraw(1); }), ending::waiting);

@@ -234,6 +234,7 @@ TEST_F(panic_cpu, release_with_a_pending_panic_becomes_that_panic) {
 
 TEST_F(panic_cpu, nmi_panic_during_a_release_is_never_lost) {
   at_every_moment([](fake_machine& machine, uint32_t n) {
+    machine.is_no_machine();  // an NMI that wins returns
     gate_type g;
     (void)g.claim(hold::trial);
     claim_result nmi{};
@@ -264,6 +265,7 @@ TEST_F(panic_cpu, release_by_who_does_not_hold_it_is_refused) {
 
 TEST_F(panic_cpu, commit_is_the_stop_request_from_any_hold) {
   for (const hold held : {hold::trial, hold::final}) {
+    m.is_new_machine();
     gate_type g;
     m.woken.clear();
     m.cpu = 0;

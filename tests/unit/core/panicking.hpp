@@ -31,6 +31,8 @@ struct panicking : testing::Test {
   fake_machine m;
   domain_of<P, Policy> domain;
 
+  panicking() { m.is_whole_machine(); }
+
   void load(uint32_t id = 7) {
     ASSERT_EQ(domain.image().load(image{id}), load_outcome::loaded);
     m.log.clear();
@@ -47,6 +49,7 @@ struct panicking : testing::Test {
   }
   void claim_on(cpu_id cpu, hold wanted) {
     m.cpu = cpu;
+    m.is_in_the_middle();
     ASSERT_TRUE(lastcpu::detail::inside::of(domain).gate.claim(wanted).won());
   }
   [[nodiscard]] std::string message(cpu_id cpu, panic_context c) const { return domain.messages().text(cpu, c, true); }

@@ -44,6 +44,7 @@ TEST_F(still_clock, that_moves_at_an_unknown_rate_is_not_waited_for) {
 
 TEST(coarse_clock, is_waited_for_at_least_as_long_as_was_asked) {
   fake_machine m;
+  m.breaks("promise 3: a CPU that has not committed sends a stop");
   m.frequency = 1000;
   stop_cpus<fake_platform> cpus;
   m.online = {true, true, false, false};

@@ -44,6 +44,7 @@ TEST_F(stop_cpus, fault_before_the_first_request_leaves_silent_entries) {
 }
 
 TEST_F(stop_cpus, rung_asks_those_that_are_missing_only) {
+  m.breaks(asks_uncommitted);
   answer(1, stop_state::parked);
   m.online[3] = false;
   cpus.climb(0, 0, {stop_how::irq, 10});
@@ -63,6 +64,7 @@ TEST_F(stop_cpus, parked_losers_get_no_request_and_take_no_time) {
 }
 
 TEST_F(stop_cpus, each_rung_runs_once) {
+  m.breaks(asks_uncommitted);
   cpus.climb(0, 0, {stop_how::irq, 10});
   cpus.climb(0, 0, {stop_how::irq, 10});
   EXPECT_EQ(m.stops.size(), 1u);
@@ -163,6 +165,7 @@ TEST_F(stop_cpus, cpu_that_has_answered_counts_as_stopped_though_it_is_said_to_b
 }
 
 TEST_F(stop_cpus, cpu_that_comes_back_after_it_was_gone_is_asked_by_the_next_rung) {
+  m.breaks(asks_uncommitted);
   cpus.expect_all(0);
   m.online[1] = false;
   cpus.climb(0, 0, {stop_how::irq, 10});
@@ -183,17 +186,20 @@ TEST_F(stop_cpus, rung_that_finds_nobody_missing_takes_no_time_and_is_over) {
 }
 
 TEST_F(stop_cpus, rung_is_noted_before_its_request_so_that_a_fault_does_not_send_it_again) {
+  m.breaks(asks_uncommitted);
   m.when("0 sends irq", [&] { cpus.climb(0, 0, {stop_how::irq, 10}); });
   cpus.climb(0, 0, {stop_how::irq, 10});
   EXPECT_EQ(m.stops.size(), 1u);
 }
 
 TEST_F(stop_cpus, requests_are_traced_before_they_are_sent_and_waited_for_from_the_last_one_on) {
+  m.breaks(asks_uncommitted);
   m.early_returns = 0;
   cpus.climb(1, 0, {stop_how::irq, 10});
   const std::vector<std::string> log(m.log.begin(), m.log.begin() + 4);
   EXPECT_EQ(log, (std::vector<std::string>{"0 asks 0", "0 asks 2", "0 asks 3", "0 sends irq"}));
   fake_machine second;
+  second.breaks(asks_uncommitted);
   lastcpu::stop_cpus<fake_platform> c;
   second.when("0 waits", [&] {
     for (const cpu_id cpu : {1u, 2u, 3u}) second.as(cpu, [&] { c.acknowledge(cpu, stop_state::by_irq); });
@@ -240,6 +246,7 @@ TEST_F(stop_cpus, collecting_twice_is_collecting_once) {
 }
 
 TEST_F(stop_cpus, answer_between_the_last_rung_and_the_report_counts) {
+  m.breaks(asks_uncommitted);
   cpus.climb(0, 0, {stop_how::nmi, 10});
   for (const cpu_id cpu : {1u, 2u, 3u}) answer(cpu, stop_state::by_nmi);
   cpus.collect(0);

@@ -14,6 +14,9 @@ inline constexpr fake_registers crash{0xc0de, 1};
 inline constexpr fake_registers later{0xbad, 2};
 inline constexpr rung irq_then_nmi[] = {{stop_how::irq, 100}, {stop_how::nmi, 200}};
 
+// What a test breaks that climbs the rungs alone: fake_machine::breaks().
+inline constexpr const char* asks_uncommitted = "promise 3: a CPU that has not committed sends a stop";
+
 struct stopping : testing::Test {
   using sent = fake_machine::sent;
 

@@ -55,6 +55,7 @@ TEST_F(told_in_steps, report_after_a_fault_in_the_check_of_the_image_is_of_the_o
 template <class Crash>
 void report_is_of_one_crash(Crash crash_on, const std::string& text, uintptr_t pc) {
   at_every_moment([&](fake_machine& machine, uint32_t n) {
+    machine.misses_events();
     crash_domain<fake_platform, telling> d;
     machine.inject(0, n, [&] { d.panic("fault", &stopped); });
     machine.as(0, [&] { crash_on(d); });

@@ -78,6 +78,7 @@ TEST_F(two_halves, with_a_fault_in_the_second_go_on_at_the_next_step) {
 
 TEST_F(two_halves, say_their_words_at_most_once_wherever_faults_come_in) {
   at_every_moment([](fake_machine& machine, uint32_t n) {
+    machine.misses_events();
     domain_type d;
     const auto in_halves = [&](const char* message) {
       d.panic_begin(message, &crash);

@@ -57,6 +57,7 @@ TEST_F(unknown_cpu, that_faults_in_its_report_ends_and_reports_once) {
 
 TEST_F(unknown_cpu, fault_at_any_moment_ends_and_repeats_no_step) {
   at_every_moment([](fake_machine& machine, uint32_t n) {
+    machine.misses_events();
     domain_type d;
     machine.inject(nobody, n, [&] { d.panic("fault", &stopped); });
     const ending end = machine.as(nobody, [&] { d.panic("who am I", &crash); });
@@ -79,6 +80,7 @@ TEST_F(unknown_cpu, that_oopses_inside_its_panic_goes_on_with_the_panic) {
 TEST_F(unknown_cpu, that_oopses_at_any_moment_behind_the_one_that_gives_it_the_place_does_not_lose_its_panic) {
   constexpr uint32_t before_it_has_the_place = 2;  // one look, and the exchange
   at_every_moment([](fake_machine& machine, uint32_t n) {
+    machine.misses_events();
     domain_type d;
     bool returned = false;
     machine.inject(nobody, n, [&] {

@@ -156,16 +156,20 @@ class ladder {
   // The way to the restart. It asks for an image once more: a reload that was under way at the crash may be complete
   // now.
   void without_an_image(cpu_id me) noexcept {
-    if (begin(step::notifiers, me)) {
-      cpus.report_to(report_);
-      Policy::notifiers(report_);
-    }
+    if (begin(step::notifiers, me)) notify();
     if (begin(step::message_dump, me)) Policy::message_dump(messages);
     if (begin(step::late_image, me)) image.give_up();
     (void)image.reserve();
     check_the_image(me, step::late_check);
     check_the_image(me, step::late_check_again);
     if (image.held() == nullptr && begin(step::no_kernel, me)) Policy::no_crash_kernel(outcome_of(image.why_none()));
+  }
+
+  void notify() noexcept {
+    if constexpr (!detail::same_as<decltype(Policy::notifiers(report_)), nothing_to_do>) {
+      cpus.report_to(report_);
+      Policy::notifiers(report_);
+    }
   }
 
   void start_the_image(cpu_id me) noexcept {

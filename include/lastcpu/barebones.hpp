@@ -182,7 +182,7 @@ class bare_domain {
     note.state = state;
     note.crashing = cpu == me;
     note.registers = stopped ? cpus_.saved(cpu) : nullptr;
-    if (messages_.describe(note, stopped) || state != stop_state::absent) Policy::summary(note);
+    if (messages_.describe(cpu, stopped, note) || state != stop_state::absent) Policy::summary(note);
   }
 
   void stop_if_asked(const registers* regs, stop_state how) noexcept {

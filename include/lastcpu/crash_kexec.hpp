@@ -65,14 +65,7 @@ class crash_path {
     const cpu_id me = number();
     const gate_word now = ladder_.gate.read();
     if (!now.is_held_by(me)) return kexec_outcome::not_the_owner;
-    const image_outcome reserved = ladder_.image.reserve();
-    if (reserved != image_outcome::reserved) return outcome_of(reserved);
-    if (now.phase() == phase::trial && !ladder_.image.intact()) {
-      ladder_.image.hand_back();
-      return kexec_outcome::image_corrupt;
-    }
-    if (why != nullptr) (void)keep_pair(me, regs, why);
-    ladder_.go_on(me, regs);
+    return start_or_say_why(me, now.phase() == phase::trial, regs, why);
   }
 
   /// Stops every other CPU, for an owner that has committed. See stop_cpus::stop_others().
@@ -148,13 +141,23 @@ class crash_path {
   /// The same as far as the claim. A loser does not come back from it.
   [[nodiscard, gnu::cold]] crash_record<registers> claim_for_panic(cpu_id me, const registers* regs,
                                                                    const char* message) noexcept {
-    const bool with_the_port = ladder_.cpus.count_descent(me) < descents_with_the_port;
+    const with_the_port use = descend(me);
     const crash_record<registers> why = keep(me, regs, message);
-    if (!with_the_port)
-      wait_for_gate(ladder_.gate, ladder_.cpus, me, without_port);
-    else if (ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
-      wait_for_gate(ladder_.gate, ladder_.cpus, regs, me);
+    if (use == with_the_port::no || ladder_.gate.claim(hold::final, me).outcome == claim_outcome::other)
+      wait_for_gate(ladder_.gate, ladder_.cpus, regs, me, use);
     return why;
+  }
+
+  /// Counts that this CPU panics once more.
+  [[nodiscard]] with_the_port descend(cpu_id me) noexcept {
+    return with_the_port{ladder_.cpus.count_descent(me) < descents_with_the_port};
+  }
+
+  /// The crash with this message, or, where it is null, with the text that was kept.
+  [[nodiscard, gnu::noinline]] crash_record<registers> record_of(cpu_id me, panic_context in, const char* message,
+                                                                 const registers* regs) const noexcept {
+    if (message == nullptr) message = ladder_.messages.text(me, in, true);
+    return {*message != '\0' ? message : "(no message)", regs};
   }
 
   /// All that the path consists of.
@@ -215,10 +218,20 @@ class crash_path {
       (void)ladder_.messages.keep(me, panic_context::nested, message);
     const registers* of_first = ladder_.cpus.registers_of_panic(me);
     const bool first = of_first != nullptr && messages_type::room > 1;
-    const char* said = message;
-    if (first || said == nullptr)
-      said = ladder_.messages.text(me, first ? panic_context::normal : panic_context::nested, true);
-    return {*said != '\0' ? said : "(no message)", first ? of_first : regs};
+    return first ? record_of(me, panic_context::normal, nullptr, of_first)
+                 : record_of(me, panic_context::nested, message, regs);
+  }
+
+  // For a CPU that holds the gate. Returns when there is no image to start.
+  kexec_outcome start_or_say_why(cpu_id me, bool on_trial, const registers* regs, const char* why) noexcept {
+    const image_outcome reserved = ladder_.image.reserve();
+    if (reserved != image_outcome::reserved) return outcome_of(reserved);
+    if (on_trial && !ladder_.image.intact()) {
+      ladder_.image.hand_back();
+      return kexec_outcome::image_corrupt;
+    }
+    if (why != nullptr) (void)keep_pair(me, regs, why);
+    ladder_.go_on(me, regs);
   }
 
   kexec_outcome crash_kexec_irqs_off(const registers* regs, const char* why) noexcept {
@@ -231,11 +244,11 @@ class crash_path {
     if (regs == nullptr) P::capture_registers(here);
     const oops_record mine{regs != nullptr ? regs : &here, why != nullptr ? why : "oops"};
     oops_.store(reinterpret_cast<uintptr_t>(&mine), order::release);  // (1) release: pairs with acquire (2)
-    const kexec_outcome out = __crash_kexec(mine.regs, mine.why);
+    const kexec_outcome out = start_or_say_why(me, true, mine.regs, mine.why);
     oops_.store(0, order::release);  // (1)
     if (ladder_.gate.release() == release_outcome::panic_pending) {
       (void)ladder_.messages.keep(me, panic_context::nested, mine.why);  // without its registers: the NMI's are kept
-      ladder_.go_down(me, {ladder_.messages.text(me, panic_context::nmi, true), &ladder_.nmi_registers});
+      ladder_.go_down(me, record_of(me, panic_context::nmi, nullptr, &ladder_.nmi_registers));
     }
     return out;
   }

@@ -56,14 +56,14 @@ class ladder {
   constexpr ladder() noexcept = default;
 
   /// The whole ladder, for a panic.
-  [[noreturn, gnu::cold]] void go_down(cpu_id me, const crash_record<registers>& why) noexcept {
+  [[noreturn, gnu::cold]] void go_down(cpu_id me, crash_record<registers> why) noexcept {
     look_for_an_image(me, why);
     go_on(me, why.registers);
   }
 
   /// The ladder as far as the kernel's own words, after the stop. True when they are still to be said. finish() comes
   /// next.
-  [[nodiscard, gnu::cold]] bool go_to_the_words(cpu_id me, const crash_record<registers>& why) noexcept {
+  [[nodiscard, gnu::cold]] bool go_to_the_words(cpu_id me, crash_record<registers> why) noexcept {
     look_for_an_image(me, why);
     stop_the_others(me, why.registers);
     return begin(step::words, me);
@@ -124,7 +124,7 @@ class ladder {
     for (;;) (void)gate.read();
   }
 
-  void look_for_an_image(cpu_id me, const crash_record<registers>& why) noexcept {
+  void look_for_an_image(cpu_id me, crash_record<registers> why) noexcept {
     cpus.withdraw(me);
     cpus.save_registers(me, why.registers);
     if (begin(step::report, me))
@@ -136,31 +136,40 @@ class ladder {
     if (begin(step::expect, me)) cpus.expect_all(me);
     (void)begin(step::commit, me);
     if (begin(step::registers, me)) cpus.save_registers(me, regs);
-    for (uint32_t i = 0; i < rungs::count; ++i)
-      if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + i), me)) cpus.climb(me, i, rungs::all[i]);
+    for (uint32_t i = 0; i < rungs::count; ++i) climb(me, i);
     (void)begin(step::collect, me);
     cpus.collect(me);  // not only where the step begins here: a fault may have come between the two lines
-    check_the_image(me, step::check, step::check_again);
+    check_the_image(me, step::check);
+    check_the_image(me, step::check_again);
+  }
+
+  [[gnu::noinline]] void climb(cpu_id me, uint32_t rung) noexcept {
+    if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + rung), me))
+      cpus.climb(me, rung, rungs::all[rung]);
   }
 
   // After the stop only a silent CPU can still write to the image. A check that a fault cuts off is made once more.
-  [[gnu::noinline]] void check_the_image(cpu_id me, step first, step again) noexcept {
-    if (image.is_reserved() && begin(first, me)) (void)image.check();
-    if (image.is_reserved() && begin(again, me)) (void)image.check();
+  [[gnu::noinline]] void check_the_image(cpu_id me, step s) noexcept {
+    if (image.is_reserved() && begin(s, me)) (void)image.check();
   }
 
   // The way to the restart. It asks for an image once more: a reload that was under way at the crash may be complete
   // now.
   void without_an_image(cpu_id me) noexcept {
-    if (begin(step::notifiers, me)) {
-      cpus.report_to(report_);
-      Policy::notifiers(report_);
-    }
+    if (begin(step::notifiers, me)) notify();
     if (begin(step::message_dump, me)) Policy::message_dump(messages);
     if (begin(step::late_image, me)) image.give_up();
     (void)image.reserve();
-    check_the_image(me, step::late_check, step::late_check_again);
+    check_the_image(me, step::late_check);
+    check_the_image(me, step::late_check_again);
     if (image.held() == nullptr && begin(step::no_kernel, me)) Policy::no_crash_kernel(outcome_of(image.why_none()));
+  }
+
+  void notify() noexcept {
+    if constexpr (!detail::same_as<decltype(Policy::notifiers(report_)), nothing_to_do>) {
+      cpus.report_to(report_);
+      Policy::notifiers(report_);
+    }
   }
 
   void start_the_image(cpu_id me) noexcept {
@@ -210,49 +219,20 @@ class ladder {
 
   // False when there is nothing to say in this line.
   [[nodiscard, gnu::noinline]] bool describe(uint32_t line, cpu_id me, cpu_note<registers>& out) const noexcept {
-    if (line == 0) return describe_cpu(me, me, out);
-    if (line > P::max_cpus + 1) return describe_spare(line - P::max_cpus - 2, out);
-    return line - 1 != me && describe_cpu(line - 1, me, out);
-  }
-
-  [[nodiscard]] bool describe_cpu(cpu_id cpu, cpu_id me, cpu_note<registers>& out) const noexcept {
-    stop_state state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
-    const bool stopped = cpu == me || (state >= stop_state::parked && state <= stop_state::forced);
-    const char* texts[3];
-    bool said = false, cut = false;
-    for (uint32_t c = 0; c < 3; ++c) {
-      const auto context = static_cast<panic_context>(c);
-      const message_state seen = messages.state(cpu, context);
-      texts[c] = messages.text(cpu, context, stopped, seen);
-      said |= seen != message_state::none;
-      cut |= seen == message_state::writing;
-    }
+    const bool is_spare = line > P::max_cpus + 1;
+    const cpu_id cpu = is_spare ? no_cpu : line == 0 ? me : line - 1;
+    if (cpu == me && line != 0) return false;
+    out.cpu = cpu < P::max_cpus ? cpu : no_cpu;
+    out.crashing = cpu == me;
+    out.state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
+    const bool stopped = cpu == me || (out.state >= stop_state::parked && out.state <= stop_state::forced);
+    out.registers = stopped ? cpus.registers_of(cpu, me) : nullptr;
+    const bool said =
+        is_spare ? messages.describe_spare(line - P::max_cpus - 2, out) : messages.describe(cpu, stopped, out);
+    if (out.state != stop_state::absent) return true;
     // A CPU that came online after the collection, or that has no number. With a message it may be running.
-    if (state == stop_state::absent && !said) return false;
-    if (state == stop_state::absent) state = stop_state::silent;
-    const registers* regs = stopped ? cpus.registers_of(cpu, me) : nullptr;
-    fill(out, cpu < P::max_cpus ? cpu : no_cpu, state, cpu == me, regs, texts, cut);
-    return true;
-  }
-
-  [[nodiscard]] bool describe_spare(uint32_t n, cpu_note<registers>& out) const noexcept {
-    bool cut = false;
-    const char* const texts[] = {messages.spare(n, cut), "", ""};
-    fill(out, no_cpu, stop_state::silent, false, nullptr, texts, cut);
-    return *texts[0] != '\0';
-  }
-
-  // Member by member: a copy could be a call of memcpy.
-  static void fill(cpu_note<registers>& out, cpu_id cpu, stop_state state, bool crashing, const registers* regs,
-                   const char* const (&texts)[3], bool cut) noexcept {
-    out.cpu = cpu;
-    out.state = state;
-    out.crashing = crashing;
-    out.registers = regs;
-    out.message = texts[0];
-    out.nmi_message = texts[1];
-    out.nested_message = texts[2];
-    out.cut_short = cut;
+    out.state = stop_state::silent;
+    return said;
   }
 
   void delay_restart() const noexcept {

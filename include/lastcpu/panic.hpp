@@ -115,25 +115,23 @@ class crash_domain : public crash_path<P, Policy> {
   // False where the interrupted code of this CPU owns the gate.
   [[nodiscard]] bool claim_for_nmi_panic(cpu_id me, const char* message, const registers& regs) noexcept {
     auto& machine = this->ladder_;
-    const bool with_the_port = machine.cpus.count_descent(me) < descents_with_the_port;
+    const with_the_port use = this->descend(me);
     const bool first = machine.messages.keep(me, panic_context::nmi, message);
-    if (!with_the_port) wait_for_gate(machine.gate, machine.cpus, me, without_port);
     const claim_result mine = machine.gate.claim_from_nmi(me);
     if (mine.outcome == claim_outcome::mine_already) {
       if (first) detail::copy_plain(machine.nmi_registers, regs);
       return false;
     }
-    if (mine.outcome == claim_outcome::other) wait_for_gate(machine.gate, machine.cpus, &regs, me);
+    if (mine.outcome == claim_outcome::other) wait_for_gate(machine.gate, machine.cpus, &regs, me, use);
     return true;
   }
 
   // A text that the kernel has formatted belongs to this panic.
   [[nodiscard]] crash_record<registers> of_nmi(cpu_id me, const char* message, const registers& regs) const noexcept {
-    if (message == nullptr) message = this->ladder_.messages.text(me, panic_context::nmi, true);
-    return {*message != '\0' ? message : "(no message)", &regs};
+    return this->record_of(me, panic_context::nmi, message, &regs);
   }
 
-  void go_to_the_words(cpu_id me, const crash_record<registers>& why) noexcept {
+  void go_to_the_words(cpu_id me, crash_record<registers> why) noexcept {
     if (!this->ladder_.go_to_the_words(me, why)) this->ladder_.finish(me);
   }
 

@@ -50,17 +50,10 @@ class panic_messages {
   /// relaxed: the exchange only decides which attempt is the first; complete() publishes the text.
   template <class Rest>
   bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
-    if (me > P::max_cpus) return false;
-    slot& s = at(me, context);
-    uint32_t none = word(message_state::none);
-    if (s.state.compare_exchange(none, word(message_state::writing), order::relaxed, order::relaxed)) {
-      keep_the_rest();
-      complete(s, text);
-      return true;
-    }
-    if (text != nullptr || none != word(message_state::formatted)) return false;
+    const message_state begun = begin(me, context, text);
+    if (begun == message_state::none) return false;
     keep_the_rest();
-    s.state.store(word(message_state::ready), order::release);  // (1)
+    complete(at(me, context), begun, text);
     return true;
   }
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
@@ -94,7 +87,7 @@ class panic_messages {
   void keep_spare(uint32_t n, const char* text) noexcept {
     slot& s = slots_[P::max_cpus + 1].by_context[n];
     s.state.store(word(message_state::writing), order::relaxed);
-    complete(s, text);
+    complete(s, message_state::writing, text);
   }
   /// How many spare texts there are.
   static constexpr uint32_t spares = 3;
@@ -123,11 +116,18 @@ class panic_messages {
   /// The text, empty when there is none. A caller that knows that the CPU has acknowledged its stop says `stopped`: it
   /// then also gets the part of a text that was being written.
   [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped) const noexcept {
-    return text(cpu, context, stopped, state(cpu, context));
+    return cpu > P::max_cpus ? "" : text_in(at(cpu, context), stopped, state(cpu, context));
   }
-  /// The same for a caller that has read the state: state and text then agree, also where the CPU goes on writing.
-  [[nodiscard]] const char* text(cpu_id cpu, panic_context context, bool stopped, message_state seen) const noexcept {
-    return cpu > P::max_cpus ? "" : text_in(at(cpu, context), stopped, seen);
+
+  /// Puts a CPU's texts into its note. True when there are any.
+  template <class Registers>
+  bool describe(cpu_id cpu, bool stopped, cpu_note<Registers>& out) const noexcept {
+    return cpu <= P::max_cpus && describe(slots_[cpu].by_context, 3, stopped, out);
+  }
+  /// The same for the n-th spare text.
+  template <class Registers>
+  bool describe_spare(uint32_t n, cpu_note<Registers>& out) const noexcept {
+    return describe(slots_[P::max_cpus + 1].by_context + n, 1, false, out);
   }
 
  private:
@@ -138,6 +138,25 @@ class panic_messages {
   struct alignas(detail::cache_line<P>()) cpu_slots {
     slot by_context[spares]{};
   };
+
+  // Each state is read once: state and text agree, also where the CPU goes on writing.
+  template <class Registers>
+  static bool describe(const slot* from, uint32_t n, bool stopped, cpu_note<Registers>& out) noexcept {
+    const char* texts[] = {"", "", ""};
+    bool said = false, cut = false;
+    for (uint32_t i = 0; i < n; ++i) {
+      const auto seen = static_cast<message_state>(from[i].state.load(order::acquire));  // (2)
+      texts[i] = text_in(from[i], stopped, seen);
+      said |= seen != message_state::none;
+      cut |= seen == message_state::writing;
+    }
+    // Member by member: a copy could be a call of memcpy.
+    out.message = texts[0];
+    out.nmi_message = texts[1];
+    out.nested_message = texts[2];
+    out.cut_short = cut;
+    return said;
+  }
 
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
     if (seen >= message_state::ready || (seen == message_state::writing && stopped)) return s.text;
@@ -150,11 +169,22 @@ class panic_messages {
   [[nodiscard]] const slot& at(cpu_id cpu, panic_context c) const noexcept {
     return slots_[cpu].by_context[static_cast<uint32_t>(c)];
   }
-  // Copies the text and marks it ready. volatile: a compiler may not turn the loop into a call of a string function.
-  [[gnu::noinline]] static void complete(slot& s, const char* text) noexcept {
+  // What there is to be completed: `writing`, a text that is begun here, by the first attempt; `formatted`, for a panic
+  // that brings no text of its own; `none`, nothing.
+  [[nodiscard, gnu::noinline]] message_state begin(cpu_id me, panic_context context, const char* text) noexcept {
+    if (me > P::max_cpus) return message_state::none;
+    uint32_t seen = word(message_state::none);
+    if (at(me, context).state.compare_exchange(seen, word(message_state::writing), order::relaxed, order::relaxed))
+      return message_state::writing;
+    return text == nullptr && seen == word(message_state::formatted) ? message_state::formatted : message_state::none;
+  }
+  // Copies the text that is begun, and marks it ready. volatile: a compiler may not turn the loop into a call of a string
+  // function.
+  [[gnu::noinline]] static void complete(slot& s, message_state begun, const char* text) noexcept {
     volatile char* to = s.text;
     const char* from = text != nullptr ? text : "(no message)";
-    for (uint32_t i = 0; i + 1 < room && from[i] != '\0'; ++i) to[i] = from[i];
+    if (begun == message_state::writing)
+      for (uint32_t i = 0; i + 1 < room && from[i] != '\0'; ++i) to[i] = from[i];
     s.state.store(word(message_state::ready), order::release);  // (1) release: pairs with acquire (2)
   }
 

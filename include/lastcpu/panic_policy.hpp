@@ -44,6 +44,9 @@ struct panic_info {
   const Registers* registers;  ///< of the same crash; null where a nested panic was given none
 };
 
+/// What a function of panic_policy answers that a policy has not hidden: what would be made for it is left out.
+struct nothing_to_do {};
+
 /// The defaults: an interrupt, then an NMI, no word printed, restart at once. Derive and hide what you want different.
 /// The functions run on the owner, interrupts off or NMI context, but for on_oops(), which runs where the fault was.
 struct panic_policy {
@@ -84,7 +87,9 @@ struct panic_policy {
   // watchdog, to light an LED. A fault in it goes on at that step.
   /// Whoever wants to hear of the panic. `Report` is stop_cpus::report_type. Not called where an image is claimed.
   template <class Report>
-  static void notifiers(const Report&) noexcept {}
+  static nothing_to_do notifiers(const Report&) noexcept {
+    return {};
+  }
   /// Saves the kernel's log. `Messages` is panic_messages. Not called where an image is claimed. After Linux's
   /// kmsg_dump.
   template <class Messages>

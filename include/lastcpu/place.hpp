@@ -31,29 +31,19 @@ class place {
     const cpu_id me = P::this_cpu();
     if (me < P::max_cpus) [[likely]]
       return me;
-    return holder_.load(order::relaxed) == word() ? P::max_cpus : no_cpu;
+    return words_[0].load(order::relaxed) == word() ? P::max_cpus : no_cpu;
   }
 
   /// Takes the place; false when another CPU has it.
   /// relaxed, here and below: the place publishes nothing; what its holder does is ordered by the gate.
-  [[nodiscard]] bool take() noexcept {
-    uintptr_t nobody = 0;
-    return holder_.compare_exchange(nobody, word(), order::relaxed, order::relaxed);
-  }
+  [[nodiscard]] bool take() noexcept { return take(0, 1) == 0; }
 
   /// Gives the place back. For a holder that was given a number.
-  void leave() noexcept { holder_.store(0, order::relaxed); }
+  void leave() noexcept { words_[0].store(0, order::relaxed); }
 
   /// Takes a spare text, for a CPU that did not get the place: answers which one. `Spares` when this CPU has taken one
   /// before, or none is left.
-  [[nodiscard]] uint32_t take_spare() noexcept {
-    for (uint32_t i = 0; i < Spares; ++i) {
-      uintptr_t whose = 0;
-      if (spare_[i].compare_exchange(whose, word(), order::relaxed, order::relaxed)) return i;
-      if (whose == word()) break;
-    }
-    return Spares;
-  }
+  [[nodiscard]] uint32_t take_spare() noexcept { return take(1, 1 + Spares) - 1; }
 
  private:
   // What stands for this CPU in the words below; never 0, which is "nobody".
@@ -63,8 +53,18 @@ class place {
     return id != 0 ? id : 1;
   }
 
-  typename P::template atomic<uintptr_t> holder_{};
-  typename P::template atomic<uintptr_t> spare_[Spares]{};
+  // The first word of [from, to) that is nobody's, now this CPU's; `to` where there is none, or where it has one already.
+  [[nodiscard, gnu::noinline]] uint32_t take(uint32_t from, uint32_t to) noexcept {
+    const uintptr_t me = word();
+    for (uint32_t i = from; i < to; ++i) {
+      uintptr_t whose = 0;
+      if (words_[i].compare_exchange(whose, me, order::relaxed, order::relaxed)) return i;
+      if (whose == me) break;
+    }
+    return to;
+  }
+
+  typename P::template atomic<uintptr_t> words_[1 + Spares]{};  // who has the place, and each spare text
 };
 
 }  // namespace lastcpu

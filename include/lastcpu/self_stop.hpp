@@ -79,41 +79,30 @@ template <class P>
 /// - Interrupts off, thread or NMI context. In NMI context no stop NMI can reach the CPU; it answers from here instead.
 /// - `me` is this CPU's number, or P::max_cpus for the CPU without a number that panics. Any other CPU can't own the
 ///   gate and parks for good at once.
+/// - with_the_port::no is for a CPU that has faulted in here again and again. It only reads the gate and acknowledges, so
+///   nothing is left that could fault. When another CPU has committed it reads the gate for ever.
 template <class P>
 void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, const typename P::registers* regs,
-                   cpu_id me = detail::number_of_this_cpu<P>()) noexcept {
+                   cpu_id me = detail::number_of_this_cpu<P>(), with_the_port use = with_the_port::yes) noexcept {
   if (me > P::max_cpus) self_stop<P>();
-  cpus.save_registers(me, regs);
-  cpus.make_resettable_once(me);
-  // An NMI panic may have interrupted this CPU's acknowledge() between the store and the wake.
-  if (cpus.acknowledged(me)) cpus.wake_for(me);
+  if (use == with_the_port::yes) {
+    cpus.save_registers(me, regs);
+    cpus.make_resettable_once(me);
+    // An NMI panic may have interrupted this CPU's acknowledge() between the store and the wake.
+    if (cpus.acknowledged(me)) cpus.wake_for(me);
+  }
   for (;;) {
     const gate_word seen = gate.read();
+    const gate_move next = decide(seen, me);  // no switch: on Cortex-M23 it may be a call
+    if (next == gate_move::mine) return;
     // Behind the read: an NMI handler on this CPU may win the open gate, withdraw the acknowledgement and give the gate
     // back. The word has changed then, wait_while() returns, and the next round acknowledges again.
-    cpus.acknowledge(me, stop_state::parked);
-    const gate_move next = decide(seen, me);  // no switch: on Cortex-M23 it may be a call
-    if (next == gate_move::mine || (next == gate_move::take && gate.claim(hold::final, me).won())) return;
+    cpus.acknowledge(me, stop_state::parked, use);
+    if (next == gate_move::take && gate.claim(hold::final, me).won()) return;
+    if (use == with_the_port::no) continue;
     if (next == gate_move::park) self_stop(cpus, me);
     if (next == gate_move::want) (void)gate.want(seen);
     if (next == gate_move::wait) gate.wait_while(seen);
-  }
-}
-
-/// The tag of a wait that calls nothing of the port's but its words.
-struct without_port_t {};
-/// Its one value, to pass.
-inline constexpr without_port_t without_port{};
-
-/// The same for a CPU that has faulted in wait_for_gate() again and again. It only reads the gate and acknowledges, so
-/// nothing is left that could fault. When another CPU has committed it reads the gate for ever.
-template <class P>
-void wait_for_gate(panic_cpu<P>& gate, stop_cpus<P>& cpus, cpu_id me, without_port_t) noexcept {
-  for (;;) {
-    const gate_word seen = gate.read();
-    if (seen.is_held_by(me)) return;
-    cpus.acknowledge_quietly(me);
-    if (seen.is_open() && gate.claim(hold::final, me).won()) return;
   }
 }
 

@@ -18,6 +18,12 @@
 
 namespace lastcpu {
 
+/// Whether anything of the port's may be called but its words.
+enum class with_the_port : bool {
+  no,   ///< in a CPU that has faulted in what the port does for it again and again
+  yes,  ///< everywhere else
+};
+
 /// A record for each CPU: what stop_cpus counts and a report reads. A CPU changes its own, interrupts off or NMI
 /// context; anybody looks. `me` is its number, or P::max_cpus for the one CPU without a number that panics.
 template <class P>
@@ -41,11 +47,15 @@ class stop_records {
 
   /// Calls P::make_resettable(), unless this CPU has completed it. When a fault or a stop NMI interrupts the first
   /// attempt, a second one is made; there is no third.
-  void make_resettable_once(cpu_id me) noexcept {
-    if (is_done(me, resettable_done) || (!first_time(me, resettable_begun) && !first_time(me, resettable_again)))
-      return;
+  [[gnu::noinline]] void make_resettable_once(cpu_id me) noexcept {
+    if (me > P::max_cpus) return;
+    atomic<uint32_t>& attempts = records_[me].resettable;
+    const uint32_t attempt = attempts.load(order::acquire);  // (4) acquire: pairs with release (3)
+    if (attempt >= detail::most_attempts) return;
+    attempts.store(attempt + 1, order::release);  // (3)
     P::make_resettable();
-    (void)first_time(me, resettable_done);
+    // (3) release: pairs with acquire (4), in an NMI on this CPU: if it sees that it is done, it is done.
+    attempts.store(detail::most_attempts, order::release);
   }
 
   /// Counts how often this CPU begins to panic or to park, and answers how often it did before. A CPU that comes again
@@ -61,24 +71,24 @@ class stop_records {
 
   /// True the first time: this CPU may run its self-stop hook, which is not run again when it faults. False for a CPU
   /// that has no record.
-  [[nodiscard]] bool may_run_hook(cpu_id me) noexcept { return first_time(me, hook_begun); }
+  /// relaxed: only this CPU reads and writes the word.
+  [[nodiscard]] bool may_run_hook(cpu_id me) noexcept {
+    if (me > P::max_cpus || records_[me].hook.load(order::relaxed) != 0) return false;
+    records_[me].hook.store(1, order::relaxed);
+    return true;
+  }
 
   /// Acknowledges the stop: this CPU's registers are saved, and it runs nothing more. Does nothing while an earlier
   /// acknowledgement stands.
   /// (1) release: pairs with acquire (2). Who sees the acknowledgement may read the registers.
-  void acknowledge(cpu_id me, stop_state how) noexcept {
+  /// with_the_port::no calls nothing of the port's but its words: no trace, no wake.
+  void acknowledge(cpu_id me, stop_state how, with_the_port use = with_the_port::yes) noexcept {
     if (me > P::max_cpus) return;
     record& r = records_[me];
     if (r.ack.load(order::relaxed) != 0) return;
-    detail::trace<P>(trace_kind::acknowledged, me, static_cast<uint32_t>(how));
+    if (use == with_the_port::yes) detail::trace<P>(trace_kind::acknowledged, me, static_cast<uint32_t>(how));
     r.ack.store(static_cast<uint32_t>(how), order::release);  // (1)
-    P::wake(r.ack, wake_reason::answered);
-  }
-
-  /// acknowledge(me, stop_state::parked) that calls nothing of the port's but its words: no trace, no wake.
-  void acknowledge_quietly(cpu_id me) noexcept {
-    if (me > P::max_cpus || records_[me].ack.load(order::relaxed) != 0) return;
-    records_[me].ack.store(static_cast<uint32_t>(stop_state::parked), order::release);  // (1)
+    if (use == with_the_port::yes) P::wake(r.ack, wake_reason::answered);
   }
 
   /// Wakes the owner that waits for this CPU's acknowledgement once more. For a stop handler: it may have interrupted
@@ -122,9 +132,11 @@ class stop_records {
 
   /// Written by its own CPU only.
   struct alignas(line) record {
-    atomic<uint32_t> ack{};       ///< 0, or a stop_state
-    atomic<uint32_t> saved{};     ///< how many attempts at the registers were begun, or saved_whole, or saved_with_text
-    atomic<uint32_t> begun{};     ///< bits: what is done once or twice at most
+    atomic<uint32_t> ack{};    ///< 0, or a stop_state
+    atomic<uint32_t> saved{};  ///< attempts at the registers that were begun, or saved_whole, or saved_with_text
+    atomic<uint32_t>
+        resettable{};             ///< attempts at P::make_resettable() that were begun; most_attempts: no more of them
+    atomic<uint32_t> hook{};      ///< not 0: the self-stop hook may not be run any more
     atomic<uint32_t> descents{};  ///< count_descent()
     registers regs{};             ///< the registers
   };
@@ -142,26 +154,10 @@ class stop_records {
  private:
   static constexpr uint32_t saved_whole = detail::saved_whole;
   static constexpr uint32_t saved_with_text = 4;  // whole, and of the message in panic_context::normal
-  static constexpr uint32_t resettable_begun = 1;
-  static constexpr uint32_t hook_begun = 2;
-  static constexpr uint32_t resettable_again = 4;
-  static constexpr uint32_t resettable_done = 8;
 
   void save(cpu_id me, const registers* regs, uint32_t mark) noexcept {
     if (me > P::max_cpus) return;
     detail::save_once<P>(records_[me].saved, records_[me].regs, regs, mark);
-  }
-
-  [[nodiscard]] bool is_done(cpu_id me, uint32_t what) const noexcept {
-    // (4) acquire: pairs with release (3).
-    return me <= P::max_cpus && (records_[me].begun.load(order::acquire) & what) != 0;
-  }
-  [[nodiscard]] bool first_time(cpu_id me, uint32_t what) noexcept {
-    if (me > P::max_cpus) return false;
-    const uint32_t begun = records_[me].begun.load(order::relaxed);
-    // (3) release: pairs with acquire (4), in an NMI on this CPU: if it sees that a thing is done, it is done.
-    records_[me].begun.store(begun | what, order::release);
-    return (begun & what) == 0;
   }
 };
 

@@ -12,21 +12,6 @@ template <class P, uint32_t Bytes>
 class bare_messages : public panic_messages<P, Bytes> {
  public:
   constexpr bare_messages() noexcept = default;
-
-  /// Puts a CPU's texts into its note. True when there are any.
-  bool describe(cpu_note<typename P::registers>& out, bool stopped) const noexcept {
-    bool said = false;
-    out.cut_short = false;
-    const char** const texts[] = {&out.message, &out.nmi_message, &out.nested_message};
-    for (uint32_t c = 0; c < 3; ++c) {
-      const auto context = static_cast<panic_context>(c);
-      const message_state seen = this->state(out.cpu, context);
-      *texts[c] = this->text(out.cpu, context, stopped, seen);
-      said |= seen != message_state::none;
-      out.cut_short |= seen == message_state::writing;
-    }
-    return said;
-  }
 };
 
 template <class P>
@@ -42,7 +27,7 @@ class bare_messages<P, 0> {
   [[nodiscard]] static char* format(cpu_id, panic_context) noexcept { return nullptr; }
   static bool formatted(cpu_id, panic_context) noexcept { return false; }
   [[nodiscard]] static const char* text(cpu_id, panic_context, bool) noexcept { return ""; }
-  static bool describe(cpu_note<typename P::registers>& out, bool) noexcept {
+  static bool describe(cpu_id, bool, cpu_note<typename P::registers>& out) noexcept {
     out.message = out.nmi_message = out.nested_message = "";
     out.cut_short = false;
     return false;

@@ -29,9 +29,10 @@ class bounded_wait {
   /// Called once after each wait_while().
   [[nodiscard]] bool is_over() noexcept {
     const uint64_t now = P::now();
+    if (now >= end_) return true;
     if (now != last_ && end_ != without_a_clock) still_ = 0;
     last_ = now;
-    return now >= end_ || ++still_ >= rounds_of_a_still_clock<P>();
+    return ++still_ >= rounds_of_a_still_clock<P>();
   }
 
  private:

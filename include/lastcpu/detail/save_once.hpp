@@ -9,7 +9,8 @@
 
 namespace lastcpu::detail {
 
-inline constexpr uint32_t saving_attempts = 2;
+/// How often something is begun that a fault or an NMI may interrupt.
+inline constexpr uint32_t most_attempts = 2;
 /// The mark of registers that are whole; below it the word counts attempts.
 inline constexpr uint32_t saved_whole = 3;
 
@@ -19,7 +20,7 @@ template <class P>
 [[gnu::always_inline]] inline void save_once(typename P::template atomic<uint32_t>& saved, typename P::registers& to,
                                              const typename P::registers* from, uint32_t mark) noexcept {
   const uint32_t attempt = saved.load(order::acquire);  // (1) acquire: pairs with release (2)
-  if (attempt >= saving_attempts) return;
+  if (attempt >= most_attempts) return;
   saved.store(attempt + 1, order::relaxed);
   if (from != nullptr)
     copy_plain(to, *from);

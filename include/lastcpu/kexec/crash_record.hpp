@@ -47,9 +47,8 @@ inline constexpr uint64_t crash_image_magic = 0x316b'6372'7570'636c;
 namespace detail {
 
 [[nodiscard]] inline uint64_t seal_of(const crash_image_record& record) noexcept {
-  xxh64 sum;
-  sum.add(reinterpret_cast<const unsigned char*>(&record), offsetof(crash_image_record, seal));
-  return sum.value();
+  const auto* const all = reinterpret_cast<const unsigned char*>(&record);
+  return xxh64_of(all, offsetof(crash_image_record, seal), all, 0);
 }
 
 template <class Digest>

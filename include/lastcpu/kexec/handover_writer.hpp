@@ -96,7 +96,7 @@ inline void append_prstatus(const crash_image_record& record, uint32_t thread, c
   const uint64_t first = note_header_bytes + handover_bytes<cpu_entry_of<Machine>>(record.cpu_capacity);
   const auto end = read_word<uint64_t>(core + note_segment_file_bytes);
   const uint64_t notes = record.handover - record.core - note_header_bytes;
-  if (end < first || end > first + (record.cpu_capacity - 1) * each) return;
+  if (end - first > (record.cpu_capacity - 1) * each) return;  // or below it: the difference wraps
   write_prstatus<Machine>(core + notes + end, thread, regs, control);
   __atomic_store_n(reinterpret_cast<uint64_t*>(core + note_segment_file_bytes), end + each, __ATOMIC_RELEASE);
 }

@@ -88,6 +88,8 @@ struct x86_64 {
   /// Polls with a deadline; without one it sleeps by monitor and mwait, or by hlt (doze.hpp), where it can.
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& word, T value, uint64_t at) noexcept {
+    // A word of 32 bits is an acknowledgement: wake() wakes nobody there, and the owner, who waits with a bound, polls.
+    if constexpr (sizeof(T) < sizeof(uintptr_t)) return x86::poll(at);
     if constexpr (x86::detail::has_wake_vector<Kernel>) {
       if (at == no_deadline && (!may_sleep() || x86::in_virtual_machine()) && x86::may_doze<Kernel>() &&
           x86::doze<Kernel>(word, value))

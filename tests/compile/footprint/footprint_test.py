@@ -18,13 +18,15 @@ from matrix import Cell, Step, file_name  # noqa: E402
 
 FLAGS = (*compilers.KERNEL, "-mcmodel=kernel", "-fno-pic", "-fno-stack-protector", "-fcf-protection=none",
          "-fno-asynchronous-unwind-tables", "-Os")
-DIGEST = re.compile(r"lastcpu::kexec::(xxh64|image_intact|detail::rotate)")
+# The port has the digest's name in its own, as a template argument: only what computes the digest counts as that.
+DIGEST = re.compile(r"^(?:\w+ )*lastcpu::(?:kexec::(?:xxh64|image_intact|detail::(?:rotate|digest_of))|"
+                    r"x86_64<.*>::image_intact\()")
 REGISTERS = 168
 CONTROL = 64  # CR0 to CR4, the bases of FS and GS, ...: x86-64's
 TEXTS = 3 * 124
 
 # The notes of the core and the control words of each CPU take about 650 of it.
-BUDGET = {"text": 8832, "whole": 9856, "digest": 2304}  # bytes
+BUDGET = {"text": 8704, "whole": 9472, "digest": 1408}  # bytes
 MEANING = {"text": "gate, stop, crash_kexec", "whole": "with panic(), nmi_panic()", "digest": "XXH64"}
 RAM_PER_CPU = 64  # beside the saved registers, control words and texts
 MANY_CPUS = 4096

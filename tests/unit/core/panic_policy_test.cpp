@@ -18,6 +18,7 @@ TEST(panic_policy, is_by_default_what_is_documented) {
   EXPECT_FALSE(panic_policy::crash_kexec_post_notifiers);
   EXPECT_TRUE(panic_policy::restarts);
   EXPECT_EQ(panic_policy::restart_delay_us, 0u);
+  static_assert(detail::same_as<decltype(panic_policy::notifiers(0)), nothing_to_do>, "no report is made for nobody");
   EXPECT_EQ(max_rungs, 4u);
 }
 

@@ -279,6 +279,16 @@ TEST_F(platform_in_ring_0, loser_that_could_monitor_sleeps_in_a_hlt_under_a_hype
   EXPECT_EQ(has("mwait"), !x86::in_virtual_machine());
 }
 
+TEST_F(platform_in_ring_0, owner_polls_for_an_acknowledgement_whatever_the_deadline) {
+  kernel_state::online = {2, 5};
+  kernel_state::apic_page[0xf0 / 4] = 0x1ff;
+  privileged::halts_to_go = 1;
+  const monitoring_port::atomic<uint32_t> ack{0};
+  EXPECT_TRUE(monitoring_port::wait_while(ack, uint32_t{0}, no_deadline));
+  EXPECT_EQ(privileged::take(), lines{});
+  EXPECT_FALSE(monitoring_port::wait_while(ack, uint32_t{0}, 0));
+}
+
 template <uint8_t V>
 struct port_with_vector {
   static constexpr uint8_t stop_vector = V;

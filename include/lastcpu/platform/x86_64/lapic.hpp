@@ -100,6 +100,20 @@ inline constexpr uint32_t highest_clustered_id = 0xf'ffef;  // the cluster above
   return uint64_t{logical_ids} << 32 | logical_mode | message.bits;
 }
 
+namespace detail {
+
+// A source of its own, and the number of the last source that an APIC with this one has at least.
+struct local_source {
+  uint16_t offset;
+  uint16_t number;
+};
+constexpr local_source local_sources[] = {{apic_register::lvt_error, 3},  // first: masking another one may raise it
+                                          {apic_register::lvt_timer, 0},   {apic_register::lvt_lint0, 0},
+                                          {apic_register::lvt_lint1, 0},   {apic_register::lvt_performance, 4},
+                                          {apic_register::lvt_thermal, 5}, {apic_register::lvt_cmci, 6}};
+
+}  // namespace detail
+
 /// `Bus` is how the registers are reached: lapic_bus below, or a test's. Static members, all noexcept:
 ///   uint32_t read(uint32_t offset); void write(uint32_t offset, uint32_t);   the xAPIC page
 ///   uint64_t rdmsr(uint32_t); void wrmsr(uint32_t, uint64_t);
@@ -114,6 +128,7 @@ struct lapic {
   /// This CPU's APIC id; 0 while the APIC is off.
   [[nodiscard]] static uint32_t id() noexcept {
     const apic_mode m = mode();
+    if (m == apic_mode::off) return 0;
     const uint32_t v = read(m, apic_register::id);
     return m == apic_mode::x2apic ? v : v >> 24;
   }
@@ -121,19 +136,18 @@ struct lapic {
   /// One message to one CPU. All that was stored before is visible to the handler that it causes.
   static ipi_outcome send(uint32_t apic_id, ipi_message message) noexcept {
     const apic_mode m = mode();
-    if (m == apic_mode::off || apic_id > highest_apic_id(m)) return ipi_outcome::unreachable;
+    if (apic_id > highest_apic_id(m)) return ipi_outcome::unreachable;
     return command(m, icr_value(m, apic_id, message));
   }
 
   /// One message to the CPUs of a cluster: their logical ids, or'ed; 0 is nobody. In x2APIC mode only.
-  static void send_cluster(uint32_t logical_ids, ipi_message message) noexcept {
+  [[gnu::noinline]] static void send_cluster(uint32_t logical_ids, ipi_message message) noexcept {
     if (logical_ids != 0) (void)command(apic_mode::x2apic, icr_value_for_cluster(logical_ids, message));
   }
 
   /// One message to every CPU but this one, those included that the kernel does not know: see send_stop.hpp.
   static ipi_outcome send_others(ipi_message message) noexcept {
-    const apic_mode m = mode();
-    return m == apic_mode::off ? ipi_outcome::unreachable : command(m, icr_value_for_others(message));
+    return command(mode(), icr_value_for_others(message));
   }
 
   /// An interrupt of the highest class (vectors 0xf0-0xff) can reach this CPU once interrupts are on: the APIC is on, by
@@ -145,7 +159,10 @@ struct lapic {
   }
 
   /// Ends the interrupt that is being handled.
-  static void eoi() noexcept { write(mode(), apic_register::eoi, 0); }
+  static void eoi() noexcept {
+    const apic_mode m = mode();
+    if (m != apic_mode::off) write(m, apic_register::eoi, 0);
+  }
 
   /// Lets interrupts in: software-enabled, no task priority. False when the APIC is off in IA32_APIC_BASE; nothing
   /// is changed then. `spurious_vector` needs a handler that returns without eoi().
@@ -164,13 +181,8 @@ struct lapic {
     if (m == apic_mode::off) return;
     const uint32_t version = read(m, apic_register::version);
     const uint32_t last = version >> 16 & 0xff;
-    if (last >= 3) mask(m, apic_register::lvt_error);  // first: masking another one may raise it
-    mask(m, apic_register::lvt_timer);
-    mask(m, apic_register::lvt_lint0);
-    mask(m, apic_register::lvt_lint1);
-    if (last >= 4) mask(m, apic_register::lvt_performance);
-    if (last >= 5) mask(m, apic_register::lvt_thermal);
-    if (last >= 6) mask(m, apic_register::lvt_cmci);
+    for (const detail::local_source& source : detail::local_sources)
+      if (source.number <= last) mask(m, source.offset);
     if ((version >> 31) != 0) mask_extended(m);
   }
 
@@ -190,18 +202,19 @@ struct lapic {
  private:
   static constexpr uint32_t software_enable = 1u << 8;
 
-  [[nodiscard]] static uint32_t read(apic_mode m, uint32_t offset) noexcept {
-    if (m == apic_mode::x2apic) return static_cast<uint32_t>(Bus::rdmsr(x2apic_msr(offset)));
-    return m == apic_mode::xapic ? Bus::read(offset) : 0;
+  // The APIC is not off. Out of line, as what else several parts of a crash call.
+  [[nodiscard, gnu::noinline]] static uint32_t read(apic_mode m, uint32_t offset) noexcept {
+    return m == apic_mode::x2apic ? static_cast<uint32_t>(Bus::rdmsr(x2apic_msr(offset))) : Bus::read(offset);
   }
   static void write(apic_mode m, uint32_t offset, uint32_t v) noexcept {
     if (m == apic_mode::x2apic)
       Bus::wrmsr(x2apic_msr(offset), v);
-    else if (m == apic_mode::xapic)
+    else
       Bus::write(offset, v);
   }
 
-  static ipi_outcome command(apic_mode m, uint64_t icr) noexcept {
+  [[gnu::noinline]] static ipi_outcome command(apic_mode m, uint64_t icr) noexcept {
+    if (m == apic_mode::off) return ipi_outcome::unreachable;
     if (m == apic_mode::x2apic) {
       Bus::fence();  // this wrmsr alone would let earlier stores stay behind
       Bus::wrmsr(x2apic_msr(apic_register::icr_low), icr);
@@ -218,16 +231,15 @@ struct lapic {
   // False when the delivery status is still set after the bound.
   [[nodiscard]] static bool wait_until_idle() noexcept {
     constexpr uint32_t pending = 1u << 12;
-    if ((Bus::read(apic_register::icr_low) & pending) == 0) return true;
     const uint64_t begun = Bus::now();
-    do {
+    while ((Bus::read(apic_register::icr_low) & pending) != 0) {
+      if (Bus::now() - begun >= Bus::bound()) return false;
       Bus::pause();
-      if ((Bus::read(apic_register::icr_low) & pending) == 0) return true;
-    } while (Bus::now() - begun < Bus::bound());
-    return false;
+    }
+    return true;
   }
 
-  static void mask(apic_mode m, uint32_t offset) noexcept {
+  [[gnu::noinline]] static void mask(apic_mode m, uint32_t offset) noexcept {
     constexpr uint32_t masked = 1u << 16;
     const uint32_t before = read(m, offset);
     if ((before & masked) == 0) write(m, offset, before | masked);  // an access is dear in a virtual machine

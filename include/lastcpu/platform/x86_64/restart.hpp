@@ -17,7 +17,7 @@ inline constexpr uint32_t restart_patience_us = 50'000;
 namespace detail {
 
 template <class Hw>
-inline void wait_ticks(uint64_t ticks) noexcept {
+[[gnu::noinline]] inline void wait_ticks(uint64_t ticks) noexcept {
   const uint64_t begun = Hw::now();
   while (Hw::now() - begun < ticks) Hw::pause();
 }

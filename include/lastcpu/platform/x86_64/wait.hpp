@@ -25,16 +25,20 @@ template <class Hw = hardware>
   return Hw::cpuid(1).ecx >> 31 != 0;
 }
 
+/// One round of polling: false once now() >= at.
+template <class Hw = hardware>
+[[nodiscard]] inline bool poll(uint64_t at) noexcept {
+  Hw::pause();
+  return Hw::now() < at;
+}
+
 /// One round of P::wait_while: a pause, or, with `no_deadline`, until somebody writes to the line (`may_sleep`) or a while
 /// of polling. Arms first, then compares, so that no change is slept through.
 /// (1) acquire: pairs with the caller's release; what was stored before the change is visible.
 template <class Hw = hardware, class Word, class T>
 [[nodiscard]] inline bool wait_while(const Word& word, T value, uint64_t at, bool may_sleep) noexcept {
   constexpr uint32_t polls = 1000;  // has_monitor() is dear in a virtual machine
-  if (at != no_deadline) {
-    Hw::pause();
-    return Hw::now() < at;
-  }
+  if (at != no_deadline) return poll<Hw>(at);
   if (may_sleep) {
     Hw::monitor(word.address());
     // (1)

@@ -158,7 +158,7 @@ template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine>
 /// The same into a machine's slot, `machine.image()`, in place of what is in it: a crash meanwhile finds none. Refused, that
 /// one is in it again. Two more reasons: `in_use` where a crash, or another load, has the slot; `damaged`.
 template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine, class Slot>
-[[nodiscard]] inline kexec::load_error load_into_slot(Slot& slot, const kexec::crash_region& region,
+[[nodiscard]] inline kexec::load_error load_into_slot(Slot&& slot, const kexec::crash_region& region,
                                                       const unsigned char* file, uint64_t bytes,
                                                       const load_options& options) noexcept {
   using kexec::load_error;

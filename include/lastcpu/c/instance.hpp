@@ -135,8 +135,9 @@ const LASTCPU_REGISTERS* lastcpu_registers_of(uint32_t cpu) {
 
 #if LASTCPU_IMAGE_BYTES
 int lastcpu_load_image(const void* image) {
-  const auto& bytes = *static_cast<const lastcpu::c::port::image*>(image);
-  return lastcpu::c::machine.image().load(bytes) == lastcpu::load_outcome::loaded ? 1 : 0;
+  lastcpu::c::port::image copy;  // aligned, whatever the kernel's is
+  lastcpu::detail::copy_plain(copy.bytes, *static_cast<const unsigned char(*)[LASTCPU_IMAGE_BYTES]>(image));
+  return lastcpu::c::machine.image().load(copy) == lastcpu::load_outcome::loaded ? 1 : 0;
 }
 int lastcpu_unload_image() {
   const lastcpu::unload_outcome out = lastcpu::c::machine.image().unload();

@@ -3,6 +3,7 @@
 import re
 import time
 
+from . import programs
 from .tree import HANGS, ROOT, WORK, Tree
 
 DEADLINE = 120  # seconds for one test program; what still runs then hangs
@@ -54,7 +55,7 @@ def check(mutants):
 def failure(tree, test):
     """None when the program passes, else what failed."""
     preset, program = test.split("/")
-    status = tree.run([str(tree.find(preset, program))], tree.run_log, DEADLINE, free=preset == "tsan")
+    status = tree.run(programs.command_for(tree.find(preset, program)), tree.run_log, DEADLINE, free=preset == "tsan")
     if status == 0:
         return None
     return f"{test} (hangs)" if status == HANGS else f"{tree.failed_test() or test} in {test}"

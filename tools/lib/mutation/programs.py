@@ -104,6 +104,11 @@ UNSTEADY = ("posix_", "crash_reporter_", "stop_cost", "nmi_step", "storm", "tsan
 Test = collections.namedtuple("Test", "name preset targets files command")
 
 
+def command_for(program):
+    """What runs a test program."""
+    return ["qemu-i386", str(program)] if program.name == "narrow_test" else [str(program)]
+
+
 def is_unsteady(test):
     return test.name.startswith(UNSTEADY) or test.name.endswith("_stress")
 

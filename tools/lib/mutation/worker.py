@@ -22,7 +22,7 @@ class Worker:
 
     def passes(self, test, seconds=None):
         """None when it does, else what failed."""
-        command = test.command or [str(self.tree.find(test.preset, test.files[0]))]
+        command = test.command or programs.command_for(self.tree.find(test.preset, test.files[0]))
         if test.preset == "tsan":
             command = ["setarch", "-R", *command]
         limit = None if seconds is None else 10 + 5 * seconds

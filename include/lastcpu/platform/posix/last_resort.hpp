@@ -18,7 +18,8 @@ namespace lastcpu::posix_detail {
 inline void fault_again(const siginfo_t& info) noexcept {
   if (info.si_signo != SIGSEGV || info.si_code <= 0) return;
   auto* at = static_cast<volatile char*>(info.si_addr);
-  *at = *at;
+  const char there = *at;
+  *at = there;
 }
 
 /// Dies of the first fault of this CPU, so that the parent sees the same signal and core as without lastcpu; of SIGABRT

@@ -37,7 +37,7 @@ class campaign {
     if (shared->trace_refused != 0) return;
     for (const moment m : wanted)
       EXPECT_GT(times_[static_cast<uint32_t>(m)], 0u) << moment_names[static_cast<uint32_t>(m)];
-    EXPECT_GE(reached_ * 10, tried_ * 9) << "CPU 1's pace varies so much that too few of the instructions were reached";
+    EXPECT_GE(reached_ * 5, tried_ * 4) << "CPU 1's pace varies so much that too few of the instructions were reached";
   }
 
  private:

@@ -22,7 +22,7 @@ class campaign {
  public:
   explicit campaign(const scenario& play) : play_(play) {
     for (uint32_t stretch = 0; complaints_ < patience; ++stretch) {
-      const std::vector<uint64_t> addresses = record(play_, stretch);
+      const std::vector<uint64_t> addresses = typical_record(play_, stretch);
       if (shared->trace_refused != 0) say_what_to_allow();
       if (addresses.empty()) break;
       for (uint32_t i = 0; i < addresses.size() && complaints_ < patience; ++i)
@@ -37,7 +37,7 @@ class campaign {
     if (shared->trace_refused != 0) return;
     for (const moment m : wanted)
       EXPECT_GT(times_[static_cast<uint32_t>(m)], 0u) << moment_names[static_cast<uint32_t>(m)];
-    EXPECT_GE(reached_ * 5, tried_ * 4) << "CPU 1's pace varies so much that too few of the instructions were reached";
+    EXPECT_GE(reached_ * 10, tried_ * 9) << "CPU 1's pace varies so much that too few of the instructions were reached";
   }
 
  private:

@@ -82,19 +82,24 @@ class end_of_machine {
     demand(shared->dumps == (play_.image ? 0u : 1u), "the messages were not dumped once");
   }
 
-  // False where an NMI that does not return came between the place of an event and the event.
-  [[nodiscard]] static bool is_written(const lastcpu::trace_event& e) {
-    return e.kind != kind::claim_won || e.value != 0;
-  }
-
   void trace_breaks_no_promise() {
-    demand(shared->events <= shared->event.size(), "the trace is too long");
+    demand(shared->events <= shared->trace.size(), "the trace is too long");
     lastcpu::test::trace_promises<stepped::max_cpus> promises;
     const char* broken = nullptr;
-    for (uint32_t i = 0; i < shared->events && i < shared->event.size() && broken == nullptr; ++i)
-      if (is_written(shared->event[i])) broken = promises.see(shared->event[i]);
+    shared->for_each_event([&](const lastcpu::trace_event& e) {
+      if (broken == nullptr) broken = promises.see(e);
+    });
     if (broken == nullptr) broken = nothing_was_to_end() ? promises.end_at_rest() : promises.end_by(shared->end_cpu);
-    if (broken != nullptr) demand(false, broken);
+    if (broken != nullptr) demand(false, (broken + trace_in_words()).c_str());
+  }
+
+  [[nodiscard]] static std::string trace_in_words() {
+    std::string words;
+    shared->for_each_event([&words](const lastcpu::trace_event& e) {
+      words += words.empty() ? " (the trace: CPU " : ", CPU ";
+      words += std::to_string(e.cpu) + ' ' + to_string(e.kind) + ' ' + std::to_string(e.value);
+    });
+    return words.empty() ? words : words + ')';
   }
 
   void others_were_stopped() {

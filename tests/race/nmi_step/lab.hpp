@@ -57,6 +57,12 @@ struct note_copy {
   char message[16], nmi_message[16];
 };
 
+/// An NMI that does not return may come while it is written: then it is not told.
+struct told_event {
+  lastcpu::trace_event event;
+  word told{0};
+};
+
 struct lab {
   // --- The tracer's.
   scenario play{};
@@ -85,12 +91,23 @@ struct lab {
   word stops_sent{0};
 
   word events{0};
-  std::array<lastcpu::trace_event, 64> event{};
+  std::array<told_event, 64> trace{};
 
-  [[nodiscard]] uint32_t count(lastcpu::trace_kind kind, uint32_t value = never) const noexcept {
+  void tell(const lastcpu::trace_event& e) noexcept {
+    const uint32_t i = events++;
+    if (i >= trace.size()) return;
+    trace[i].event = e;
+    trace[i].told = 1;
+  }
+  /// Calls see(event) for each event that was told.
+  template <class See>
+  void for_each_event(See see) const noexcept {
+    for (uint32_t i = 0; i < events && i < trace.size(); ++i)
+      if (trace[i].told != 0) see(trace[i].event);
+  }
+  [[nodiscard]] uint32_t count(lastcpu::trace_kind kind) const noexcept {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < events && i < event.size(); ++i)
-      n += event[i].kind == kind && (value == never || event[i].value == value) ? 1u : 0u;
+    for_each_event([&n, kind](const lastcpu::trace_event& e) { n += e.kind == kind ? 1u : 0u; });
     return n;
   }
 };

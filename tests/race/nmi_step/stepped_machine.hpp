@@ -110,8 +110,7 @@ struct stepped : lastcpu::posix {
 
   static void trace(const lastcpu::trace_event& e) noexcept {
     using enum lastcpu::trace_kind;
-    const uint32_t i = shared->events++;
-    if (i < shared->event.size()) shared->event[i] = e;
+    shared->tell(e);
     anchor();
     if (e.cpu == 1 && e.kind == claim_won) set_and_wake(shared->settled, 1);
     if (e.kind == parked) has_stopped(e.cpu);

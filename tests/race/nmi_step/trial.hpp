@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <new>
 #include <optional>
 #include <vector>
@@ -93,6 +94,20 @@ inline void let_rival_panic() {
   std::array<std::vector<uint64_t>, 3> all{record(play, stretch), record(play, stretch), record(play, stretch)};
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
   return all[1];
+}
+
+/// The instructions of a stretch that are tried: one that comes more than twice, the first time, the second and the last.
+[[nodiscard]] inline std::vector<uint32_t> worth_a_trial(const std::vector<uint64_t>& addresses) {
+  std::map<uint64_t, std::vector<uint32_t>> times;
+  for (uint32_t i = 0; i < addresses.size(); ++i) times[addresses[i]].push_back(i);
+  std::vector<uint32_t> worth;
+  for (const auto& [address, when] : times) {
+    worth.push_back(when.front());
+    if (when.size() > 2) worth.push_back(when[1]);
+    if (when.size() > 1) worth.push_back(when.back());
+  }
+  std::sort(worth.begin(), worth.end());
+  return worth;
 }
 
 /// Stops CPU 0 before the instruction. It goes at full speed to the last address before it that comes only once up to

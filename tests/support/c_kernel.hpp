@@ -80,6 +80,8 @@ struct policy_of_a_test : panic_policy {
 #undef platform_defaults
 #include <lastcpu/c/instance.hpp>
 
+#include "support/c_note.hpp"
+
 static_assert(LASTCPU_MAX_CPUS == lastcpu::test::fake_platform::max_cpus &&
               LASTCPU_IMAGE_BYTES == sizeof(lastcpu::test::fake_platform::image));
 
@@ -90,17 +92,6 @@ namespace lastcpu::test {
 }
 [[nodiscard]] inline const fake_registers* from_c(const LASTCPU_REGISTERS* regs) noexcept {
   return reinterpret_cast<const fake_registers*>(regs);
-}
-[[nodiscard]] inline cpu_note<fake_registers> from_c(const lastcpu_note& n) noexcept {
-  return {n.cpu,
-          static_cast<stop_state>(n.state),
-          n.crashing != 0,
-          from_c(n.registers),
-          n.message,
-          n.nmi_message,
-          n.nested_message,
-          n.cut_short != 0,
-          n.panic_ticks};
 }
 [[nodiscard]] inline fake_platform::image image_from_c(const void* image) noexcept {
   return *static_cast<const fake_platform::image*>(image);
@@ -164,7 +155,8 @@ void lastcpu_kernel_before_step(uint32_t) {
   lastcpu::test::tell_who_is_online();
 }
 void lastcpu_kernel_report(const lastcpu_note* note) {
-  if (lastcpu::test::kernel_now.summary != nullptr) lastcpu::test::kernel_now.summary(lastcpu::test::from_c(*note));
+  if (lastcpu::test::kernel_now.summary != nullptr)
+    lastcpu::test::kernel_now.summary(lastcpu::test::note_from_c<lastcpu::test::fake_registers>(*note));
 }
 void lastcpu_kernel_no_crash_kernel(lastcpu_outcome why) {
   lastcpu::test::kernel_now.no_crash_kernel(static_cast<lastcpu::kexec_outcome>(why));
@@ -180,7 +172,8 @@ void lastcpu_kernel_jump(const void* image) {
 }
 void lastcpu_kernel_save_note(const void* image, const lastcpu_note* note) {
   if (lastcpu::test::kernel_now.save_note != nullptr)
-    lastcpu::test::kernel_now.save_note(lastcpu::test::image_from_c(image), lastcpu::test::from_c(*note));
+    lastcpu::test::kernel_now.save_note(lastcpu::test::image_from_c(image),
+                                        lastcpu::test::note_from_c<lastcpu::test::fake_registers>(*note));
 }
 
 }  // extern "C"

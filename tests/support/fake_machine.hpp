@@ -110,7 +110,7 @@ class fake_machine {
   void is_whole_machine() { whole_ = true; }
   /// The test itself does what a path of the domain begins, and leaves it undone.
   void is_in_the_middle() { whole_ = false; }
-  /// This test lets the trace break a promise: with this sentence, and no other before it.
+  /// This test lets the trace break a promise: with this sentence, and no other before it. What follows is not judged.
   void breaks(const char* sentence);
   /// This test lets faults come between a change and its event.
   void misses_events() { promises_ = promises_.with(events::some_missing); }

@@ -26,7 +26,7 @@ enum class events : uint16_t {
 
 enum class answers : uint8_t {
   in_time,
-  maybe_late,  // for the owner: it reads old values, or goes on or takes a CPU away while that one is in its answer
+  maybe_late,  // the owner may not know of one that was told: it reads old values, or did not wait, or took the CPU away
 };
 
 /// CPUs 0 .. N-1, and N for the one without a number. A plain value without padding: the model counts it as state.
@@ -96,8 +96,8 @@ class trace_promises {
   constexpr void set(cpu_id cpu, uint32_t what) noexcept { cpu_[cpu] = static_cast<uint16_t>(cpu_[cpu] | what); }
   constexpr void clear(cpu_id cpu, uint32_t what) noexcept { cpu_[cpu] = static_cast<uint16_t>(cpu_[cpu] & ~what); }
   [[nodiscard]] constexpr bool owns(cpu_id cpu) const noexcept { return owner_ == cpu + 1; }
-  [[nodiscard]] constexpr bool is_in(step first, step last) const noexcept {
-    return step_ >= static_cast<uint32_t>(first) && step_ <= static_cast<uint32_t>(last);
+  [[nodiscard]] constexpr bool is_on_a_rung() const noexcept {
+    return step_ >= static_cast<uint32_t>(step::rung_0) && step_ <= static_cast<uint32_t>(step::rung_3);
   }
 
   // An NMI finds it parked, and stops it once more. Where losers park before the commit (bare_domain), its NMI may also
@@ -215,7 +215,7 @@ class trace_promises {
     if (target >= N) return "promise 13: a stop is sent to a CPU that there is not";
     if (target == cpu) return "promise 3: a CPU sends a stop to itself";
     if (step_ > static_cast<uint32_t>(step::collect)) return "promise 9: a stop is sent behind the collection";
-    if (is(target, asked) && is_in(step::rung_0, step::rung_3)) return "promise 9: a CPU is asked twice on one rung";
+    if (is(target, asked) && is_on_a_rung()) return "promise 9: a CPU is asked twice on one rung";
     set(target, is(target, at_rest) ? asked | asked_in_vain : asked);
     return nullptr;
   }

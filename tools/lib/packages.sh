@@ -76,6 +76,7 @@ needed_for_mutate=(
   "program:arm-none-eabi-g++ gcc-arm-none-eabi"
   "program:python3         python3"
   "program:qemu-system-x86_64 qemu-system-x86"
+  "program:qemu-i386 qemu-user"
   "program:valgrind        valgrind"
   "header:gtest/gtest.h    libgtest-dev"
   "header:xxhash.h         libxxhash-dev"

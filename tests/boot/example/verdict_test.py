@@ -331,8 +331,14 @@ class the_checker(unittest.TestCase):
     def test_finds_a_parked_cpu_that_goes_on(self):
         self.damaged("1610 3 acknowledged 4", "1610 0 claim_won 2", "promise 3: a CPU that has parked for good goes on")
 
-    def test_finds_an_end_without_a_commit(self):
+    def test_finds_stops_without_a_commit(self):
         self.without("trace: 1210 1 committed", "promise 3: a CPU that has not committed sends a stop")
+
+    def test_finds_an_end_without_a_commit(self):
+        kept = [line for line in GOOD.splitlines(True) if "committed" not in line and "stop_sent" not in line]
+        self.expect(judged("".join(kept)), "promise 1: the machine is ended, and nobody has committed")
+
+    def test_finds_a_panic_that_is_pending_on_a_gate_held_for_good(self):
         self.damaged("1210 1 committed 0", "1210 1 pending_set 0", "promise 4: an NMI's panic is pending")
 
     def test_judges_events_in_the_order_of_time(self):

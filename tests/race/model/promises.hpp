@@ -11,7 +11,7 @@
 
 namespace lastcpu::test {
 
-/// For a machine of N CPUs. It keeps what it knows in the last three notes of the scenario.
+/// For a machine of N CPUs. It keeps what it knows in notes 13 to 15 of the scenario, which are then taken.
 template <cpu_id N, events Told = events::all_told>
 struct promises {
   // Not inline: what it works with would stay on the stack of the CPU, and tell equal states apart.

@@ -38,6 +38,8 @@ struct defaults_of_the_storm : platform_defaults<Port> {
 #undef platform_defaults
 #include <lastcpu/c/instance.hpp>
 
+#include "support/c_note.hpp"
+
 static_assert(LASTCPU_MAX_CPUS == storm::cpu_count && LASTCPU_IMAGE_BYTES == sizeof(storm::storm_image));
 
 namespace storm {
@@ -56,16 +58,6 @@ lastcpu::atomic<uint32_t> step_now{};  // the owner's
 }
 [[nodiscard]] const storm_image& image_from_c(const void* image) noexcept {
   return *static_cast<const storm_image*>(image);
-}
-[[nodiscard]] lastcpu::cpu_note<lastcpu::posix_registers> from_c(const lastcpu_note& n) noexcept {
-  return {n.cpu,
-          static_cast<lastcpu::stop_state>(n.state),
-          n.crashing != 0,
-          from_c(n.registers),
-          n.message,
-          n.nmi_message,
-          n.nested_message,
-          n.cut_short != 0};
 }
 
 // The report stands, whoever answers, asks or interrupts behind it.
@@ -199,7 +191,7 @@ void lastcpu_kernel_before_step(uint32_t step) {
   }
 }
 void lastcpu_kernel_report(const lastcpu_note* note) {
-  storm::keep_note(storm::from_c(*note));
+  storm::keep_note(lastcpu::test::note_from_c<lastcpu::posix_registers>(*note));
   may_fault(fault_point::report, true);
 }
 
@@ -207,7 +199,7 @@ int lastcpu_kernel_image_intact(const void* image) {
   return storm_platform::image_intact(storm::image_from_c(image)) ? 1 : 0;
 }
 void lastcpu_kernel_save_note(const void* image, const lastcpu_note* note) {
-  storm_platform::save_note(storm::image_from_c(image), storm::from_c(*note));
+  storm_platform::save_note(storm::image_from_c(image), lastcpu::test::note_from_c<lastcpu::posix_registers>(*note));
 }
 void lastcpu_kernel_crash_shutdown(const LASTCPU_REGISTERS* regs) {
   storm_platform::crash_shutdown(*storm::from_c(regs));

@@ -30,7 +30,11 @@ void log_event(cpu_id cpu, event what, uint32_t value) noexcept {
   if (cpu >= cpu_count) return;
   cpu_area& c = area->cpu[cpu];
   const uint32_t at = c.events.fetch_add(1, order::relaxed);
-  if (at < log_length) c.log[at] = {lastcpu::posix_detail::monotonic_ns(), what, value};
+  if (at >= log_length) return;
+  log_entry& e = c.log[at];
+  e.what = what;
+  e.value = value;
+  __atomic_store_n(&e.ns, lastcpu::posix_detail::monotonic_ns(), __ATOMIC_RELEASE);  // the mark that it is whole
 }
 
 chaos_plan make_chaos(dice& d) noexcept {

@@ -16,6 +16,6 @@ add_library(lastcpu_storm STATIC
   ${storm_dir}/tally.cpp
   ${storm_dir}/timeline.cpp
   ${storm_dir}/trial.cpp)
-target_include_directories(lastcpu_storm PUBLIC ${storm_dir})
+target_include_directories(lastcpu_storm PUBLIC ${storm_dir} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(lastcpu_storm PUBLIC lastcpu::lastcpu Threads::Threads)
 lastcpu_strict_warnings(lastcpu_storm)

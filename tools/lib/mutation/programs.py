@@ -30,8 +30,8 @@ CTEST = {
     "capture": ((), (), "^c\\.capture_finds_"),
     "jump": (tuple(f"lastcpu_{k}_kernel_{n}" for k in ("dying", "jump_crash") for n in (4, 5)),
              tuple(f"{k}_kernel_{n}.elf" for k in ("dying", "crash") for n in (4, 5)), "^jump_in_qemu\\."),
-    "boot": (("lastcpu_scenario_kernel", "lastcpu_example_crash_kernel", "lastcpu_trace_promises"),
-             ("lastcpu_scenario_kernel.elf", "lastcpu_crash_kernel.elf"),
+    "boot": (("lastcpu_scenario_kernel", "lastcpu_c_scenario_kernel", "lastcpu_example_crash_kernel", "lastcpu_trace_promises"),
+             ("lastcpu_scenario_kernel.elf", "lastcpu_c_scenario_kernel.elf", "lastcpu_crash_kernel.elf"),
              "^boot\\.[^eth]|^boot\\.every_scenario|^boot\\.two|^boot\\.the_timeline"),
 }
 # Compiles everything that bare x86-64 has.

@@ -123,7 +123,7 @@ void stage::leave(uint32_t code) noexcept {
 
 // Loads the crash kernel and lets every CPU play its role.
 void after_boot() noexcept {
-  machine.come_online();  // the boot CPU, for a machine that has no table of its own
+  machine.come_online();  // the boot CPU: the C interface keeps a table of its own
   text name;
   command_line::value("scenario", "nothing", name);
   the_seed = command_line::number("seed", 1);

@@ -55,7 +55,7 @@ void wedged_in_nmi(uint32_t role) noexcept {
 
 bool wait_for_the_last_steps(const x86::registers&) noexcept {
   in_nmi.store(1, lastcpu::order::release);
-  stage::wait_until([] { return machine.gate().read().step() >= static_cast<uint32_t>(lastcpu::step::collect); });
+  stage::wait_until([] { return machine.gate().read().step() > static_cast<uint32_t>(lastcpu::step::collect); });
   return true;
 }
 

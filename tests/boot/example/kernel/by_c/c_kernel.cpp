@@ -22,6 +22,8 @@ struct traced_defaults : platform_defaults<Port> {
 #undef platform_defaults
 #include <lastcpu/c/instance.hpp>
 
+#include "support/c_note.hpp"
+
 static_assert(LASTCPU_MAX_CPUS == port::max_cpus && LASTCPU_IMAGE_BYTES == sizeof(port::image));
 
 namespace {
@@ -30,7 +32,6 @@ using lastcpu::order;
 using lastcpu::step;
 
 constinit lastcpu::atomic<uint32_t> step_now{};
-constinit uint64_t panic_ticks = 0;  // the owner's
 
 [[nodiscard]] const port::image& image_from_c(const void* image) noexcept {
   return *static_cast<const port::image*>(image);
@@ -83,7 +84,6 @@ void lastcpu_kernel_flush() {
 }
 
 void lastcpu_kernel_before_step(uint32_t s) {
-  if (panic_ticks == 0) panic_ticks = port::now();
   step_now.store(s, order::release);
 }
 
@@ -107,9 +107,7 @@ int lastcpu_kernel_image_intact(const void* image) {
   return port::image_intact(image_from_c(image)) ? 1 : 0;
 }
 void lastcpu_kernel_save_note(const void* image, const lastcpu_note* n) {
-  port::save_note(image_from_c(image),
-                  {n->cpu, static_cast<lastcpu::stop_state>(n->state), n->crashing != 0, from_c(n->registers),
-                   n->message, n->nmi_message, n->nested_message, n->cut_short != 0, panic_ticks});
+  port::save_note(image_from_c(image), lastcpu::test::note_from_c<port::registers>(*n));
 }
 void lastcpu_kernel_crash_shutdown(const LASTCPU_REGISTERS* regs) {
   port::crash_shutdown(*from_c(regs));

@@ -95,6 +95,12 @@ TEST_F(hard_times_in_place, one_in_a_wait_that_nothing_interrupts_is_named_and_w
   EXPECT_LT(posix_test::now_ms() - start, 1900) << "the wait itself takes 2 s";
 }
 
+TEST_F(hard_times_in_place, no_core_is_written_where_the_kernel_does_not_say_what_is_kept_out_of_one) {
+  const outcome o = report_in("without_smaps");
+  EXPECT_TRUE(has(o, "no core: this kernel does not say what is to be kept out of one (/proc/self/smaps)\n")) << o;
+  EXPECT_FALSE(exists(core()));
+}
+
 TEST_F(hard_times, a_process_that_must_not_be_dumped_is_not) {
   const outcome o = report_in("not_dumpable");
   EXPECT_TRUE(has(o, "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n")) << o;

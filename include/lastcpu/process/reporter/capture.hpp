@@ -41,8 +41,9 @@ class capture {
 
   /// For a capture process that comes after one that has died over the report: what it held runs again.
   void write_core_alone() noexcept {
+    make_room_for_files();
     s_.threads.for_each([](cpu_id, uint32_t, crash_thread& t) noexcept {
-      if (t.now() == thread_state::by_ptrace) t.become(thread_state::known);
+      if (t.now() == thread_state::by_ptrace) t.run_again();
     });
     s_.held_by_ptrace = 0;
     (void)thread_stopper(s_, owner_, other_process_, false).stop();
@@ -56,8 +57,8 @@ class capture {
   void finish_after_failure() noexcept {
     // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
     if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}, reason_).put_bare();
-    out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
-         << (s_.capture_status == SIGSYS ? ", of a sandbox" : "")
+    out_ << "the capture process has ended early, by signal " << s_.capture_signal()
+         << (s_.capture_signal() == SIGSYS ? ", of a sandbox" : "")
          << (s_.core_words[0] != '\0' ? ": the report is cut\n" : ": the report or the core is cut\n") << s_.core_words;
     end_report();
   }

@@ -92,18 +92,14 @@ inline int capture_main(void* argument) noexcept {
 #endif
 }
 
-inline void say(const char* words) noexcept {
-  if (settings.report_fd >= 0) (void)write_all(settings.report_fd, words, length_of(words));
-}
-
 /// Where no attempt has come to its end: a short report, of what is known for sure, or the end of one that has begun. It
-/// calls nothing that an attempt may have died in, and needs little of a stack that may be small.
+/// reads nothing that an attempt may have died over, and needs little of a stack that may be small.
 inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
   if (s.reached() == progress_mark::complete) return;
   char room[400];
   text line(room);
   const bool crash = &s != settings.live;
-  if (s.reached() < progress_mark::reported && crash) {
+  if (s.reached() < progress_mark::said && crash) {
     char fault[48];
     posix_detail::describe_fault(fault, s.threads[owner].fault);
     line << "*** " << settings.program << "[" << s.pid.load(order::relaxed) << "] has crashed ***\n"
@@ -111,12 +107,13 @@ inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
   }
   if (s.given_up)
     line << "the report has made no progress for " << settings.stall_budget_ms / 1000
-         << " s and is given up: see the file system that the core goes to\n";
+         << " s and is given up: see the file systems that it and the core go to\n";
   else
     line << "each attempt at a report has failed\n";
-  say(room);
-  say(s.core_words);
-  if (crash || s.reached() == progress_mark::reported) say("*** end of report ***\n");
+  say(line.begin(), line.size());
+  say(s.core_words, length_of(s.core_words));
+  constexpr char end[] = "*** end of report ***\n";
+  if (crash || s.reached() >= progress_mark::said) say(end, sizeof end - 1);
   s.reach(progress_mark::complete);
 }
 
@@ -185,7 +182,9 @@ inline void end_live_capture() noexcept {
 /// Where a capture process has died over the report, another one writes the core: what it died over has no part in that. A
 /// sandbox that has killed the first would kill the second.
 inline void write_core_alone(crash_state& s, cpu_id owner) noexcept {
-  const bool died = s.reached() == progress_mark::stopping && s.clone_error == 0 && s.capture_signal() != SIGSYS &&
+  const progress_mark mark = s.reached();
+  const bool over_the_report = mark == progress_mark::stopping || mark == progress_mark::said;
+  const bool died = over_the_report && s.clone_error == 0 && s.capture_signal() != SIGSYS &&
                     s.capture_tid.load(order::relaxed) == 0;  // relaxed: collect() has seen its end
   if (!died || settings.core_path[0] == '\0') return;
   const int status = s.capture_status;

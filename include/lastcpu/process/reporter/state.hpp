@@ -40,7 +40,13 @@ enum class report_step : uint32_t {
 };
 
 /// How far the report has come.
-enum class progress_mark : uint32_t { none, stopping, reported, complete };
+enum class progress_mark : uint32_t {
+  none,
+  stopping,
+  said,  // its descriptor has it, its file perhaps not
+  reported,
+  complete,
+};
 
 inline constexpr size_t path_room = 1024;
 

@@ -56,6 +56,9 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(found(OURS, handler=CORE), ["no core"])
         self.assertEqual(found("", handler=KERNEL, core_tids=[7, 8]), [])
 
+    def test_a_core_that_is_damaged_or_has_no_thread_is_none(self):
+        self.assertEqual(found(OURS, handler=CORE, core_tids=[]), ["no core"])
+
     def test_an_earlier_handler_that_is_not_called_is_said(self):
         self.assertEqual(found(OURS, case="earlier_handler"), ["it is not called"])
         self.assertEqual(found(OURS + "the earlier handler\n", case="earlier_handler"), [])
@@ -74,6 +77,10 @@ class EveryThread(unittest.TestCase):
         self.assertTrue(verdicts.lists_every_thread(KERNEL, Crash(tids=[7, 8], core_tids=[8, 7])))
         self.assertFalse(verdicts.lists_every_thread(KERNEL, Crash(tids=[7, 8], core_tids=[8])))
         self.assertFalse(verdicts.lists_every_thread(KERNEL, Crash(tids=[7, 8])))
+
+    def test_a_crash_whose_threads_are_not_known_has_not_listed_them(self):
+        self.assertFalse(verdicts.lists_every_thread(REPORT, Crash(said=OURS)))
+        self.assertFalse(verdicts.lists_every_thread(KERNEL, Crash(core_tids=[7, 8])))
 
 
 class Cells(unittest.TestCase):

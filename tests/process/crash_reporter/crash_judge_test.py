@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSL-1.0
 """crash_judge.py: what it accepts, and each thing that it must not."""
 
-import struct
 import sys
 import tempfile
 import unittest
@@ -11,6 +10,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import crash_judge  # noqa: E402
+import vmcore  # noqa: E402
 
 REPORT = """*** server[70] has crashed ***
 note: server 2.7
@@ -34,13 +34,12 @@ def core_of(*threads):
     for tid, pc, sp in threads:
         words = [0] * 27
         words[16], words[19] = pc, sp
-        status = struct.pack("<32xi76x27Q8x", tid, *words)
-        notes += struct.pack("<III8s", 5, len(status), crash_judge.NT_PRSTATUS, b"CORE") + status
-    at = 64 + 3 * 56
-    loads = [(crash_judge.PT_NOTE, 0, at, 0, 0, len(notes), 0, 4), (crash_judge.PT_LOAD, 5, at, CODE, 0, 0, 4096, 4096),
-             (crash_judge.PT_LOAD, 6, at + len(notes), STACK, 0, 4096, 4096, 4096)]
-    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 62, 1, 0, 64, 0, 0, 64, 56, 3, 0, 0, 0)
-    return head + b"".join(struct.pack("<IIQQQQQQ", *load) for load in loads) + notes + bytes(4096)
+        notes += vmcore.Note("CORE", vmcore.NT_PRSTATUS, 0, vmcore.prstatus_of(tid, words)).row()
+    at = vmcore.HEADER.size + 3 * vmcore.PROGRAM_HEADER.size
+    stack = at + len(notes)
+    return (vmcore.header_of(62, 3) + vmcore.PROGRAM_HEADER.pack(vmcore.PT_NOTE, 0, at, 0, 0, len(notes), 0, 4) +
+            vmcore.Segment(CODE, 0, at, 0, 4096, 5).row() + vmcore.Segment(STACK, 0, stack, 4096, 4096, 6).row() +
+            notes + bytes(4096))
 
 
 class Reports(unittest.TestCase):
@@ -68,18 +67,32 @@ class Reports(unittest.TestCase):
 
 
 class Cores(unittest.TestCase):
-    def wrong(self, *threads, wanted=(70, 71)):
+    def wrong_in(self, data, wanted=(70, 71)):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "core"
-            if threads:
-                path.write_bytes(core_of(*threads))
+            if data is not None:
+                path.write_bytes(data)
             return crash_judge.what_is_wrong_with_core(path, REPORT, wanted)
+
+    def wrong(self, *threads):
+        return self.wrong_in(core_of(*threads) if threads else None)
 
     def test_every_thread_with_its_registers_is_right(self):
         self.assertEqual(self.wrong((71, CODE, STACK), (70, CODE + 8, STACK + 4095)), "")
 
     def test_one_that_is_not_there_is_wrong(self):
         self.assertEqual(self.wrong(), "the core is not where the report says")
+
+    def test_one_that_is_empty_no_core_or_not_all_there_is_wrong(self):
+        whole = core_of((71, CODE, STACK), (70, CODE, STACK))
+        self.assertEqual(self.wrong_in(whole), "")
+        self.assertRegex(self.wrong_in(b""), "is no core: it has 0 bytes")
+        self.assertRegex(self.wrong_in(b"#!" + whole), "is no core: it does not begin with an ELF header")
+        self.assertRegex(self.wrong_in(whole[:-1]), "is truncated: the segment ")
+        short = vmcore.Note("CORE", vmcore.NT_PRSTATUS, 0, bytes(200)).row()
+        at = vmcore.HEADER.size + vmcore.PROGRAM_HEADER.size
+        notes = vmcore.PROGRAM_HEADER.pack(vmcore.PT_NOTE, 0, at, 0, 0, len(short), 0, 4) + short
+        self.assertEqual(self.wrong_in(vmcore.header_of(62, 1) + notes), "a thread's registers in the core are cut")
 
     def test_a_thread_that_is_missing_foreign_or_twice_is_wrong(self):
         self.assertEqual(self.wrong((71, CODE, STACK)), "1 of 2 threads are in the core")

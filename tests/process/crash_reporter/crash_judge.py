@@ -23,6 +23,7 @@ LINES = re.compile("|".join((
     r"  \.\.\.",
     r"\d+ threads?, .*",
     r"and \d+ more crashed threads",
+    r"reported by the crashing thread itself, without ptrace: .*",
     rf"  \d+ +.* +({PLACE}|SILENT.*)",
     r"  and \d+ more",
     r"core: .*, \d+ KiB",
@@ -49,7 +50,7 @@ def number_of_threads(report):
     return int(found.group(1)) if found else 0
 
 
-def what_is_wrong_with_report(said):
+def what_is_wrong_with_report(said, with_core=True):
     report = report_of(said)
     if report is None:
         return "not exactly one whole report"
@@ -58,7 +59,7 @@ def what_is_wrong_with_report(said):
         return f"a foreign line: {foreign[0]!r}"
     if "SILENT" in report:
         return "a thread was not stopped"
-    return "" if "core: " in report else "there is no core"
+    return "" if not with_core or "core: " in report else "there is no core"
 
 
 def threads_in(core):
@@ -95,7 +96,10 @@ def what_is_wrong_with_threads(core, report, threads):
     if threads is not None and set(found) != set(threads):
         return f"other threads than the program's {sorted(threads)} are in the core: {sorted(found)}"
     code = [(s.virtual, s.virtual + s.memory_bytes) for s in core.segments if s.flags & EXECUTABLE]
-    kept = [(s.virtual, s.virtual + s.bytes) for s in core.segments]
+    kept = [(s.virtual, s.virtual + s.bytes) for s in core.segments if s.bytes]
+    begins = {low for low, _ in kept}
+    guards = [(s.virtual, s.virtual + s.memory_bytes) for s in core.segments if not s.flags]  # where an overflow ends
+    kept += [(low, high) for low, high in guards if high in begins]
     at = REGISTERS[core.machine]
     for tid, words in found.items():
         if not any(low <= words[at.pc] < high for low, high in code):

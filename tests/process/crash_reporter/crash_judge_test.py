@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """crash_judge.py: what it accepts, and each thing that it must not."""
 
+import re
 import sys
 import tempfile
 import unittest
@@ -29,16 +30,17 @@ CODE, STACK = 0x400000, 0x7fff0000
 
 
 def core_of(*threads):
-    """An ELF core of x86-64 with these (thread, pc, sp), a page of code and a page of stack."""
+    """An ELF core of x86-64 with these (thread, pc, sp), a page of code and a page of stack above its guard."""
     notes = b""
     for tid, pc, sp in threads:
         words = [0] * 27
         words[16], words[19] = pc, sp
         notes += vmcore.Note("CORE", vmcore.NT_PRSTATUS, 0, vmcore.prstatus_of(tid, words)).row()
-    at = vmcore.HEADER.size + 3 * vmcore.PROGRAM_HEADER.size
+    at = vmcore.HEADER.size + 4 * vmcore.PROGRAM_HEADER.size
     stack = at + len(notes)
-    return (vmcore.header_of(62, 3) + vmcore.PROGRAM_HEADER.pack(vmcore.PT_NOTE, 0, at, 0, 0, len(notes), 0, 4) +
-            vmcore.Segment(CODE, 0, at, 0, 4096, 5).row() + vmcore.Segment(STACK, 0, stack, 4096, 4096, 6).row() +
+    return (vmcore.header_of(62, 4) + vmcore.PROGRAM_HEADER.pack(vmcore.PT_NOTE, 0, at, 0, 0, len(notes), 0, 4) +
+            vmcore.Segment(CODE, 0, at, 0, 4096, 5).row() + vmcore.Segment(STACK - 4096, 0, at, 0, 4096, 0).row() +
+            vmcore.Segment(STACK, 0, stack, 4096, 4096, 6).row() +
             notes + bytes(4096))
 
 
@@ -54,6 +56,14 @@ class Reports(unittest.TestCase):
         half = REPORT[:REPORT.index("*** end")]
         for said in ("", REPORT + REPORT, half, REPORT.replace("has crashed", "goes on")):
             self.assertEqual(self.wrong(said), "not exactly one whole report")
+
+    def test_one_by_the_crashing_thread_itself_is_right(self):
+        line = "reported by the crashing thread itself, without ptrace: no process could be started: not permitted (EPERM)\n"
+        self.assertEqual(self.wrong(REPORT.replace("  70 ", line + "  70 ", 1)), "")
+
+    def test_one_without_a_core_is_right_where_none_was_asked_for(self):
+        said = "".join(line + "\n" for line in REPORT.splitlines() if not re.match("core|  gdb", line))
+        self.assertEqual(crash_judge.what_is_wrong_with_report(said, with_core=False), "")
 
     def test_a_foreign_line_in_it_is_wrong_and_so_is_one_that_is_cut_by_another(self):
         for line in ("GET /x 200\n", "\n", "  #2  0x55d4GET /x 200\n", "2 threads are idle\n"):
@@ -102,7 +112,11 @@ class Cores(unittest.TestCase):
     def test_a_thread_without_registers_is_wrong(self):
         for pc in (0, CODE + 4096):
             self.assertRegex(self.wrong((71, CODE, STACK), (70, pc, STACK)), "^thread 70 has no code at its pc")
-        self.assertRegex(self.wrong((71, CODE, STACK), (70, CODE, STACK + 4096)), "^thread 70 has no stack at its sp")
+        for sp in (STACK + 4096, STACK - 4097, CODE):
+            self.assertRegex(self.wrong((71, CODE, STACK), (70, CODE, sp)), "^thread 70 has no stack at its sp")
+
+    def test_a_thread_whose_stack_has_overflowed_into_its_guard_is_right(self):
+        self.assertEqual(self.wrong((71, CODE, STACK - 8), (70, CODE, STACK)), "")
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ inline void write_core_alone(crash_state& s, cpu_id owner) noexcept {
   const bool stuck = s.given_up;
   s.given_up = false;
   report_by_process(s, {&s, owner, nullptr, capture_part::core_alone}, settings.stack);
-  if (s.given_up)
+  if (s.given_up && s.core_words[0] == '\0')
     text(s.core_words) << "the core has made no progress for " << settings.stall_budget_ms / 1000
                        << " s and is given up: see the file system that it goes to\n";
   s.capture_status = status;

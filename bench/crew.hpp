@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <thread>
 
@@ -35,6 +36,22 @@ inline crew_member crew[most_threads];
 inline void say_ready(unsigned number) {
   crew[number].tid.store(gettid(), std::memory_order_release);
 }
+
+/// The word "go" for threads that sleep until it comes; once.
+class start_signal {
+ public:
+  void await() noexcept {
+    while (word_.load(std::memory_order_acquire) == 0)
+      syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
+  }
+  void give() noexcept {
+    word_.store(1, std::memory_order_release);
+    syscall(SYS_futex, &word_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+  }
+
+ private:
+  std::atomic<std::uint32_t> word_{0};
+};
 
 /// Every second thread sleeps in a futex, the others in poll().
 [[noreturn]] inline void sleep_in_the_kernel(unsigned number) {

@@ -11,16 +11,12 @@
 #include <lastcpu/platform/posix.hpp>
 
 #include <benchmark/benchmark.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
-#include <climits>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -60,22 +56,20 @@ inline unsigned count_marks(int fd, std::string_view mark) {
 
 /// In a child: `threads` threads sleep until they all fault. Does not return.
 inline void fault_together(unsigned threads, const failure_handler& by, std::uint64_t& go_ns) {
-  static std::atomic<std::uint32_t> go{0};
+  static start_signal go;
   by.install();
   for (unsigned number = 1; number <= threads; ++number)
     std::thread([&by, number] {
       constexpr auto sleep_then_fault = [](unsigned me) {
         say_ready(me);
-        while (go.load(std::memory_order_acquire) == 0)
-          syscall(SYS_futex, &go, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
+        go.await();
         fault();
       };
       by.in_thread != nullptr ? by.in_thread(sleep_then_fault, number) : sleep_then_fault(number);
     }).detach();
   await_crew(1, threads, pastime::asleep);
   go_ns = monotonic_ns();
-  go.store(1, std::memory_order_release);
-  syscall(SYS_futex, &go, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+  go.give();
   for (;;) pause();
 }
 

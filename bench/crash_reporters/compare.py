@@ -33,7 +33,7 @@ CASES = {
     "hangs": "a reporter that hangs",
     "earlier_handler": "an earlier handler is called behind it",
 }
-NOT_OURS_TO_PROMISE = {("in place", "hangs"), ("in place", "earlier_handler")}
+NOT_OURS_TO_PROMISE = {("in_place", "hangs"), ("in_place", "earlier_handler")}
 EVERY_THREAD = "every thread is in the report, or in the core"
 WAITING = ("process_one", *IN_TROUBLE)
 WAITERS = 40
@@ -86,7 +86,7 @@ class Table:
         if any(c.status == UNABLE for c in crashes):
             return "not possible here"
         found = [verdicts.problems(handler, case, c) for c in crashes]
-        ours = handler.victim == "lastcpu" and (handler.title.rpartition(": ")[2], case) not in NOT_OURS_TO_PROMISE
+        ours = handler.victim == "lastcpu" and (handler.way, case) not in NOT_OURS_TO_PROMISE
         self.failed += [f"{handler.title}, {case}: {', '.join(f)}\n{c.said}" for f, c in zip(found, crashes) if f and ours]
         return verdicts.cell(found)
 
@@ -152,7 +152,20 @@ def print_times(table, programs, sizes, rounds):
     return found
 
 
-def parse():
+def enter_real_time():
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
+def may_enter_real_time():
+    try:
+        enter_real_time()
+    except PermissionError:
+        return False
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return True
+
+
+def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path, nargs="?")
     parser.add_argument("--victims", type=Path, help="the list of programs, built already, instead of BUILD")
@@ -162,11 +175,15 @@ def parse():
     parser.add_argument("--case", action="append", choices=CASES, help="only this one")
     parser.add_argument("--quick", action="store_true", help="few of all, to see that it works")
     parser.add_argument("--plot", type=Path, help="draws the times into this file; wants gnuplot")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if (options.build is None) == (options.victims is None) or options.crashes < 1 or options.rounds < 0:
         parser.error("BUILD or --victims, --crashes from 1 on, --rounds from 0 on")
     if options.plot and not options.rounds:
         parser.error("--plot draws times: it wants --rounds from 1 on")
+    if options.realtime and not options.rounds:
+        parser.error("--realtime is for times: it wants --rounds from 1 on")
+    if options.realtime and not may_enter_real_time():
+        parser.error("--realtime is not permitted; run it as root, or leave it out")
     return options
 
 
@@ -178,7 +195,7 @@ def main():
     table = Table(columns)
     print_cases(table, Crashes(programs, crashes, options.quick), options.case or CASES, options.quick)
     if options.realtime:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        enter_real_time()
     times = print_times(table, programs, sizes, rounds) if rounds else {}
     print(f"\n{crashes} crashes in each case, {TOGETHER} threads that crash in most; medians of {rounds} rounds.")
     print("".join(f"Left out: {line}.\n" for line in left_out), end="")

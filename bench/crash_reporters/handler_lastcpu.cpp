@@ -48,13 +48,15 @@ constinit lastcpu::crash_domain<lastcpu::posix, in_place_policy> machine;
 
 const char* install(const wishes& w) {
   static std::string error;
+  const bool core = strcmp(w.way, "core") == 0;
+  if (!core && strcmp(w.way, "report") != 0 && strcmp(w.way, "in_place") != 0) return "WAY is report, core or in_place";
   if (strcmp(w.way, "in_place") == 0) {
     error = lastcpu::posix_install(machine);
   } else {
     if (w.in_the_reporter != trouble::none)
       place_of_trouble = reinterpret_cast<void*>(lastcpu::reporter_detail::describe_signal);
     error = lastcpu::install_crash_reporter(
-        {.core_path = strcmp(w.way, "core") == 0 ? w.core : "",
+        {.core_path = core ? w.core : "",
          .earlier = w.call_earlier ? lastcpu::earlier_handlers::call_last : lastcpu::earlier_handlers::refuse});
   }
   return error.empty() ? nullptr : error.c_str();

@@ -33,7 +33,9 @@ def right_signal(case, status):
 
 
 def lists_every_thread(handler, crash):
-    """Each with a place, in the report; or each with registers, in the core."""
+    """Each with a place, in the report; or each with registers, in the core. Where none has said its number nothing is known."""
+    if not crash.tids:
+        return False
     if handler.writes_core:
         return crash.core_tids is not None and set(crash.tids) <= set(crash.core_tids)
     return all(re.search(rf"^(thread|) *{tid} .*", crash.said, re.MULTILINE) for tid in crash.tids) and "SILENT" not in crash.said
@@ -47,7 +49,7 @@ def problems(handler, case, crash):
         found.append(report_problem(handler, lines))
         found.append("foreign lines" if has_foreign_line(handler, lines) else None)
     if handler.writes_core:
-        found.append("no core" if crash.core_tids is None else None)
+        found.append(None if crash.core_tids else "no core")
     if crash.status is None:
         found.append("hung")
     elif not right_signal(case, crash.status):

@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <climits>
 #include <thread>
 
 namespace crash_victim {
@@ -73,18 +72,16 @@ void start(Body body) {
 
 // They sleep, then crash together, the main thread not.
 void together(void (*const (&ways)[3])()) {
-  static std::atomic<uint32_t> go{0};
+  static lastcpu_bench::start_signal go;
   for (unsigned number = 1; number <= threads; ++number)
     start([number, crash = ways[number % 3]] {
       lastcpu_bench::say_ready(number);
-      while (go.load(std::memory_order_acquire) == 0)
-        syscall(SYS_futex, &go, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);
+      go.await();
       crash();
     });
   lastcpu_bench::await_crew(1, threads, lastcpu_bench::pastime::asleep);
   told->go_ns = lastcpu_bench::monotonic_ns();
-  go.store(1, std::memory_order_release);
-  syscall(SYS_futex, &go, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+  go.give();
   for (;;) pause();
 }
 

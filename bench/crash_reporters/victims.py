@@ -54,7 +54,7 @@ class Crash:
     tids: list = field(default_factory=list)
     first_line_ns: int | None = None  # from the word "go"
     end_ns: int | None = None
-    core_tids: list | None = None     # None: there is no core
+    core_tids: list | None = None     # None: there is no core; empty: it is damaged
 
 
 def threads_of_core(folder):

@@ -133,7 +133,8 @@ struct posix {
     posix_detail::become(i, {o.irq_signal, o.nmi_signal});
   }
 
-  /// Dies of the first fault of this thread, as without lastcpu; of SIGABRT where there was none. Returns in process 1.
+  /// Dies of the first fault of this thread, as without lastcpu; of SIGABRT where there was none. In
+  /// process 1 it returns, unless that was a SIGSEGV of the machine.
   static void emergency_restart() noexcept { posix_detail::die_of_first_fault(); }
   /// Dies of SIGKILL, or exits with 134 as process 1.
   [[noreturn]] static void halt() noexcept { posix_detail::die_anyhow(); }

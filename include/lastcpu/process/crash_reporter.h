@@ -22,7 +22,7 @@ extern "C" {
 /* What becomes of handlers that were installed before. */
 #define LASTCPU_EARLIER_REFUSE 0    /**< the installation refuses, with a sentence that names who has the signal */
 #define LASTCPU_EARLIER_REPLACE 1   /**< they are not called any more */
-#define LASTCPU_EARLIER_ASK_FIRST 2 /**< called first: a crash is what such a handler gives up */
+#define LASTCPU_EARLIER_ASK_FIRST 2 /**< called first, but for an own abort(); a crash is what it gives up */
 #define LASTCPU_EARLIER_CALL_LAST 3 /**< called behind the report */
 #define LASTCPU_EARLIER_LEAVE 4     /**< they keep the signal; the others are installed */
 
@@ -38,7 +38,7 @@ struct lastcpu_crash_reporter_options {
   int core_has_shared_memory; /**< 0: memory shared with others is left out */
   int stop_by_ptrace;         /**< 0: by signal */
   uint32_t stop_budget_ms;    /**< how long a thread may take to stop */
-  uint32_t stall_budget_ms;   /**< how long the report may be stuck */
+  uint32_t stall_budget_ms;   /**< how long the report may be stuck; then comes a short one */
   const int* signals;         /**< NULL: all that report faults */
   size_t signal_count;        /**< of `signals` */
   /** Asked before anything else, in the handler; not 0: it was no crash. */

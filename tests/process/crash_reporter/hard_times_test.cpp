@@ -29,6 +29,14 @@ TEST_F(hard_times, a_descriptor_that_is_a_clients_connection_now_gets_no_report)
   EXPECT_TRUE(has(o, "nothing came to the client\n")) << o;
 }
 
+TEST_F(hard_times, a_descriptor_that_is_a_clients_connection_now_gets_no_last_words_either) {
+  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
+  ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);  // to open it for writing waits for a reader
+  const outcome o = died_in("stderr_is_a_connection");
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  EXPECT_TRUE(has(o, "nothing came to the client\n")) << o;
+}
+
 TEST_F(hard_times, no_descriptor_left_still_gives_a_core) {
   EXPECT_TRUE(has(report_in("no_descriptors"), "core: "));
 }
@@ -95,6 +103,12 @@ TEST_F(hard_times_in_place, one_in_a_wait_that_nothing_interrupts_is_named_and_w
   EXPECT_LT(posix_test::now_ms() - start, 1900) << "the wait itself takes 2 s";
 }
 
+TEST_F(hard_times_in_place, no_core_is_written_where_the_kernel_does_not_say_what_is_kept_out_of_one) {
+  const outcome o = report_in("without_smaps");
+  EXPECT_TRUE(has(o, "no core: this kernel does not say what is to be kept out of one (/proc/self/smaps)\n")) << o;
+  EXPECT_FALSE(exists(core()));
+}
+
 TEST_F(hard_times, a_process_that_must_not_be_dumped_is_not) {
   const outcome o = report_in("not_dumpable");
   EXPECT_TRUE(has(o, "no core: the process has changed its user, or forbids it (PR_SET_DUMPABLE)\n")) << o;
@@ -115,6 +129,35 @@ TEST_F(hard_times, a_report_that_can_not_be_written_ends_by_its_budget_with_a_sh
   EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
   EXPECT_LT(posix_test::now_ms() - start, 5000);
+}
+
+TEST_F(hard_times, a_report_that_is_stuck_between_its_descriptor_and_its_file_has_one_head) {
+  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
+  ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);
+  const int full = open(core().c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  while (write(full, "full", 4) == 4) {
+  }
+  const outcome o = died_in("plain");
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  close(full);
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+}
+
+TEST_F(hard_times, a_report_whose_file_takes_no_last_line_has_one_in_its_descriptor) {
+  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
+  ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);
+  const int nearly_full = open(core().c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  const std::string page(4096, 'p');
+  ASSERT_EQ(fcntl(nearly_full, F_SETPIPE_SZ, 8192), 8192);  // room for the first piece of the report
+  ASSERT_EQ(write(nearly_full, page.data(), page.size()), 4096);
+  const outcome o = died_in("plain");
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  close(nearly_full);
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
 }
 
 }  // namespace

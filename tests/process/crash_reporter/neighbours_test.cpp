@@ -49,7 +49,7 @@ TEST(earlier_handler, that_is_asked_first_recovers_and_what_it_gives_up_is_repor
 }
 
 // Go's ends the process by itself, and glibc ends it behind any handler that returns.
-TEST(earlier_handler, that_is_asked_first_is_not_asked_of_an_abort_from_which_nobody_recovers) {
+TEST(earlier_handler, that_is_asked_first_is_not_asked_of_an_abort_of_its_own_process) {
   const outcome o = died_in("abort_asked_first");
   EXPECT_TRUE(o.died_of(SIGABRT)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
@@ -90,6 +90,14 @@ TEST(earlier_handler, of_every_signal_that_is_left_leaves_nothing_to_report_and_
 TEST(first_chance, decides_what_is_no_crash) {
   const outcome o = died_in("first_chance");
   EXPECT_TRUE(has(o, "went on\n")) << o;
+  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+  EXPECT_TRUE(is_one_whole_report(o)) << o;
+}
+
+TEST(first_chance, may_leave_an_abort_by_a_jump_where_an_earlier_handler_is_not_asked) {
+  const outcome o = died_in("abort_left_by_a_jump");
+  EXPECT_TRUE(has(o, "went on behind the abort\n")) << o;
+  EXPECT_FALSE(has(o, "the earlier handler was called")) << o;
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
 }

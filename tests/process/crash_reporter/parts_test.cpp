@@ -178,6 +178,34 @@ TEST(unwinder, ends_on_a_stack_that_leads_nowhere) {
   EXPECT_EQ(unwinder(map).walk(r, frames, 8).frames, 1u);
 }
 
+// A capture process that dies lets the threads go on that it held by ptrace; the next one stops them by signal, perhaps.
+TEST(crash_thread, that_runs_again_has_no_registers_until_it_is_stopped_anew) {
+  static crash_thread t;
+  t.registers_valid = true;
+  t.become(thread_state::by_ptrace);
+  ASSERT_TRUE(settle_registers(t));
+  t.run_again();
+  EXPECT_FALSE(settle_registers(t));
+  ucontext_t context{};
+  getcontext(&context);
+  t.context = &context;
+  EXPECT_TRUE(t.ask());
+  t.become(thread_state::by_signal);
+  ASSERT_TRUE(settle_registers(t));
+  thread_registers wanted{};
+  registers_of(context, 0, wanted);
+  EXPECT_EQ(pc_of(t.registers.general), pc_of(wanted.general));
+}
+
+TEST(crash_state, knows_the_signal_of_its_capture_process_with_a_core_of_the_kernel_and_without) {
+  static crash_state s;
+  EXPECT_EQ(s.capture_signal(), 0);
+  for (const int status : {SIGSYS, SIGSYS | 0x80}) {
+    s.capture_status = status;
+    EXPECT_EQ(s.capture_signal(), SIGSYS);
+  }
+}
+
 TEST(thread_table, gives_each_thread_one_entry_and_the_last_place_when_it_is_full) {
   static thread_table table;
   EXPECT_EQ(table.find(7), lastcpu::cpu_id{max_threads});

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Crashes the victim again and again, and counts: exactly one whole report, no thread unstopped, the signal its parent
-sees, no hang. Ends with one line for each scenario; the exit status is 0 only if every run was right."""
+"""Crashes the victim again and again, and counts: exactly one whole report, no thread unstopped, every
+thread in the core with its registers, the signal its parent sees, no hang. Ends with one line for each scenario; the exit status is 0 only if every run was right."""
 
 import argparse
 import collections
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+
+import crash_judge  # noqa: E402
 
 SCENARIOS = ("storm", "four_crash", "masked_thread", "breeding_threads", "profiled", "watchdog", "stopped_and_continued",
              "overflow_in_a_thread", "seccomp_refuses_processes")
@@ -16,30 +21,28 @@ DEADLINE_S = 30
 CRASHES = {4, 6, 8, 11}  # SIGILL, SIGABRT, SIGFPE, SIGSEGV
 
 
-def what_is_wrong(status, said):
-    """Empty, or what the run did not keep."""
-    if said.count("has crashed ***\n") != 1 or said.count("*** end of report ***\n") != 1:
-        return "not exactly one whole report"
-    if not (said.startswith("*** ") and said.endswith("*** end of report ***\n")):
-        return "foreign lines"
-    if "SILENT" in said:
-        return "a thread was not stopped"
-    return "" if -status in CRASHES else f"exit status {status}"
+def what_is_wrong(status, said, core):
+    """Empty, or what the run did not keep; `core` is empty where none was asked for."""
+    wrong = crash_judge.what_is_wrong_with_report(said, with_core=bool(core))
+    if not wrong and said != crash_judge.report_of(said):
+        wrong = "foreign lines"
+    if not wrong and core:
+        wrong = crash_judge.what_is_wrong_with_core(core, said)
+    return wrong or ("" if -status in CRASHES else f"exit status {status}")
 
 
 def run(victim, scenario, core):
     """One crash: empty, or what was wrong with it, with what the victim said."""
     command = [victim, scenario] + ([core] if core else [])
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(core)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=DEADLINE_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no end within {DEADLINE_S} s", ""
     said = done.stdout.decode(errors="replace")
-    wrong = what_is_wrong(done.returncode, said)
-    if not wrong and core and not os.path.getsize(core):
-        wrong = "an empty core"
-    return wrong, said
+    return what_is_wrong(done.returncode, said, core), said
 
 
 def main():

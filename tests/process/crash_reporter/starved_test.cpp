@@ -10,6 +10,8 @@ void expect_report_of_starved(const outcome& o) {
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
   EXPECT_FALSE(has(o, "SILENT")) << o;
+  EXPECT_TRUE(has(o, " stopped by signal")) << "the last words alone: " << o;
+  EXPECT_FALSE(has(o, "given up")) << o;
 }
 
 TEST(starved_crash, among_real_time_threads_that_spin_on_every_processor_is_reported) {

@@ -24,6 +24,17 @@ outcome died_slowly_in(const char* scenario, const std::string& core = {}) {
   return o;
 }
 
+// Here it waits for a reader for good, until somebody kills the capture process.
+outcome died_with_a_killed_capture_in(const char* scenario, const std::string& core = {}) {
+  const folder here;
+  const std::string path = here.file("report");
+  EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+  setenv("LASTCPU_TEST_REPORT_PATH", path.c_str(), 1);
+  outcome o = died_in(scenario, core);
+  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  return o;
+}
+
 void expect_report(const outcome& o, const char* words) {
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
@@ -94,14 +105,47 @@ TEST(crash_threads, the_one_of_main_that_has_ended_is_not_called_silent) {
 }
 
 TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_bare_report_and_the_signal) {
-  expect_report(died_slowly_in("capture_is_killed"), "the capture process has ended early, by signal 9: ");
+  expect_report(died_with_a_killed_capture_in("capture_is_killed"),
+                "the capture process has ended early, by signal 9: ");
 }
 
-TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_core_by_another_one) {
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_core_of_every_thread_by_another_one) {
   const folder here;
-  const outcome o = died_slowly_in("capture_is_killed", here.file("core"));
-  expect_report(o, ("core: " + here.file("core")).c_str());
-  EXPECT_TRUE(exists(here.file("core"))) << o;
+  const std::string core = here.file("core");
+  expect_report(died_with_a_killed_capture_in("capture_is_killed_beside_a_masked_thread", core),
+                ("core: " + core).c_str());
+  const std::string said = output_of({"gdb", "-nx", "-batch", LASTCPU_TEST_VICTIM, core, "-ex", "thread apply all bt"});
+  EXPECT_EQ(count(said, "\nThread "), 5u) << said;
+  EXPECT_EQ(count(said, " victim::idle_here () at"), 4u) << "the masked one, which ran in between, too: " << said;
+}
+
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_core_where_no_descriptor_is_left) {
+  const folder here;
+  const std::string core = here.file("core");
+  expect_report(died_with_a_killed_capture_in("capture_is_killed_without_descriptors", core),
+                ("core: " + core).c_str());
+  EXPECT_TRUE(exists(core));
+}
+
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_a_core_whose_long_path_is_said_twice_whole) {
+  const folder here;
+  std::string core = here.file("core");
+  while (core.size() < 700) {
+    core.replace(core.rfind('/'), std::string::npos, "/" + std::string(200, 'a'));
+    ASSERT_EQ(mkdir(core.c_str(), 0700), 0);
+    core += "/core";
+  }
+  const outcome o = died_with_a_killed_capture_in("capture_is_killed", core);
+  expect_report(o, ("core: " + core + ", ").c_str());
+  EXPECT_TRUE(has(o, "  gdb crash_reporter_victim " + core + "\n*** end of report ***\n")) << o;
+}
+
+TEST(crash_threads, a_capture_process_that_is_killed_leaves_its_bare_report_where_the_core_is_stuck) {
+  const folder here;
+  const outcome o = died_with_a_killed_capture_in("capture_is_killed_and_the_core_is_stuck", here.file("core"));
+  expect_report(o, "note: a note of the victim\n");
+  EXPECT_TRUE(has(o, "the capture process has ended early, by signal 9: ")) << o;
+  EXPECT_TRUE(has(o, "the core has made no progress for 1 s and is given up")) << o;
 }
 
 // What becomes another program just when it is asked to stop dies of the signal that asks: nobody can take that back.

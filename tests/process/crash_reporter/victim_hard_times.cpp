@@ -2,6 +2,8 @@
 // What the process is denied, whose child it is, and who interferes.
 #include "victim.hpp"
 
+#include <sys/mount.h>
+
 namespace victim {
 namespace {
 
@@ -189,6 +191,29 @@ void capture_is_killed() {
   _exit(1);
 }
 
+void capture_is_killed_beside_a_masked_thread() {
+  masked_thread();
+  capture_is_killed();
+}
+
+void capture_is_killed_without_descriptors() {
+  capture_is_killed();
+  no_descriptors();
+}
+
+// Nothing but the end of a core cuts a file.
+void capture_is_killed_and_the_core_is_stuck() {
+  capture_is_killed();
+  posix_test::let_call_wait(SYS_ftruncate);
+}
+
+// The file is there and says nothing: for this process, not for one that it starts.
+void without_smaps() {
+  posix_test::must(unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                       mount("/dev/null", "/proc/self/smaps", nullptr, MS_BIND, nullptr) == 0,
+                   "a file may be mounted here");
+}
+
 void as_process_one(void (*die)()) {
   const long child = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
   if (child == 0) die();
@@ -237,6 +262,10 @@ constexpr scenario table[] = {
     {"stopped_and_continued", stopped_and_continued, crash_here},
     {"watchdog", watchdog_at_work, [] { usleep(1500), crash_here(); }},
     {"capture_is_killed", capture_is_killed, crash_here},
+    {"capture_is_killed_beside_a_masked_thread", capture_is_killed_beside_a_masked_thread, crash_here},
+    {"capture_is_killed_without_descriptors", capture_is_killed_without_descriptors, crash_here},
+    {"capture_is_killed_and_the_core_is_stuck", capture_is_killed_and_the_core_is_stuck, crash_here},
+    {"without_smaps", without_smaps, crash_here},
     {"process_one_faults", process_one_faults, crash_here},
     {"process_one_aborts", process_one_aborts, crash_here},
     {"process_one_traps", process_one_traps, crash_here},

@@ -2,6 +2,8 @@
 // What these do with other handlers and options, they do before anything is installed.
 #include "victim.hpp"
 
+#include <setjmp.h>
+
 namespace victim {
 namespace {
 
@@ -103,6 +105,19 @@ void with_everything_left() {
   dprintf(STDERR_FILENO, "refused: %s\n", installed_with({.earlier = lastcpu::earlier_handlers::leave}).c_str());
 }
 
+sigjmp_buf behind_the_abort;
+
+void with_an_abort_left_by_a_jump() {
+  signal(SIGABRT, says_so);
+  must_install(
+      {.earlier = lastcpu::earlier_handlers::ask_first, .first_chance = [](int number, siginfo_t*, void*) noexcept {
+         if (number == SIGABRT) siglongjmp(behind_the_abort, 1);
+         return false;
+       }});
+  if (sigsetjmp(behind_the_abort, 1) == 0) abort_here();
+  dprintf(STDERR_FILENO, "went on behind the abort\n");
+}
+
 void with_first_chance() {
   (void)page_of_barrier();
   must_install({.first_chance = [](int, siginfo_t* info, void*) noexcept {
@@ -169,6 +184,7 @@ constexpr scenario table[] = {
     {"earlier_left", with_earlier_left, crash_here},
     {"everything_left", with_everything_left, nothing_more},
     {"first_chance", with_first_chance, crash_here},
+    {"abort_left_by_a_jump", with_an_abort_left_by_a_jump, crash_here},
     {"signal_taken_later", with_signal_taken_later, nothing_more},
     {"uninstalled", uninstalled, crash_here},
     {"installed_again", installed_again, crash_here},

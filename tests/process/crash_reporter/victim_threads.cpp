@@ -124,11 +124,17 @@ bool set_policy(int policy, int priority) {
   return pthread_setschedparam(pthread_self(), policy, &how) == 0;
 }
 
+// In microseconds; -1 for no limit, and where there is no such file.
+long real_time_setting(const char* file) {
+  char number[32];
+  return lastcpu::reporter_detail::read_small(file, number) != 0 ? strtol(number, nullptr, 10) : -1;
+}
+
 // Whether threads of real time are allowed, and leave others a share: else they would take the whole machine.
 bool may_spin_in_real_time() {
-  char share[32];
-  lastcpu::reporter_detail::read_small("/proc/sys/kernel/sched_rt_runtime_us", share);
-  return share[0] >= '1' && share[0] <= '9' && set_policy(SCHED_FIFO, 1) && set_policy(SCHED_OTHER, 0);
+  const long theirs = real_time_setting("/proc/sys/kernel/sched_rt_runtime_us");
+  const long all = real_time_setting("/proc/sys/kernel/sched_rt_period_us");
+  return theirs > 0 && theirs < all && set_policy(SCHED_FIFO, 1) && set_policy(SCHED_OTHER, 0);
 }
 
 void start_spinner_on(size_t processor, bool real_time, std::atomic<unsigned>& spinning) {

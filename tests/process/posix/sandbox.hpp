@@ -38,4 +38,17 @@ inline void answer_call_with(uint32_t number, uint32_t answer, uint32_t first) {
   install_filter(filter, 6);
 }
 
+/// From now on a system call of this number does not come back, until a signal kills who makes it.
+inline void let_call_wait(uint32_t number) {
+  sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<__u32>(offsetof(seccomp_data, nr))),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  sock_fprog program{4, filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  // The descriptor of who is to answer stays open, and nobody reads it.
+  must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) >= 0,
+       "seccomp filters that ask must be allowed here");
+}
+
 }  // namespace posix_test

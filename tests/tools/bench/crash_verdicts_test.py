@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: BSL-1.0
 """What bench/crash_reporters says of a crash, from texts that the test makes."""
+import contextlib
+import io
 import sys
 import unittest
+import unittest.mock
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "bench" / "crash_reporters"))
 
+import compare  # noqa: E402
 import picture  # noqa: E402
 import verdicts  # noqa: E402
 from victims import HANDLERS, Crash  # noqa: E402
@@ -56,6 +60,9 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(found(OURS, handler=CORE), ["no core"])
         self.assertEqual(found("", handler=KERNEL, core_tids=[7, 8]), [])
 
+    def test_a_core_that_is_damaged_or_has_no_thread_is_none(self):
+        self.assertEqual(found(OURS, handler=CORE, core_tids=[]), ["no core"])
+
     def test_an_earlier_handler_that_is_not_called_is_said(self):
         self.assertEqual(found(OURS, case="earlier_handler"), ["it is not called"])
         self.assertEqual(found(OURS + "the earlier handler\n", case="earlier_handler"), [])
@@ -75,6 +82,10 @@ class EveryThread(unittest.TestCase):
         self.assertFalse(verdicts.lists_every_thread(KERNEL, Crash(tids=[7, 8], core_tids=[8])))
         self.assertFalse(verdicts.lists_every_thread(KERNEL, Crash(tids=[7, 8])))
 
+    def test_a_crash_whose_threads_are_not_known_has_not_listed_them(self):
+        self.assertFalse(verdicts.lists_every_thread(REPORT, Crash(said=OURS)))
+        self.assertFalse(verdicts.lists_every_thread(KERNEL, Crash(core_tids=[7, 8])))
+
 
 class Cells(unittest.TestCase):
     def test_a_number_alone_says_that_all_are_right(self):
@@ -82,6 +93,34 @@ class Cells(unittest.TestCase):
 
     def test_what_is_wrong_is_counted_the_most_frequent_first(self):
         self.assertEqual(verdicts.cell([[], ["cut"], ["cut", "hung"]]), "1: 2 cut, 1 hung")
+
+
+class Options(unittest.TestCase):
+    def refused(self, *arguments):
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+            compare.parse(["BUILD", *arguments])
+        return said.getvalue()
+
+    def test_real_time_that_is_not_permitted_is_said_before_anything_is_crashed(self):
+        with unittest.mock.patch.object(compare.os, "sched_setscheduler", side_effect=PermissionError):
+            self.assertIn("--realtime is not permitted; run it as root", self.refused("--realtime"))
+
+    def test_real_time_without_times_is_refused(self):
+        self.assertIn("--realtime is for times", self.refused("--realtime", "--rounds", "0"))
+
+
+class Promises(unittest.TestCase):
+    def failures(self, handler, case):
+        with contextlib.redirect_stdout(io.StringIO()):
+            table = compare.Table(HANDLERS)
+            table.judge(case, handler, [Crash(said=OURS)])
+        return table.failed
+
+    def test_a_hang_fails_where_lastcpu_promises_an_end_and_nowhere_else(self):
+        self.assertRegex(self.failures(REPORT, "hangs")[0], "^lastcpu: report, hangs: hung\n")
+        self.assertTrue(self.failures(IN_PLACE, "plain"))
+        for handler in (IN_PLACE, ABSEIL, GLOG, NONE):
+            self.assertEqual(self.failures(handler, "hangs"), [])
 
 
 class Picture(unittest.TestCase):

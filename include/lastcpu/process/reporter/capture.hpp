@@ -13,6 +13,19 @@
 
 namespace lastcpu::reporter_detail {
 
+/// Whether the descriptor is still what it was meant to be: one that was closed may be a client's connection now.
+[[nodiscard]] inline bool report_fd_is_right() noexcept {
+  if (settings.report_fd < 0) return false;
+  struct stat st {};
+  return kernel_call(SYS_fstat, settings.report_fd, &st) == 0 &&
+         (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
+}
+
+/// To the descriptor of the report, while it is the right one.
+inline void say(const char* words, size_t bytes) noexcept {
+  if (report_fd_is_right()) (void)write_all(settings.report_fd, words, bytes);
+}
+
 class capture {
  public:
   /// `reason` null: a crash; else one of capture_now().
@@ -33,7 +46,7 @@ class capture {
     const bool mapped = read_map(map, settings.core_path[0] != '\0', map_error);
     summary(out_, s_, owner_, map, reason_).put(stop);
     open_report_file();
-    say();
+    put_out(progress_mark::said);
     s_.reach(progress_mark::reported);
     if (settings.core_path[0] != '\0') mapped ? write_core(map) : no_core(map_error);
     end_report();
@@ -41,8 +54,9 @@ class capture {
 
   /// For a capture process that comes after one that has died over the report: what it held runs again.
   void write_core_alone() noexcept {
+    make_room_for_files();
     s_.threads.for_each([](cpu_id, uint32_t, crash_thread& t) noexcept {
-      if (t.now() == thread_state::by_ptrace) t.become(thread_state::known);
+      if (t.now() == thread_state::by_ptrace) t.run_again();
     });
     s_.held_by_ptrace = 0;
     (void)thread_stopper(s_, owner_, other_process_, false).stop();
@@ -55,9 +69,9 @@ class capture {
   /// For a report that was begun by a capture process, which died over it, perhaps over the file: none is opened.
   void finish_after_failure() noexcept {
     // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
-    if (s_.reached() < progress_mark::reported) summary(out_, s_, owner_, memory_map{}, reason_).put_bare();
-    out_ << "the capture process has ended early, by signal " << (s_.capture_status & 0x7f)
-         << (s_.capture_status == SIGSYS ? ", of a sandbox" : "")
+    if (s_.reached() < progress_mark::said) summary(out_, s_, owner_, memory_map{}, reason_).put_bare();
+    out_ << "the capture process has ended early, by signal " << s_.capture_signal()
+         << (s_.capture_signal() == SIGSYS ? ", of a sandbox" : "")
          << (s_.core_words[0] != '\0' ? ": the report is cut\n" : ": the report or the core is cut\n") << s_.core_words;
     end_report();
   }
@@ -94,23 +108,24 @@ class capture {
           << "\n";
   }
 
-  /// Whether the descriptor is still what it was meant to be: one that was closed may be a client's connection now.
-  [[nodiscard]] static bool report_fd_is_right() noexcept {
-    if (settings.report_fd < 0) return false;
-    struct stat st {};
-    return kernel_call(SYS_fstat, settings.report_fd, &st) == 0 &&
-           (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
+  void write_to_file() noexcept {
+    if (file_ >= 0) (void)write_all(static_cast<int>(file_), out_.begin(), out_.size());
   }
 
-  void say() noexcept {
-    if (report_fd_is_right()) (void)write_all(settings.report_fd, out_.begin(), out_.size());
-    if (file_ >= 0) (void)write_all(static_cast<int>(file_), out_.begin(), out_.size());
+  /// `mark` comes between the two: who goes on behind a file that is stuck says nothing twice.
+  void put_out(progress_mark mark) noexcept {
+    say(out_.begin(), out_.size());
+    s_.reach(mark);
+    write_to_file();
     out_.clear();
   }
 
+  /// The last line goes to the file first: where that is stuck, the last words end what the descriptor has.
   void end_report() noexcept {
+    put_out(progress_mark::reported);
     out_ << "*** end of report ***\n";
-    say();
+    write_to_file();
+    say(out_.begin(), out_.size());
     s_.reach(progress_mark::complete);
   }
 

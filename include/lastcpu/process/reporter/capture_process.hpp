@@ -92,18 +92,14 @@ inline int capture_main(void* argument) noexcept {
 #endif
 }
 
-inline void say(const char* words) noexcept {
-  if (settings.report_fd >= 0) (void)write_all(settings.report_fd, words, length_of(words));
-}
-
 /// Where no attempt has come to its end: a short report, of what is known for sure, or the end of one that has begun. It
-/// calls nothing that an attempt may have died in, and needs little of a stack that may be small.
+/// reads nothing that an attempt may have died over, and needs little of a stack that may be small.
 inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
   if (s.reached() == progress_mark::complete) return;
   char room[400];
   text line(room);
   const bool crash = &s != settings.live;
-  if (s.reached() < progress_mark::reported && crash) {
+  if (s.reached() < progress_mark::said && crash) {
     char fault[48];
     posix_detail::describe_fault(fault, s.threads[owner].fault);
     line << "*** " << settings.program << "[" << s.pid.load(order::relaxed) << "] has crashed ***\n"
@@ -111,12 +107,13 @@ inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
   }
   if (s.given_up)
     line << "the report has made no progress for " << settings.stall_budget_ms / 1000
-         << " s and is given up: see the file system that the core goes to\n";
+         << " s and is given up: see the file systems that it and the core go to\n";
   else
     line << "each attempt at a report has failed\n";
-  say(room);
-  say(s.core_words);
-  if (crash || s.reached() == progress_mark::reported) say("*** end of report ***\n");
+  say(line.begin(), line.size());
+  say(s.core_words, length_of(s.core_words));
+  constexpr char end[] = "*** end of report ***\n";
+  if (crash || s.reached() >= progress_mark::said) say(end, sizeof end - 1);
   s.reach(progress_mark::complete);
 }
 
@@ -156,15 +153,15 @@ inline void await_capture(crash_state& s, long child) noexcept {
 }
 
 /// Starts it and waits until it has reported. The process, or an error number below zero.
-inline long report_by_process(crash_state& s, const capture_job& job, char* stack) noexcept {
+inline long report_by_process(crash_state& s, capture_job job, char* stack) noexcept {
   kernel_call(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama asks for it
   auto* tid = const_cast<uint32_t*>(s.capture_tid.address());
   const int saved_errno = errno;
   // It gets no signal that is meant for the program: it would run the program's handlers in the program's memory.
   const uint64_t mask = set_mask(every_signal);
-  const int child = clone(
-      capture_main, stack + capture_stack_bytes, CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-      const_cast<capture_job*>(&job), reinterpret_cast<pid_t*>(tid), nullptr, reinterpret_cast<pid_t*>(tid));
+  const int child = clone(capture_main, stack + capture_stack_bytes,
+                          CLONE_VM | CLONE_UNTRACED | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, &job,
+                          reinterpret_cast<pid_t*>(tid), nullptr, reinterpret_cast<pid_t*>(tid));
   s.clone_error = child < 0 ? errno : 0;
   errno = saved_errno;
   set_mask(mask);
@@ -185,14 +182,20 @@ inline void end_live_capture() noexcept {
 /// Where a capture process has died over the report, another one writes the core: what it died over has no part in that. A
 /// sandbox that has killed the first would kill the second.
 inline void write_core_alone(crash_state& s, cpu_id owner) noexcept {
-  const bool died = s.reached() == progress_mark::stopping && s.clone_error == 0 && s.capture_status != SIGSYS &&
+  const progress_mark mark = s.reached();
+  const bool over_the_report = mark == progress_mark::stopping || mark == progress_mark::said;
+  const bool died = over_the_report && s.clone_error == 0 && s.capture_signal() != SIGSYS &&
                     s.capture_tid.load(order::relaxed) == 0;  // relaxed: collect() has seen its end
   if (!died || settings.core_path[0] == '\0') return;
   const int status = s.capture_status;
   const bool stuck = s.given_up;
+  s.given_up = false;
   report_by_process(s, {&s, owner, nullptr, capture_part::core_alone}, settings.stack);
+  if (s.given_up && s.core_words[0] == '\0')
+    text(s.core_words) << "the core has made no progress for " << settings.stall_budget_ms / 1000
+                       << " s and is given up: see the file system that it goes to\n";
   s.capture_status = status;
-  s.given_up |= stuck;
+  s.given_up = stuck;  // that the core is stuck costs the report nothing
 }
 
 /// The same by the crashing thread, where there is no capture process or it has died.

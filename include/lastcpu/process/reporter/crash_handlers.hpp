@@ -124,13 +124,13 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   return me;
 }
 
-/// Asks a handler that was there before. True when it has taken care of it; one that gives up resets the signal.
+/// Asks a handler that was there before. True when it has taken care of it; one that gives up resets the signal. Leaves the
+/// mask that it ran with.
 [[nodiscard]] inline bool earlier_one_recovers(int number, siginfo_t* info, void* context,
                                                void (*ours)(int, siginfo_t*, void*)) noexcept {
   const struct sigaction& before = settings.before[number];
   if (!is_handler(before)) return false;
   call_earlier(before, number, info, static_cast<ucontext_t*>(context));
-  set_mask(every_signal & ~settings.signals);
   struct sigaction now {};
   return sigaction(number, nullptr, &now) == 0 && now.sa_sigaction == ours;
 }
@@ -140,8 +140,9 @@ inline void report_and_end(crash_state& s, cpu_id me, ucontext_t* context) noexc
   return info.si_code <= 0 && (info.si_code != SI_TKILL || static_cast<uint32_t>(info.si_pid) != own_pid());
 }
 
-/// An abort() of this process's own. Nobody recovers from it: the thread dies once the handler returns, and a runtime's
-/// handler may end the process before that. Go's does.
+/// An abort() of this process's own, which no earlier handler is asked about: where one returns the C library ends the
+/// process, and a runtime's may end it itself, as Go's does, in each case without a report. A program that leaves an
+/// abort() by siglongjmp() does so in first_chance, which is asked about all.
 [[nodiscard]] inline bool is_own_abort(int number, const siginfo_t& info) noexcept {
   return number == SIGABRT && !comes_from_outside(info);
 }

@@ -19,7 +19,7 @@ enum class earlier_handlers : uint8_t {
   replace,    ///< they are not called any more
   ask_first,  ///< called first, for a runtime that recovers from faults (JVM, Go, write barriers). The crash is
               ///< reported when such a handler gives up: resets the signal, or aborts. An abort() of the process's
-              ///< own is reported without asking
+              ///< own is reported without asking: who leaves one by siglongjmp() does so in first_chance
   call_last,  ///< called behind the report; where it returns, the default action comes
   leave,      ///< keep the signal; the others are installed. Done without asking for those of AddressSanitizer and
               ///< ThreadSanitizer, whose reports say more
@@ -55,8 +55,8 @@ struct crash_reporter_options {
   stop_threads stop = stop_threads::by_signal;
   /// How long a thread may take to stop, in milliseconds; then the report names it as silent.
   uint32_t stop_budget_ms = 2000;
-  /// How long the report may be stuck, in milliseconds, in a file system that does not answer for example; then the
-  /// process ends without the rest.
+  /// How long the report may be stuck, in milliseconds, in a file system that does not answer for example. Then
+  /// come a few lines of what is known, the core where it is not stuck as well, and the end of the process.
   uint32_t stall_budget_ms = 10'000;
   /// Asked before anything else; true: it was no crash, and the thread goes on. On the crashing thread, in the handler.
   bool (*first_chance)(int signal, siginfo_t* info, void* ucontext) noexcept = nullptr;

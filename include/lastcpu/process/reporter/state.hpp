@@ -40,7 +40,13 @@ enum class report_step : uint32_t {
 };
 
 /// How far the report has come.
-enum class progress_mark : uint32_t { none, stopping, reported, complete };
+enum class progress_mark : uint32_t {
+  none,
+  stopping,
+  said,  // its descriptor has it, its file perhaps not
+  reported,
+  complete,
+};
 
 inline constexpr size_t path_room = 1024;
 
@@ -57,9 +63,9 @@ struct crash_state {
   atomic<uint32_t> handshake{};       // of a capture that begins, and a crash
   uint32_t held_by_ptrace = 0;
   int clone_error = 0;
-  int capture_status = 0;                 // as wait4() says, of a capture process that has failed
-  bool given_up = false;                  // it was stuck
-  char core_words[path_room + 200] = {};  // of a core that was written alone
+  int capture_status = 0;                     // as wait4() says, of a capture process that has failed
+  bool given_up = false;                      // it was stuck
+  char core_words[2 * path_room + 400] = {};  // of a core that was written alone: its path comes twice
   thread_table threads{};
 
   void reach(progress_mark m) noexcept {
@@ -69,6 +75,8 @@ struct crash_state {
   [[nodiscard]] progress_mark reached() const noexcept {
     return static_cast<progress_mark>(mark.load(order::acquire));  // (2) acquire: pairs with release (1)
   }
+  /// The signal that the capture process has died of; 0 where it has not. A core of it by the kernel is another bit.
+  [[nodiscard]] int capture_signal() const noexcept { return capture_status & 0x7f; }
   /// A thread has stopped. The last one that is waited for wakes the capture: 1,000 wakes cost more than the stop.
   void answer() noexcept {
     const uint32_t n = answers.fetch_add(1, order::relaxed) + 1;  // relaxed: the thread's state publishes what it has

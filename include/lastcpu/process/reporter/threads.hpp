@@ -50,6 +50,11 @@ struct crash_thread {
     auto seen = static_cast<uint32_t>(thread_state::known);
     return state.compare_exchange(seen, static_cast<uint32_t>(thread_state::asked), order::relaxed, order::relaxed);
   }
+  /// Who held it by ptrace is gone, and it runs: the registers that were read are of a stack that it has left.
+  void run_again() noexcept {
+    registers_valid = false;
+    become(thread_state::known);
+  }
   [[nodiscard]] bool is_stopped() const noexcept {
     const thread_state s = now();
     return s == thread_state::by_signal || s == thread_state::by_ptrace || s == thread_state::crashed;

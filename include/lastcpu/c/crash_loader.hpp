@@ -72,9 +72,8 @@ void hand_over(const kexec::crash_image_record& i, const cpu_note<Registers>& n)
   x86_machine::save_note(i, note);
 }
 
-// Of the load that is under way: too large for a stack.
+// Of the load that has the slot, and nobody else's: too large for a stack.
 constinit kexec::kernel_facts facts{};
-constinit atomic<uint32_t> loading{};
 
 void add_to(kexec::ram_map& map, const lastcpu_memory* ranges, uint32_t count) noexcept {
   for (uint32_t i = 0; i < count; ++i) map.add(ranges[i].physical, ranges[i].bytes);
@@ -112,32 +111,21 @@ void describe(const lastcpu_crash_kernel& k) noexcept {
   return options;
 }
 
-// One load or unload at a time: between the two ends of a load its slot is empty, and the region is written to.
-[[nodiscard]] bool begin_load() noexcept {
-  uint32_t nobody = 0;
-  return loading.compare_exchange(nobody, 1, order::acquire, order::relaxed);  // (1) acquire: pairs with release (2)
-}
-void end_load() noexcept {
-  loading.store(0, order::release);  // (2) release: pairs with acquire (1)
-}
-
 template <class Slot>
 [[nodiscard]] lastcpu_load_error load_into(Slot& slot, const lastcpu_crash_kernel& k) noexcept {
   if (misses_an_array(k)) return LASTCPU_LOAD_NO_ARRAY;
-  if (!begin_load()) return static_cast<lastcpu_load_error>(kexec::load_error::in_use);
-  describe(k);
   const kexec::crash_region region{k.region_physical, static_cast<unsigned char*>(k.region_mapped), k.region_bytes};
-  const auto wrong =
-      x86::load_into_slot(slot, region, static_cast<const unsigned char*>(k.file), k.file_bytes, options_of(k));
-  end_load();
+  const auto wrong = kexec::load_into(slot, [&](kexec::crash_image_record& out) noexcept {
+    describe(k);
+    return x86::load_crash_kernel<>(region, static_cast<const unsigned char*>(k.file), k.file_bytes, options_of(k),
+                                    out);
+  });
   return static_cast<lastcpu_load_error>(wrong);
 }
 
 template <class Slot>
 [[nodiscard]] bool unload_from(Slot& slot) noexcept {
-  if (!begin_load()) return false;
   const auto was = slot.unload();
-  end_load();
   return was <= decltype(was)::empty;
 }
 

@@ -8,7 +8,7 @@
 
 namespace lastcpu::kexec {
 
-/// Why a load is refused: nothing was changed then. to_string() says what helps.
+/// Why a load is refused: nothing was changed then, but for `damaged`. to_string() says what helps.
 enum class load_error : uint32_t {
   none,  ///< loaded
   // the region and the options
@@ -67,7 +67,7 @@ enum class load_error : uint32_t {
   relocation_outside,  ///< one reaches out of the file's segments
   // the machine's slot
   in_use,   ///< a crash, or another load, has it
-  damaged,  ///< the region does not hold what was written to it
+  damaged,  ///< the region does not hold what was written to it; none is loaded
 };
 
 /// A sentence: what is wrong, and what helps. Never null.
@@ -183,7 +183,7 @@ enum class load_error : uint32_t {
     case load_error::relocation_outside:
       return "a relocation reaches out of the file's segments: the table is damaged";
     case load_error::in_use:
-      return "another load is under way, or a crash has taken the crash kernel before this one: load it again later";
+      return "another load or unload is under way, or a crash has taken what was loaded: load it again later";
     case load_error::damaged:
       return "the region does not hold what was written to it: it must be memory, and nobody else's, no device's "
              "either";

@@ -218,11 +218,13 @@ TEST_F(c_crash_loader, refuses_more_than_there_is_room_for) {
 }
 
 TEST_F(c_crash_loader, refuses_a_load_while_another_one_is_under_way) {
-  ASSERT_TRUE(c::begin_load());
-  EXPECT_EQ(lastcpu_crash_load(&kernel), number_of(load_error::in_use));
-  EXPECT_EQ(lastcpu_crash_unload(), 0);
-  EXPECT_TRUE(memory.untouched());
-  c::end_load();
+  const auto meanwhile = [&](const kexec::crash_image_record&) {
+    EXPECT_EQ(lastcpu_crash_load(&kernel), number_of(load_error::in_use));
+    EXPECT_EQ(lastcpu_crash_unload(), 0);
+    EXPECT_TRUE(memory.untouched());
+    return false;
+  };
+  EXPECT_EQ(c::machine.image().load_by(meanwhile), load_outcome::refused);
   EXPECT_EQ(lastcpu_crash_load(&kernel), LASTCPU_LOADED);
 }
 

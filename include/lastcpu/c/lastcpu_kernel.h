@@ -68,7 +68,7 @@ void lastcpu_kernel_capture(LASTCPU_REGISTERS* regs);
 void lastcpu_kernel_make_resettable(void);
 
 /** Tells CPUs apart that have no number yet: the APIC id by cpuid, MPIDR. Without: when two of them panic at once, both
- * do. Not asked with LASTCPU_BAREBONES. */
+ * do; with LASTCPU_CRASH_LOADER the APIC id does. Not asked with LASTCPU_BAREBONES. */
 uint32_t lastcpu_kernel_hardware_id(void);
 
 /* ======== Needed by a configuration */

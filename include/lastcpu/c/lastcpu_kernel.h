@@ -58,8 +58,8 @@ void lastcpu_kernel_restart(void);
  * LASTCPU_BAREBONES. */
 void lastcpu_kernel_flush(void);
 
-/** The registers of the caller, where a panic has handed over none. Without: they are zero, unless the configuration
- * leaves the structure to lastcpu. */
+/** The registers of the caller, where a panic has handed over none. Without: they are zero. Asked only where the structure
+ * is the kernel's own and there is no LASTCPU_CRASH_LOADER; else lastcpu_capture() does it. */
 void lastcpu_kernel_capture(LASTCPU_REGISTERS* regs);
 
 /** On a CPU that stops, when its registers are saved and before it says so: virtual-machine modes off, and the like.

@@ -202,7 +202,7 @@ struct lapic {
  private:
   static constexpr uint32_t software_enable = 1u << 8;
 
-  // The APIC is not off. Out of line, as what else several parts of a crash call.
+  // For both, the APIC is not off. read() is called from many places, and each copy of it would be code.
   [[nodiscard, gnu::noinline]] static uint32_t read(apic_mode m, uint32_t offset) noexcept {
     return m == apic_mode::x2apic ? static_cast<uint32_t>(Bus::rdmsr(x2apic_msr(offset))) : Bus::read(offset);
   }

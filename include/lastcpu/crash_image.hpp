@@ -70,10 +70,10 @@ class crash_image {
   }
 
   /// For an image whose making writes to memory that the one in the slot uses, too: takes the slot, calls `make(image&)`,
-  /// and gives the slot back. Meanwhile a crash, a load and an unload find it busy. `make` is called where the slot could
-  /// be taken, and must return. It answers false and has changed neither the image nor what the image stands for: the slot
-  /// is as it was, `refused`. Or it has written a new image and answers true: `loaded`, but `refused` and the slot empty
-  /// where P::image_intact() answers false. Thread context.
+  /// and gives the slot back. Meanwhile a crash, a load and an unload find it busy. Thread context. `make` is called where
+  /// the slot could be taken, and must return, or the slot stays busy. It answers
+  ///  - false, and has changed neither the image nor what the image stands for: the slot is as it was, `refused`;
+  ///  - true, and has written a new image: `loaded`; `refused` and an empty slot where P::image_intact() answers false.
   template <class Make>
   [[nodiscard]] load_outcome load_by(Make&& make) noexcept {
     state before = state::empty;

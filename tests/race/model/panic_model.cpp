@@ -144,7 +144,16 @@ template <bool Panic, reload_by How>
 struct reload : crash_machine<2> {
   uintptr_t region = 1;  // what the image in the slot uses, where it is made there
 
+  typename reload::P::template atomic<uint32_t> between{};
   reload() { load_image(); }
+  // In two halves, with a step of any CPU between them.
+  template <class Image>
+  bool make(Image& image) noexcept {
+    region = image.id = reload::P::damaged | 2;
+    (void)between.load(order::relaxed);
+    region = image.id = 2;
+    return true;
+  }
   void run(cpu_id me) override {
     if (me == 0 && Panic) panic(me);
     if (me == 0) (void)oops(me);
@@ -152,8 +161,7 @@ struct reload : crash_machine<2> {
     (void)P::irq_save();  // or it would be stopped in the middle, which silences nobody
     if (How == reload_by::unload_and_load) (void)domain.image().unload();
     if (How != reload_by::making_it) (void)domain.image().load({2});
-    if (How == reload_by::making_it)
-      (void)domain.image().load_by([this](auto& image) { return region = image.id = 2, true; });
+    if (How == reload_by::making_it) (void)domain.image().load_by([this](auto& image) noexcept { return make(image); });
     P::irq_restore(1);
   }
   void finish(ending how, cpu_id by) override {

@@ -4,6 +4,7 @@
 
 struct boot_info boot = {"", 0, 0, 0, {{0, 0}}, 0};
 
+/* More than there is room for is left out: a dump lacks it. */
 static void add_memory(uint64_t at, uint64_t bytes, uint32_t type) {
   if (type != 1 || boot.ram_count == sizeof boot.ram / sizeof *boot.ram) return;
   boot.ram[boot.ram_count].physical = at;
@@ -13,6 +14,7 @@ static void add_memory(uint64_t at, uint64_t bytes, uint32_t type) {
 /* --- Multiboot2. */
 static void read_memory_map(const uint32_t* tag) {
   uint32_t at;
+  if (tag[2] < 24) return; /* an entry's size: it would not end with 0 */
   for (at = 16; at + 24 <= tag[1]; at += tag[2]) {
     const uint64_t* entry = (const uint64_t*)((uintptr_t)tag + at);
     add_memory(entry[0], entry[1], (uint32_t)entry[2]);
@@ -21,11 +23,11 @@ static void read_memory_map(const uint32_t* tag) {
 
 static void read_multiboot2(uintptr_t told_at) {
   const uint32_t* tag = (const uint32_t*)(told_at + 8);
-  for (; tag[0] != 0; tag += (tag[1] + 7) / 8 * 2) {
+  for (; tag[0] != 0 && tag[1] >= 8; tag += (tag[1] + 7) / 8 * 2) {
     if (tag[0] == 1) boot.command_line = (const char*)(tag + 2);
-    if (tag[0] == 3) boot.file = tag[2], boot.file_bytes = tag[3] - tag[2];
+    if (tag[0] == 3 && boot.file_bytes == 0 && tag[2] < tag[3]) boot.file = tag[2], boot.file_bytes = tag[3] - tag[2];
     if (tag[0] == 6) read_memory_map(tag);
-    if (tag[0] == 14 || tag[0] == 15) boot.rsdp = (uintptr_t)(tag + 2); /* the later one knows more */
+    if (tag[0] == 15 || (tag[0] == 14 && boot.rsdp == 0)) boot.rsdp = (uintptr_t)(tag + 2); /* 15 knows more */
   }
 }
 

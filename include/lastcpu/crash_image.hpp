@@ -10,8 +10,8 @@
 // checks it after the stop, when only a silent CPU could still write to it.
 // Guarantee: `held()` is a whole image that was checked after the stop. While an image is being replaced, reserve()
 // answers `busy`.
-// load() and unload(): thread context; while one is under way another one answers `busy`. The rest: the owner of the
-// gate, any context.
+// load(), load_by() and unload(): thread context; while one is under way another one answers `busy`. The rest: the owner
+// of the gate, any context.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -23,7 +23,7 @@ namespace lastcpu {
 /// What became of a load.
 enum class load_outcome : uint8_t {
   loaded,   ///< a crash from now on finds it
-  refused,  ///< image_intact() answers false: nothing changed
+  refused,  ///< image_intact() answers false: nothing changed; for load_by() see there
   busy,     ///< another load or unload is under way, or a crash has reserved the image: nothing changed
   claimed,  ///< a crash has taken the image: nothing changed
 };
@@ -44,7 +44,7 @@ enum class image_outcome : uint8_t {
   corrupt,   ///< it is not what was loaded
 };
 
-/// The slot, usable alone; a crash_domain has one: machine.image(). load() and unload() in thread context; what changes
+/// The slot, usable alone; a crash_domain has one: machine.image(). Loads and unloads in thread context; what changes
 /// it otherwise by the owner of the gate, in any; what only looks by anybody.
 template <class P>
 class crash_image {
@@ -62,19 +62,33 @@ class crash_image {
   [[nodiscard]] load_outcome load(const image& img, image* replaced = nullptr) noexcept {
     if (!P::image_intact(img)) return load_outcome::refused;
     state before = state::empty;
-    if (!take(before))
-      return before == state::reserved || before == state::loading ? load_outcome::busy : load_outcome::claimed;
+    if (!take(before)) return not_taken<load_outcome>(before);
     if (before == state::ready && replaced != nullptr) detail::copy_plain(*replaced, image_);
     detail::copy_plain(image_, img);
     state_.store(to_word(state::ready), order::release);  // (1) release: pairs with acquire (2), (4)
     return load_outcome::loaded;
   }
 
+  /// For an image whose making writes to memory that the one in the slot uses, too: takes the slot, calls `make(image&)`,
+  /// and gives the slot back. Meanwhile a crash, a load and an unload find it busy. Thread context. `make` is called where
+  /// the slot could be taken, and must return, or the slot stays busy. It answers
+  ///  - false, and has changed neither the image nor what the image stands for: the slot is as it was, `refused`;
+  ///  - true, and has written a new image: `loaded`; `refused` and an empty slot where P::image_intact() answers false.
+  template <class Make>
+  [[nodiscard]] load_outcome load_by(Make&& make) noexcept {
+    state before = state::empty;
+    if (!take(before)) return not_taken<load_outcome>(before);
+    const bool made = make(image_);
+    const bool whole = made && P::image_intact(image_);
+    // An unchanged image, too: who reserves it acquires this store, not the one that has published it.
+    state_.store(to_word(whole ? state::ready : made ? state::empty : before), order::release);  // (1)
+    return whole ? load_outcome::loaded : load_outcome::refused;
+  }
+
   /// Empties the slot. Thread context. The image that was in it is handed out through `removed`, as by load().
   [[nodiscard]] unload_outcome unload(image* removed = nullptr) noexcept {
     state before = state::empty;
-    if (!take(before))
-      return before == state::reserved || before == state::loading ? unload_outcome::busy : unload_outcome::claimed;
+    if (!take(before)) return not_taken<unload_outcome>(before);
     if (before == state::ready && removed != nullptr) detail::copy_plain(*removed, image_);
     state_.store(to_word(state::empty), order::release);  // (1)
     return before == state::ready ? unload_outcome::unloaded : unload_outcome::empty;
@@ -143,6 +157,12 @@ class crash_image {
       if (before != state::empty && before != state::ready) return false;
       if (state_.compare_exchange(seen, to_word(state::loading), order::acquire, order::acquire)) return true;  // (4)
     }
+  }
+
+  // What a load and an unload answer where take() has found this state.
+  template <class Outcome>
+  [[nodiscard]] static constexpr Outcome not_taken(state found) noexcept {
+    return found == state::reserved || found == state::loading ? Outcome::busy : Outcome::claimed;
   }
 
   // (3) release: pairs with acquire (2), (4). relaxed on failure: then the state is left as it is.

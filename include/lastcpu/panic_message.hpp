@@ -138,6 +138,8 @@ class panic_messages {
   struct alignas(detail::cache_line<P>()) cpu_slots {
     slot by_context[spares]{};
   };
+  static_assert(spares == 3,
+                "lastcpu: a CPU has a text for each panic_context, and the spare ones lie in a block like it");
 
   // Each state is read once: state and text agree, also where the CPU goes on writing.
   template <class Registers>

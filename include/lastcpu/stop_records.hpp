@@ -127,18 +127,16 @@ class stop_records {
   template <class T>
   using atomic = typename P::template atomic<T>;
   static constexpr uint32_t line = detail::cache_line<P>();
-
   ///@}
 
   /// Written by its own CPU only.
   struct alignas(line) record {
-    atomic<uint32_t> ack{};    ///< 0, or a stop_state
-    atomic<uint32_t> saved{};  ///< attempts at the registers that were begun, or saved_whole, or saved_with_text
-    atomic<uint32_t>
-        resettable{};             ///< attempts at P::make_resettable() that were begun; most_attempts: no more of them
-    atomic<uint32_t> hook{};      ///< not 0: the self-stop hook may not be run any more
-    atomic<uint32_t> descents{};  ///< count_descent()
-    registers regs{};             ///< the registers
+    atomic<uint32_t> ack{};         ///< 0, or a stop_state
+    atomic<uint32_t> saved{};       ///< attempts at the registers that were begun, or saved_whole, or saved_with_text
+    atomic<uint32_t> resettable{};  ///< attempts at P::make_resettable() that were begun; most_attempts: none any more
+    atomic<uint32_t> hook{};        ///< not 0: the self-stop hook may not be run any more
+    atomic<uint32_t> descents{};    ///< count_descent()
+    registers regs{};               ///< the registers
   };
 
   ///@{

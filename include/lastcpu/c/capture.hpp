@@ -3,8 +3,8 @@
 // lastcpu_capture() for the structures that lastcpu brings, and on x86-64 for the kernel's own (crash_loader.h). Included by
 // instance.hpp.
 //
-// Each is assembly from its first instruction on, so that what is captured is the caller's. The status is read as far as
-// LASTCPU_KERNEL_IRQ lets lastcpu use the machine's own instructions.
+// On x86-64, aarch64, RISC-V and Arm it is assembly from its first instruction on, so that what is captured is the caller's.
+// With LASTCPU_KERNEL_IRQ the status is what user mode may read of it: on RISC-V zero. Elsewhere it is C++, for the place alone.
 
 #include <lastcpu/c/lastcpu.h>
 

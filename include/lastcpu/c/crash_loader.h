@@ -92,8 +92,9 @@ typedef uint32_t lastcpu_load_error;
 /** What is wrong, and what helps; never null. Any context. */
 const char* lastcpu_load_error_text(lastcpu_load_error error);
 
-/** Loads it, in place of the one that was loaded: a crash meanwhile finds none. Refused, that one is still there, and the region
- * as it was. Thread context, with lastcpu_kernel_this_cpu() answering; 4 KiB of stack; one at a time, or it is refused. */
+/** Loads it, in place of the one that was loaded: a crash meanwhile starts none (LASTCPU_IMAGE_BUSY). Refused, that one is still
+ * loaded, and the region as it was, with one exception: where the region does not hold what was written to it, none is loaded.
+ * Thread context, with lastcpu_kernel_this_cpu() answering; 4 KiB of stack; one at a time, or it is refused. */
 lastcpu_load_error lastcpu_crash_load(const struct lastcpu_crash_kernel* kernel);
 
 /** None is loaded any more, and the region may be written to: 1. A crash or a load is at it: 0. Thread context. */

@@ -4,6 +4,7 @@
 // port.hpp, with LASTCPU_CRASH_LOADER.
 
 #include <lastcpu/c/crash_loader.h>
+#include <lastcpu/c/optional.hpp>
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -15,9 +16,8 @@ namespace lastcpu::c {
 namespace {
 
 extern "C" {
-static uint64_t tsc_per_second_or_null() __attribute__((__weakref__("lastcpu_kernel_ticks_per_second"), __unused__));
-static volatile void* io_apic_or_null(uint32_t i) __attribute__((__weakref__("lastcpu_kernel_io_apic"), __unused__));
-static int in_vmx_or_null() __attribute__((__weakref__("lastcpu_kernel_in_vmx_operation"), __unused__));
+static volatile void* io_apic_or_null(uint32_t i) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_io_apic);
+static int in_vmx_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_in_vmx_operation);
 }
 
 /// What the x86-64 port wants of a kernel, as far as the crash kernel's sake goes. The APIC ids are noted as CPUs come online.
@@ -31,9 +31,7 @@ struct x86_kernel {
   [[nodiscard]] static uint32_t apic_id(cpu_id cpu) noexcept { return ids[cpu].load(order::relaxed) - 1; }
   [[nodiscard]] static cpu_id this_cpu() noexcept { return lastcpu_kernel_this_cpu(); }
   [[nodiscard]] static volatile void* lapic_page() noexcept { return lastcpu_kernel_local_apic(); }
-  [[nodiscard]] static uint64_t ticks_per_second() noexcept {
-    return tsc_per_second_or_null != nullptr ? tsc_per_second_or_null() : 0;
-  }
+  [[nodiscard]] static uint64_t ticks_per_second() noexcept { return ticks_or_null != nullptr ? ticks_or_null() : 0; }
   [[nodiscard]] static volatile void* io_apic(uint32_t i) noexcept {
     return io_apic_or_null != nullptr ? io_apic_or_null(i) : nullptr;
   }
@@ -41,6 +39,12 @@ struct x86_kernel {
 };
 using x86_machine = lastcpu::x86_64<x86_kernel>;
 static_assert(kexec::no_hardware_id == ~uint32_t{0}, "lastcpu: a CPU without an id has none in the handover");
+static_assert(static_cast<uint32_t>(kexec::load_error::none) == LASTCPU_LOADED &&
+                  static_cast<uint32_t>(kexec::load_error::damaged) < LASTCPU_LOAD_NO_ARRAY,
+              "lastcpu: each lastcpu_load_error means one thing");
+
+// Texts of CPUs without a number, beside the one that has the place; instance.hpp checks it.
+constexpr uint32_t spare_texts = 3;
 
 constexpr x86::registers not_looked_at{};  // by x86_machine::crash_shutdown()
 
@@ -72,9 +76,8 @@ void hand_over(const kexec::crash_image_record& i, const cpu_note<Registers>& n)
   x86_machine::save_note(i, note);
 }
 
-// Of the load that is under way: too large for a stack.
+// Of the load that has the slot, and nobody else's: too large for a stack.
 constinit kexec::kernel_facts facts{};
-constinit atomic<uint32_t> loading{};
 
 void add_to(kexec::ram_map& map, const lastcpu_memory* ranges, uint32_t count) noexcept {
   for (uint32_t i = 0; i < count; ++i) map.add(ranges[i].physical, ranges[i].bytes);
@@ -102,8 +105,7 @@ void describe(const lastcpu_crash_kernel& k) noexcept {
 [[nodiscard]] x86::load_options options_of(const lastcpu_crash_kernel& k) noexcept {
   x86::load_options options;
   if (k.map_bytes != 0) options.map_bytes = k.map_bytes;
-  options.cpu_capacity =
-      LASTCPU_MAX_CPUS + 4;  // one that panics before it has a number, and what three further ones said
+  options.cpu_capacity = LASTCPU_MAX_CPUS + 1 + spare_texts;
   options.kernel_data = k.kernel_data;
   options.ticks_per_second = x86_kernel::ticks_per_second();
   options.kernel = &facts;
@@ -112,32 +114,21 @@ void describe(const lastcpu_crash_kernel& k) noexcept {
   return options;
 }
 
-// One load or unload at a time: between the two ends of a load its slot is empty, and the region is written to.
-[[nodiscard]] bool begin_load() noexcept {
-  uint32_t nobody = 0;
-  return loading.compare_exchange(nobody, 1, order::acquire, order::relaxed);  // (1) acquire: pairs with release (2)
-}
-void end_load() noexcept {
-  loading.store(0, order::release);  // (2) release: pairs with acquire (1)
-}
-
 template <class Slot>
 [[nodiscard]] lastcpu_load_error load_into(Slot& slot, const lastcpu_crash_kernel& k) noexcept {
   if (misses_an_array(k)) return LASTCPU_LOAD_NO_ARRAY;
-  if (!begin_load()) return static_cast<lastcpu_load_error>(kexec::load_error::in_use);
-  describe(k);
   const kexec::crash_region region{k.region_physical, static_cast<unsigned char*>(k.region_mapped), k.region_bytes};
-  const auto wrong =
-      x86::load_into_slot(slot, region, static_cast<const unsigned char*>(k.file), k.file_bytes, options_of(k));
-  end_load();
+  const auto wrong = kexec::load_into(slot, [&](kexec::crash_image_record& out) noexcept {
+    describe(k);
+    return x86::load_crash_kernel<>(region, static_cast<const unsigned char*>(k.file), k.file_bytes, options_of(k),
+                                    out);
+  });
   return static_cast<lastcpu_load_error>(wrong);
 }
 
 template <class Slot>
 [[nodiscard]] bool unload_from(Slot& slot) noexcept {
-  if (!begin_load()) return false;
   const auto was = slot.unload();
-  end_load();
   return was <= decltype(was)::empty;
 }
 

@@ -31,6 +31,11 @@ constinit bare_domain<port, policy> machine;
 constinit crash_domain<port, policy> machine;
 #endif
 
+#if LASTCPU_CRASH_LOADER
+static_assert(panic_messages<port, LASTCPU_MESSAGE_BYTES>::spares == spare_texts,
+              "lastcpu: the handover has room for each note");
+#endif
+
 template <class T>
 [[nodiscard]] constexpr bool is(T value, uint32_t constant) noexcept {
   return static_cast<uint32_t>(value) == constant;

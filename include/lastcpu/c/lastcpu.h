@@ -117,10 +117,11 @@ const char* lastcpu_state_name(lastcpu_state state);
 const LASTCPU_REGISTERS* lastcpu_registers_of(uint32_t cpu);
 
 #if LASTCPU_SHIPS_CAPTURE || LASTCPU_CRASH_LOADER
-/** The caller's registers, all but floating point and vectors, as they are behind the call: into the structure that lastcpu
- * brings for x86-64, aarch64, RISC-V and Arm (c/x86_64_frame.h, ...); on other machines pc, sp and fp alone. Any context. With
- * LASTCPU_KERNEL_IRQ the status is what user mode may read of it. Into a structure of the kernel's own with
- * LASTCPU_CRASH_LOADER; else it fills that itself (lastcpu_kernel_capture). */
+/** The caller's registers as they are behind the call, for a panic without a frame. Any context. On x86-64, aarch64, RISC-V
+ * and Arm all but floating point and vectors; with LASTCPU_KERNEL_IRQ the status is what user mode may read of it. On other
+ * machines pc, sp and fp alone. `regs` is the structure that lastcpu brings (c/x86_64_frame.h, ...), or with
+ * LASTCPU_CRASH_LOADER the kernel's own. A kernel with a structure of its own and without that loader has no such function:
+ * where it can capture, it supplies lastcpu_kernel_capture(). */
 void lastcpu_capture(LASTCPU_REGISTERS* regs);
 #endif
 

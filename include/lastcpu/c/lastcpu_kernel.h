@@ -58,8 +58,8 @@ void lastcpu_kernel_restart(void);
  * LASTCPU_BAREBONES. */
 void lastcpu_kernel_flush(void);
 
-/** The registers of the caller, where a panic has handed over none. Without: they are zero, unless the configuration
- * leaves the structure to lastcpu. */
+/** The registers of the caller, where a panic has handed over none. Without: they are zero. Asked only where the structure
+ * is the kernel's own and there is no LASTCPU_CRASH_LOADER; else lastcpu_capture() does it. */
 void lastcpu_kernel_capture(LASTCPU_REGISTERS* regs);
 
 /** On a CPU that stops, when its registers are saved and before it says so: virtual-machine modes off, and the like.
@@ -68,7 +68,7 @@ void lastcpu_kernel_capture(LASTCPU_REGISTERS* regs);
 void lastcpu_kernel_make_resettable(void);
 
 /** Tells CPUs apart that have no number yet: the APIC id by cpuid, MPIDR. Without: when two of them panic at once, both
- * do. Not asked with LASTCPU_BAREBONES. */
+ * do; with LASTCPU_CRASH_LOADER the APIC id does. Not asked with LASTCPU_BAREBONES. */
 uint32_t lastcpu_kernel_hardware_id(void);
 
 /* ======== Needed by a configuration */

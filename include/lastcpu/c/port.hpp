@@ -7,6 +7,7 @@
 // what this port never asks for, and inlines what is called once, which halves the code.
 
 #include <lastcpu/c/lastcpu_kernel.h>
+#include <lastcpu/c/optional.hpp>
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -23,11 +24,8 @@
 namespace lastcpu::c {
 namespace {
 
-// A weak reference leaves no undefined symbol behind, and is null where the kernel leaves the function out.
-#define LASTCPU_DETAIL_OPTIONAL(function) __attribute__((__weakref__(#function), __unused__))
 extern "C" {
 static uint64_t now_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_now);
-static uint64_t ticks_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_ticks_per_second);
 static void send_to_all_or_null(lastcpu_stop_how how) LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_send_stop_to_all);
 static void restart_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_restart);
 static void flush_or_null() LASTCPU_DETAIL_OPTIONAL(lastcpu_kernel_flush);
@@ -117,7 +115,14 @@ struct port : any_port<port> {};
 #else
 /// What the whole path has more.
 struct port : any_port<port> {
-  static uint32_t hardware_id() noexcept { return hardware_id_or_null != nullptr ? hardware_id_or_null() : 0; }
+  static uint32_t hardware_id() noexcept {
+    if (hardware_id_or_null != nullptr) return hardware_id_or_null();
+#if LASTCPU_CRASH_LOADER
+    return x86_machine::hardware_id();
+#else
+    return 0;
+#endif
+  }
 
   static void send_stop(const cpu_set<max_cpus>& cpus, stop_how how) noexcept {
     if (send_to_all_or_null != nullptr) return send_to_all_or_null(static_cast<lastcpu_stop_how>(how));
@@ -129,8 +134,12 @@ struct port : any_port<port> {
     any_port::capture_registers(r);
   }
 
-  static uint64_t now() noexcept { return now_or_null != nullptr ? now_or_null() : 0; }
-  static uint64_t ticks_per_second() noexcept { return ticks_or_null != nullptr ? ticks_or_null() : 0; }
+  static uint64_t now() noexcept {
+    return now_or_null != nullptr ? now_or_null() : 0;
+  }
+  static uint64_t ticks_per_second() noexcept {
+    return ticks_or_null != nullptr ? ticks_or_null() : 0;
+  }
   static void make_resettable() noexcept {
     if (resettable_or_null != nullptr) resettable_or_null();
 #if LASTCPU_CRASH_LOADER

@@ -67,30 +67,29 @@ inline void unmask_interrupts(interrupt_mask before) noexcept {
 
 #elif defined(__riscv)
 
-// gcc's assembler wants to be told of what every machine of this kind has.
+// Also for platform/riscv/registers.hpp. gcc's assembler wants to be told of what every machine of this kind has.
 #if defined(__clang__) || defined(__riscv_zicsr)
-#define LASTCPU_DETAIL_CSR(instruction) instruction
+#define LASTCPU_RISCV_DETAIL_CSR(instruction) instruction
 #else
-#define LASTCPU_DETAIL_CSR(instruction) ".option push\n\t.option arch, +zicsr\n\t" instruction "\n\t.option pop"
+#define LASTCPU_RISCV_DETAIL_CSR(instruction) ".option push\n\t.option arch, +zicsr\n\t" instruction "\n\t.option pop"
 #endif
 
 [[nodiscard]] inline interrupt_mask mask_interrupts() noexcept {
   interrupt_mask status;
 #if LASTCPU_RISCV_MACHINE_MODE
-  asm volatile(LASTCPU_DETAIL_CSR("csrrci %0, mstatus, 8") : "=r"(status) : : "memory");
+  asm volatile(LASTCPU_RISCV_DETAIL_CSR("csrrci %0, mstatus, 8") : "=r"(status) : : "memory");
 #else
-  asm volatile(LASTCPU_DETAIL_CSR("csrrci %0, sstatus, 2") : "=r"(status) : : "memory");
+  asm volatile(LASTCPU_RISCV_DETAIL_CSR("csrrci %0, sstatus, 2") : "=r"(status) : : "memory");
 #endif
   return status;
 }
 inline void unmask_interrupts(interrupt_mask before) noexcept {
 #if LASTCPU_RISCV_MACHINE_MODE
-  asm volatile(LASTCPU_DETAIL_CSR("csrs mstatus, %0") : : "r"(before & 8) : "memory");
+  asm volatile(LASTCPU_RISCV_DETAIL_CSR("csrs mstatus, %0") : : "r"(before & 8) : "memory");
 #else
-  asm volatile(LASTCPU_DETAIL_CSR("csrs sstatus, %0") : : "r"(before & 2) : "memory");
+  asm volatile(LASTCPU_RISCV_DETAIL_CSR("csrs sstatus, %0") : : "r"(before & 2) : "memory");
 #endif
 }
-#undef LASTCPU_DETAIL_CSR
 
 #else
 

@@ -152,6 +152,21 @@ inline void write_payload(const crash_file& file, const crash_image_record& r) n
     detail::copy_segments(file, r.region);
 }
 
+/// Loads into a machine's slot, `machine.image()`: `load(record)` does the work, as a machine's loader does it, and answers
+/// `none`, or has changed neither region nor record. It is called where nobody else has the slot. A crash meanwhile finds
+/// the slot busy. Refused, the image before is in it again, but for two reasons: `in_use`, a crash or another load has it;
+/// `damaged`, the region does not hold what was written to it: then none is loaded. Thread context.
+template <class Slot, class Load>
+[[nodiscard]] inline load_error load_into(Slot&& slot, Load&& load) noexcept {
+  load_error wrong = load_error::in_use;
+  const auto out = slot.load_by([&](crash_image_record& record) noexcept {
+    wrong = load(record);
+    return wrong == load_error::none;
+  });
+  using loaded = decltype(out);
+  return wrong == load_error::none && out != loaded::loaded ? load_error::damaged : wrong;
+}
+
 /// Fills in digest and seal, the last of all: from here on the image is whole. `Digest`: digest.hpp.
 template <class Digest>
 inline void seal_image(crash_image_record& r) noexcept {

@@ -8,7 +8,7 @@
 
 namespace lastcpu::kexec {
 
-/// Why a load is refused: nothing was changed then. to_string() says what helps.
+/// Why a load is refused: nothing was changed then, but for `damaged`. to_string() says what helps.
 enum class load_error : uint32_t {
   none,  ///< loaded
   // the region and the options
@@ -20,23 +20,23 @@ enum class load_error : uint32_t {
   bad_map_bytes,          ///< not a multiple of 2 MiB from 2 MiB to 128 TiB
   no_cpus,                ///< cpu_capacity is 0
   // what the kernel says of itself
-  too_many_ram_ranges,      ///< kernel_facts::ram is full
-  ram_range_wraps,          ///< a range of it is above every physical address
-  too_many_left_out,        ///< kernel_facts::left_out is full
-  left_out_wraps,           ///< a range of it is above every physical address
+  too_many_ram_ranges,      ///< more than 64
+  ram_range_wraps,          ///< one ends above every physical address
+  too_many_left_out,        ///< more than 64
+  left_out_wraps,           ///< one ends above every physical address
   bad_direct_map,           ///< it wraps, or its addresses lie differently in their page
   bad_build_id,             ///< longer than its room
   too_many_image_segments,  ///< more than 8
   image_misaligned,         ///< a segment lies differently in its virtual and its physical page
   image_wraps,              ///< a segment is empty, or wraps
   image_in_region,          ///< a segment lies in the reserved region
-  image_left_out,           ///< a segment is in left_out
+  image_left_out,           ///< a segment is in memory that is left out
   memory_above_map,         ///< memory that is to be saved is above map_bytes
   // any file
   file_in_region,     ///< copy it elsewhere first
   empty_file,         ///< null, or no byte
   payload_too_large,  ///< it does not fit below the control area
-  flat_is_elf,        ///< load_options::flat of an ELF file
+  flat_is_elf,        ///< an ELF file that is said to be flat
   // an ELF file
   truncated_header,           ///< shorter than a header
   not_elf,                    ///< another magic
@@ -67,7 +67,7 @@ enum class load_error : uint32_t {
   relocation_outside,  ///< one reaches out of the file's segments
   // the machine's slot
   in_use,   ///< a crash, or another load, has it
-  damaged,  ///< the region does not hold what was written to it
+  damaged,  ///< the region does not hold what was written to it; none is loaded
 };
 
 /// A sentence: what is wrong, and what helps. Never null.
@@ -78,7 +78,8 @@ enum class load_error : uint32_t {
     case load_error::region_misaligned:
       return "the reserved region is not page-aligned: align its physical address, mapping and size to 4096";
     case load_error::region_too_small:
-      return "the reserved region has no room for the control area: reserve more, or lower map_bytes or cpu_capacity";
+      return "the reserved region has no room for the control area: reserve more, lower map_bytes, or be content with "
+             "fewer CPUs";
     case load_error::region_above_map:
       return "the reserved region ends above map_bytes: reserve it lower, or raise map_bytes";
     case load_error::region_inside_map:
@@ -90,31 +91,29 @@ enum class load_error : uint32_t {
     case load_error::no_cpus:
       return "cpu_capacity is 0: set it to the number of CPUs, and one more";
     case load_error::too_many_ram_ranges:
-      return "kernel_facts::ram has more than 64 ranges: put those together that touch";
+      return "more than 64 ranges of RAM: put those together that touch";
     case load_error::ram_range_wraps:
-      return "a range of kernel_facts::ram ends above every physical address: the map is damaged";
+      return "a range of RAM ends above every physical address: the map is damaged";
     case load_error::too_many_left_out:
-      return "kernel_facts::left_out has more than 64 ranges: put those together that touch";
+      return "more than 64 ranges are left out: put those together that touch";
     case load_error::left_out_wraps:
-      return "a range of kernel_facts::left_out ends above every physical address: leave out less";
+      return "a range that is left out ends above every physical address: leave out less";
     case load_error::bad_direct_map:
-      return "kernel_facts: the direct map wraps around, or its two addresses lie differently in their page";
+      return "the direct map wraps around, or its two addresses lie differently in their page: mend them";
     case load_error::bad_build_id:
-      return "kernel_facts::build_id_bytes is more than 32: fill it in by find_build_id()";
+      return "the build id is longer than 32 bytes: give the one of the kernel's note, as the linker makes it";
     case load_error::too_many_image_segments:
-      return "kernel_facts::image has more than 8 segments: give those together that lie behind one another";
+      return "the image has more than 8 segments: give those together that lie behind one another";
     case load_error::image_misaligned:
-      return "kernel_facts: a segment of the image lies differently in its virtual and its physical page: mend its "
-             "address";
+      return "a segment of the image lies differently in its virtual and its physical page: mend its address";
     case load_error::image_wraps:
-      return "kernel_facts: a segment of the image is empty or wraps around: mend its two ends";
+      return "a segment of the image is empty or wraps around: mend its two ends";
     case load_error::image_in_region:
-      return "kernel_facts: a segment of the image lies in the reserved region: reserve it elsewhere";
+      return "a segment of the image lies in the reserved region: reserve it elsewhere";
     case load_error::image_left_out:
-      return "kernel_facts::left_out has memory of the image: leave out other memory, or give a smaller image";
+      return "memory of the image is left out: leave out other memory, or give a smaller image";
     case load_error::memory_above_map:
-      return "kernel_facts: memory that a dump would have lies above map_bytes: raise map_bytes, or put it into "
-             "left_out";
+      return "memory that a dump would have lies above map_bytes: raise map_bytes, or leave it out";
     case load_error::file_in_region:
       return "the file lies in the reserved region: copy it elsewhere first";
     case load_error::empty_file:
@@ -122,11 +121,11 @@ enum class load_error : uint32_t {
     case load_error::payload_too_large:
       return "the file does not fit below the control area: reserve a larger region";
     case load_error::flat_is_elf:
-      return "an ELF file was given as a flat image: clear load_options::flat, or make it flat with objcopy -O binary";
+      return "an ELF file that is said to be a flat image: don't say so, or make it flat with objcopy -O binary";
     case load_error::truncated_header:
       return "the file is shorter than an ELF header: is it whole?";
     case load_error::not_elf:
-      return "not an ELF file: set load_options::flat if it is a flat image";
+      return "not an ELF file: if it is a flat image, say so";
     case load_error::wrong_class:
       return "not a 64-bit ELF file: build for the machine that it is to run on";
     case load_error::wrong_byte_order:
@@ -183,7 +182,7 @@ enum class load_error : uint32_t {
     case load_error::relocation_outside:
       return "a relocation reaches out of the file's segments: the table is damaged";
     case load_error::in_use:
-      return "another load is under way, or a crash has taken the crash kernel before this one: load it again later";
+      return "another load or unload is under way, or a crash has taken what was loaded: load it again later";
     case load_error::damaged:
       return "the region does not hold what was written to it: it must be memory, and nobody else's, no device's "
              "either";

@@ -16,10 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/boot/example"))
 
 import boot as qemu  # noqa: E402
+import c_kernels  # noqa: E402
 import grub  # noqa: E402
 import judge  # noqa: E402
-
-PARTNERS = {"gcc": "g++", "clang": "clang++"}
 
 
 def boot_of(cpus, *words):
@@ -30,16 +29,6 @@ TWO = (boot_of(2, "init=1", "panic=0,1"), boot_of(4, "init=2", "panic=1,2"))  # 
 BOOTS = (boot_of(1, "panic=0"), boot_of(1, "init=0", "panic=0"), *TWO, boot_of(4, "panic=0,3"),
          boot_of(4, "init=3", "panic=3"), boot_of(2, "init=1", "nmis=200", "panic=1"), boot_of(4, "init=2", "nmis=200", "panic=0,2"))
 BY_GRUB = TWO[0]
-
-
-def build(kernel, cc, directory):
-    command = ["make", "-j2", "-C", str(ROOT / "examples" / kernel), f"BUILD={directory}", f"CC={cc}",
-               f"CXX={PARTNERS[cc]}"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        sys.exit(f"FAILED: {' '.join(command)}\n{done.stdout}{done.stderr}")
-    elf = directory / "kernel.elf"
-    return qemu.Kernel.without_a_crash_kernel(elf)
 
 
 def passes(boot, kernel, log):
@@ -68,13 +57,13 @@ def boots_of(options, kernel, directory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("kernel", choices=("c_kernel", "rust_kernel"))
-    parser.add_argument("cc", nargs="?", default="gcc", choices=PARTNERS)
+    parser.add_argument("kernel", choices=c_kernels.NAMES)
+    parser.add_argument("cc", nargs="?", default="gcc", choices=c_kernels.PARTNERS)
     parser.add_argument("--boots", type=int, default=0)
     options = parser.parse_args()
     qemu.require_qemu()
     directory = options.directory.resolve() / options.kernel / options.cc
-    kernel = build(options.kernel, options.cc, directory)
+    kernel = qemu.Kernel.without_a_crash_kernel(c_kernels.build(options.kernel, options.cc, directory))
     numbered = list(enumerate(boots_of(options, kernel, directory)))
     results = list(qemu.at_once(lambda it: passes(it[1], kernel, directory / f"{it[0]}.log"), numbered))
     if not options.boots:

@@ -2,18 +2,12 @@
 """Judges one boot of a kernel on the C interface by what it wrote to its serial line. No problem: it passed."""
 import re
 
+from c_kernels import panicking, words
+
 CPU_LINE = re.compile(r"lastcpu: CPU (\d+) (panicked, CPUs known: (\d+)|lost the race|stopped by irq|stopped by nmi)"
                       r"(?:: (.+))?")
 OWN_WORDS = (re.compile(r"kernel: CPU (\d+) dies: (.+)"), re.compile(r"kernel: at 0x[0-9a-f]+, stack 0x[0-9a-f]+"))
 NMIS = re.compile(r"kernel: (\d+) NMIs, (\d+) of them with the program's GS in the kernel")
-
-
-def words(boot):
-    return dict(word.split("=") for word in boot.words)
-
-
-def panicking(boot):
-    return [int(cpu) for cpu in words(boot)["panic"].split(",")]
 
 
 def what_it_says(boot, cpu):

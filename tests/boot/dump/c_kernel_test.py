@@ -8,7 +8,6 @@ what is said of a file that is none. Ends with "N passed, N failed".
 """
 import argparse
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,31 +20,17 @@ import judge  # noqa: E402
 import serial_test as serial  # noqa: E402
 
 import boot as qemu  # noqa: E402
+import c_kernels  # noqa: E402
 import grub  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[3]
-PARTNERS = {"gcc": "g++", "clang": "clang++"}
 ENTRY = r"\b(boot_cpu|application_cpu)\b"
 MEMORY = ("-m", str(disk.MEGABYTES))
 PROGRAM = 0x80_0000_0000  # where the kernel maps its only one
 
 
-def build(name, cc, folder):
-    command = ["make", "-j2", "-C", str(ROOT / "examples" / name), f"BUILD={folder}", f"CC={cc}", f"CXX={PARTNERS[cc]}"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        sys.exit(f"FAILED: {' '.join(command)}\n{done.stdout}{done.stderr}")
-    return folder / "kernel.elf"
-
-
 def boot_of(cpus, *words):
     return Boot("", cpus, words=words)
-
-
-def dying(boot):
-    word = next(word for word in boot.words if word.startswith("panic="))
-    return [int(cpu) for cpu in word.removeprefix("panic=").split(",")]
 
 
 def whoever_crashed(ended):
@@ -68,7 +53,7 @@ def what_was_said(ended):
 
 def judged(core, kernel, boot, ended):
     dies = judge.Cpu((r"\bpanic_at\b|panic::die", r"\bwork"))
-    cpus = {n: dies if n in dying(boot) else judge.Cpu((r"\bwork",)) for n in range(boot.cpus)}
+    cpus = {n: dies if n in c_kernels.panicking(boot) else judge.Cpu((r"\bwork",)) for n in range(boot.cpus)}
     return judge.judge(core, kernel.elf, judge.Expected(cpus, crashed=whoever_crashed(ended), entry=ENTRY, variable="cpu_count"))
 
 
@@ -117,7 +102,7 @@ def is_refused(boot, kernel, core):
     no_elf = Kernel(kernel.elf, core, core, core, kernel.text)
     ended = qemu.run(boot, no_elf, core.with_suffix(".log"), MEMORY)
     problems = [] if ended.status == 0 else [f"QEMU's status is {ended.status}, not that of a restart"]
-    if "kernel: not an ELF file: set load_options::flat" not in ended.log:
+    if "kernel: not an ELF file: if it is a flat image" not in ended.log:
         problems.append("the kernel does not say what is wrong with the file")
     if "crash: " in ended.log:
         problems.append("something was started")
@@ -155,13 +140,13 @@ def passes(numbered, kernel, folder, repeat):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path, help="where the crash kernel was built")
-    parser.add_argument("kernel", choices=("c_kernel", "rust_kernel"))
-    parser.add_argument("cc", nargs="?", default="gcc", choices=PARTNERS)
+    parser.add_argument("kernel", choices=c_kernels.NAMES)
+    parser.add_argument("cc", nargs="?", default="gcc", choices=c_kernels.PARTNERS)
     parser.add_argument("--boots", type=int, default=0)
     options = parser.parse_args()
     qemu.require_qemu()
     folder = options.build.resolve() / "tests/dump" / options.kernel / options.cc
-    elf = build(options.kernel, options.cc, folder)
+    elf = c_kernels.build(options.kernel, options.cc, folder)
     kernel = Kernel.of_files(elf, options.build / "examples/crash_kernel/lastcpu_crash_kernel.elf")
     repeat = f"python3 {' '.join(sys.argv)}"
     results = list(qemu.at_once(lambda it: passes(it, kernel, folder, repeat), list(enumerate(boots_of(options)))))

@@ -69,6 +69,54 @@ TEST(reload_vs_crash, unload_and_load_and_claim) {
   expect_complete<unload_vs_claim>("unload, load, claim");
 }
 
+// An image that is made in the slot, in two halves with a step of any CPU between them.
+template <bool Made, bool First>
+struct make_vs_claim : slot_machine<3> {
+  using image = typename slot_machine<3>::image;
+  P::atomic<uint32_t> between;
+  make_vs_claim() {
+    if (!First) (void)slot.load({1});
+  }
+  bool make(image& i) noexcept {
+    if (!Made) return (void)between.load(order::relaxed), false;
+    i.id = P::damaged | 2;
+    (void)between.load(order::relaxed);
+    i.id = 2;
+    return true;
+  }
+  void run(cpu_id me) override {
+    if (me != 0) return claim_once(First);
+    const load_outcome out = slot.load_by([this](image& i) noexcept { return make(i); });
+    require(out != load_outcome::loaded || Made, "an image that was not made is loaded");
+    require(out != load_outcome::refused || !Made, "promise 13: a good image is refused");
+  }
+};
+TEST(reload_vs_crash, image_that_is_made_in_the_slot_is_claimed_whole_or_not_at_all) {
+  expect_complete<make_vs_claim<true, false>>("made in place of one, 2 claims");
+  expect_complete<make_vs_claim<true, true>>("made, 2 claims");
+  expect_complete<make_vs_claim<false, false>>("not made in place of one, 2 claims");
+}
+
+// Each writes to what both images stand for: never both at a time, and what is in the slot fits to it.
+struct two_makers : slot_machine<2> {
+  uintptr_t region = 0;
+  void run(cpu_id me) override {
+    const auto make = [this, me](image& i) noexcept {
+      i.id = region = me + 1;
+      return true;
+    };
+    require(slot.load_by(make) != load_outcome::refused, "promise 13: a good image is refused");
+    if (me == 0) (void)slot.unload();
+  }
+  void finish(ending, cpu_id) override {
+    if (slot.reserve() != image_outcome::reserved) return;
+    require(slot.check() && slot.held()->id == region, "promise 12: the image is not what its region holds");
+  }
+};
+TEST(reload_vs_crash, two_that_make_an_image_take_turns) {
+  expect_complete<two_makers>("2 made, 1 unload");
+}
+
 struct first_load : slot_machine<2> {
   void run(cpu_id me) override {
     if (me == 0)

@@ -139,16 +139,29 @@ TEST(oops_vs_oops, without_an_image_everybody_lives_on) {
 }
 
 // The image is replaced or taken away while a CPU dies.
-template <bool Panic, bool Unload>
+enum class reload_by { load, unload_and_load, making_it };
+template <bool Panic, reload_by How>
 struct reload : crash_machine<2> {
+  uintptr_t region = 1;  // what the image in the slot uses, where it is made there
+
+  typename reload::P::template atomic<uint32_t> between{};
   reload() { load_image(); }
+  // In two halves, with a step of any CPU between them.
+  template <class Image>
+  bool make(Image& image) noexcept {
+    region = image.id = reload::P::damaged | 2;
+    (void)between.load(order::relaxed);
+    region = image.id = 2;
+    return true;
+  }
   void run(cpu_id me) override {
     if (me == 0 && Panic) panic(me);
     if (me == 0) (void)oops(me);
     if (me == 0) return;
     (void)P::irq_save();  // or it would be stopped in the middle, which silences nobody
-    if (Unload) (void)domain.image().unload();
-    (void)domain.image().load({2});
+    if (How == reload_by::unload_and_load) (void)domain.image().unload();
+    if (How != reload_by::making_it) (void)domain.image().load({2});
+    if (How == reload_by::making_it) (void)domain.image().load_by([this](auto& image) noexcept { return make(image); });
     P::irq_restore(1);
   }
   void finish(ending how, cpu_id by) override {
@@ -156,15 +169,19 @@ struct reload : crash_machine<2> {
     if (how == ending::jumped) {
       require(domain.image().held() != nullptr, "promise 12: a jump into an image that nobody has claimed");
       require(domain.image().held()->id == 1 || domain.image().held()->id == 2, "promise 12: the image is not whole");
+      if (How == reload_by::making_it)
+        require(domain.image().held()->id == region, "promise 12: a jump into an image whose region is another one's");
     }
     crash_machine<2>::finish(how, by);
   }
 };
 TEST(reload_vs_crash, boots_a_whole_image_or_none) {
-  expect_complete<reload<true, false>>("panic, reload");
-  expect_complete<reload<true, true>>("panic, unload and load");
-  expect_complete<reload<false, false>>("oops, reload");
-  expect_complete<reload<false, true>>("oops, unload and load");
+  expect_complete<reload<true, reload_by::load>>("panic, reload");
+  expect_complete<reload<true, reload_by::unload_and_load>>("panic, unload and load");
+  expect_complete<reload<true, reload_by::making_it>>("panic, image made in the slot");
+  expect_complete<reload<false, reload_by::load>>("oops, reload");
+  expect_complete<reload<false, reload_by::unload_and_load>>("oops, unload and load");
+  expect_complete<reload<false, reload_by::making_it>>("oops, image made in the slot");
 }
 
 // A fault in a step: each step may have one, two in a run.

@@ -150,7 +150,7 @@ uint32_t made_resettable(void) {
 
 #if !LASTCPU_DEFAULT_REPORT
 void lastcpu_kernel_report(const struct lastcpu_note* n) {
-  expect_that(n->panic_ticks == 0, "without an image nobody has looked at the clock");
+  expect_that(n->panic_ticks == 0, "a report has no time: only a crash kernel is told when the panic began");
   printf("cpu %u %s%s pc %lx: %s|%s|%s\n", (unsigned)n->cpu, lastcpu_state_name(n->state),
          n->crashing ? ", crashed" : "", (unsigned long)(n->registers ? n->registers->pc : 0), n->message,
          n->nmi_message, n->nested_message);

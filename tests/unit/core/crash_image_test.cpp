@@ -136,6 +136,65 @@ TEST_F(crash_image, image_that_went_bad_can_be_unloaded) {
   EXPECT_EQ(take(slot), image_outcome::none);
 }
 
+TEST_F(crash_image, that_is_made_in_the_slot_is_loaded_where_it_is_whole) {
+  for (const uint32_t id : {7u, 8u})
+    EXPECT_EQ(slot.load_by([&](image& i) { return i.id = id, true; }), load_outcome::loaded);
+  EXPECT_EQ(m.count("0 checks image 7"), 1);
+  ASSERT_EQ(take(slot), image_outcome::reserved);
+  EXPECT_EQ(held(), 8u);
+}
+
+TEST_F(crash_image, that_is_not_made_leaves_the_slot_as_it_was) {
+  const auto not_made = [](const image&) { return false; };
+  EXPECT_EQ(slot.load_by(not_made), load_outcome::refused);
+  EXPECT_EQ(slot.reserve(), image_outcome::none);
+  load(7);
+  m.broken_images = {7};
+  EXPECT_EQ(slot.load_by(not_made), load_outcome::refused) << "it is not asked whether that one is whole";
+  EXPECT_TRUE(slot.ready());
+  m.broken_images.clear();
+  ASSERT_EQ(take(slot), image_outcome::reserved);
+  EXPECT_EQ(held(), 7u);
+}
+
+TEST_F(crash_image, that_is_made_and_is_not_whole_leaves_an_empty_slot) {
+  load(7);
+  m.broken_images = {8};
+  EXPECT_EQ(slot.load_by([](image& i) { return i.id = 8, true; }), load_outcome::refused);
+  EXPECT_EQ(take(slot), image_outcome::none);
+  load(9);
+}
+
+TEST_F(crash_image, nobody_else_has_the_slot_while_an_image_is_made) {
+  load(7);
+  const auto make = [&](image& i) {
+    EXPECT_EQ(i.id, 7u);
+    i.id = 0x55;  // half of it
+    m.as(1, [&] {
+      EXPECT_EQ(slot.reserve(), image_outcome::busy);
+      EXPECT_EQ(slot.why_none(), image_outcome::busy);
+      EXPECT_EQ(slot.load(image{9}), load_outcome::busy);
+      EXPECT_EQ(slot.load_by([](const image&) { return ADD_FAILURE(), false; }), load_outcome::busy);
+      EXPECT_EQ(slot.unload(), unload_outcome::busy);
+      EXPECT_FALSE(slot.ready());
+    });
+    return i.id = 8, true;
+  };
+  EXPECT_EQ(slot.load_by(make), load_outcome::loaded);
+  ASSERT_EQ(take(slot), image_outcome::reserved);
+  EXPECT_EQ(held(), 8u);
+}
+
+TEST_F(crash_image, that_a_crash_has_is_not_made_anew) {
+  load(7);
+  const auto make = [](const image&) { return ADD_FAILURE(), true; };
+  ASSERT_EQ(slot.reserve(), image_outcome::reserved);
+  EXPECT_EQ(slot.load_by(make), load_outcome::busy);
+  ASSERT_TRUE(slot.check());
+  EXPECT_EQ(slot.load_by(make), load_outcome::claimed);
+  EXPECT_EQ(held(), 7u);
+}
+
 TEST_F(crash_image, unload_hands_out_what_was_in_it) {
   load(7);
   image old{};
@@ -275,6 +334,8 @@ TEST_F(crash_image, slot_that_is_filled_or_emptied_is_taken_with_acquire_and_pub
     EXPECT_EQ(m.accesses[2].how, order::release);
   };
   orders_of([&] { (void)slot.load(image{7}); });
+  orders_of([&] { (void)slot.load_by([](image& i) { return i.id = 8, true; }); });
+  orders_of([&] { (void)slot.load_by([](const image&) { return false; }); });
   orders_of([&] { (void)slot.unload(); });
 }
 

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -34,7 +35,11 @@ LASTCPU_X86_64_FRAME(r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, r
 
 namespace {
 uint32_t cpu_now = 0, made_resettable = 0;
+int in_vmx = 0;
 alignas(4096) unsigned char apic_page[4096];
+// Plain memory: of whatever register is selected the window has the same, at first that there is one line.
+constexpr uint32_t window = 0x10;
+unsigned char io_apics[2][32];
 }  // namespace
 
 extern "C" {
@@ -59,6 +64,12 @@ void lastcpu_kernel_make_resettable() {
 }
 volatile void* lastcpu_kernel_local_apic() {
   return apic_page;
+}
+volatile void* lastcpu_kernel_io_apic(uint32_t i) {
+  return i < 2 ? io_apics[i] : nullptr;
+}
+int lastcpu_kernel_in_vmx_operation() {
+  return in_vmx;
 }
 
 // As in registers_test.cpp: a caller whose registers are known.
@@ -218,12 +229,25 @@ TEST_F(c_crash_loader, refuses_more_than_there_is_room_for) {
 }
 
 TEST_F(c_crash_loader, refuses_a_load_while_another_one_is_under_way) {
-  ASSERT_TRUE(c::begin_load());
-  EXPECT_EQ(lastcpu_crash_load(&kernel), number_of(load_error::in_use));
-  EXPECT_EQ(lastcpu_crash_unload(), 0);
-  EXPECT_TRUE(memory.untouched());
-  c::end_load();
+  const auto meanwhile = [&](const kexec::crash_image_record&) {
+    EXPECT_EQ(lastcpu_crash_load(&kernel), number_of(load_error::in_use));
+    EXPECT_EQ(lastcpu_crash_unload(), 0);
+    EXPECT_TRUE(memory.untouched());
+    return false;
+  };
+  EXPECT_EQ(c::machine.image().load_by(meanwhile), load_outcome::refused);
   EXPECT_EQ(lastcpu_crash_load(&kernel), LASTCPU_LOADED);
+}
+
+TEST_F(c_crash_loader, region_is_tried_unless_it_is_to_be_believed) {
+  privileged::cr4 = 1u << 23,
+  privileged::other_msrs = 1;  // a shadow stack: who would try asks for it, and then does not
+  for (const uint32_t untried : {1u, 0u}) {
+    kernel.execution_untried = untried;
+    (void)privileged::take();
+    ASSERT_EQ(lastcpu_crash_load(&kernel), LASTCPU_LOADED);
+    EXPECT_EQ(privileged::take(), untried != 0 ? lines{} : lines{"rdmsr 6a2"});
+  }
 }
 
 TEST_F(c_crash_loader, unloads_what_no_crash_has_taken) {
@@ -356,6 +380,46 @@ TEST_F(c_handover, has_no_registers_of_a_cpu_that_saved_none) {
   EXPECT_FALSE(cpu(0).has(kexec::handover_flag::registers_valid));
   EXPECT_FALSE(cpu(0).has(kexec::handover_flag::cut_short));
   EXPECT_EQ(cpu(0).hardware_id, kexec::no_hardware_id) << "it never came online";
+}
+
+TEST_F(c_handover, cpu_without_a_number_has_the_machines_id) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
+  ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
+  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  for (size_t i = 0; i < CPU_SETSIZE; ++i) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(i, &one);
+    if (!CPU_ISSET(i, &all)) continue;
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    EXPECT_EQ(c::port::hardware_id(), x86::initial_apic_id());
+  }
+}
+
+TEST_F(c_handover, vmx_is_left_where_the_kernel_says_that_it_is_on) {
+  constexpr uint64_t vmxe = 1u << 13;
+  for (in_vmx = 0; in_vmx < 2; ++in_vmx) {
+    privileged::cr4 = vmxe;
+    (void)privileged::take();
+    c::port::make_resettable();
+    const lines done = privileged::take();
+    EXPECT_EQ(std::count(done.begin(), done.end(), "vmxoff"), in_vmx);
+    EXPECT_EQ(privileged::cr4, 0u);
+  }
+}
+
+TEST_F(c_handover, shutdown_masks_the_io_apics_that_the_kernel_names) {
+  constexpr uint32_t masked = 1u << 16;
+  std::memset(io_apics, 0, sizeof io_apics);
+  const c::registers regs{};
+  c::port::crash_shutdown(regs);
+  for (const auto& io_apic : io_apics) {
+    uint32_t entry = 0;
+    std::memcpy(&entry, io_apic + window, sizeof entry);
+    EXPECT_EQ(entry & masked, masked);
+  }
 }
 
 TEST_F(c_handover, shutdown_masks_the_local_apic_that_the_kernel_names) {

@@ -227,6 +227,11 @@ TEST(load_error, every_one_is_provoked_above) {
   }
 }
 
+TEST(load_error, no_text_names_a_member_that_c_has_not) {
+  for (uint32_t e = 1; e <= static_cast<uint32_t>(last_error); ++e)
+    EXPECT_EQ(std::string(to_string(load_error{e})).find("::"), std::string::npos) << to_string(load_error{e});
+}
+
 TEST(load_error, every_one_has_a_text_of_its_own) {
   const std::string unknown = to_string(load_error{1 + static_cast<uint32_t>(last_error)});
   std::vector<std::string> texts{unknown};

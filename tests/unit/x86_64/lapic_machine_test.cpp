@@ -44,6 +44,13 @@ TEST(lapic_bus, a_message_has_a_millisecond_to_leave) {
   EXPECT_LE(now, rdtsc());
 }
 
+struct uncalibrated : kernel {
+  static uint64_t ticks_per_second() noexcept { return 0; }
+};
+TEST(lapic_bus, a_message_has_time_to_leave_before_the_clock_is_calibrated) {
+  EXPECT_EQ(lapic_bus<uncalibrated>::bound(), 4'000'000u);
+}
+
 TEST(lapic_bus, msrs_are_the_machines) {
   privileged::begin();
   privileged::other_msrs = 0x1234'5678'9abc'def0;

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <string>
 
 #include "unit/x86_64/crash_file.hpp"
 #include "unit/x86_64/reserved_memory.hpp"
@@ -17,88 +16,6 @@ using namespace lastcpu;
 using namespace lastcpu::test;
 using kexec::crash_image_record;
 using kexec::load_error;
-
-// Answers as it is told, and notes what is asked of it.
-struct told_slot {
-  unload_outcome out = unload_outcome::empty;
-  load_outcome in = load_outcome::loaded;
-  crash_image_record kept{};
-  std::string log;
-
-  unload_outcome unload(crash_image_record* removed = nullptr) {
-    log += "unload ";
-    if (out == unload_outcome::unloaded && removed != nullptr) *removed = kept;
-    return out;
-  }
-  load_outcome load(const crash_image_record& r) {
-    log += "load ";
-    kept = r;
-    return in;
-  }
-};
-
-struct load_into_slot : testing::Test {
-  reserved_memory memory;
-  told_slot slot;
-  bytes file = good_elf();
-
-  load_error load() {
-    return x86::load_into_slot(slot, memory.region(), file.data(), file.size(), reserved_memory::options());
-  }
-};
-
-TEST_F(load_into_slot, puts_the_first_one_in) {
-  EXPECT_EQ(load(), load_error::none);
-  EXPECT_EQ(slot.log, "unload load ");
-  EXPECT_TRUE(kexec::image_intact(slot.kept));
-}
-
-TEST_F(load_into_slot, puts_another_one_in_its_place) {
-  ASSERT_EQ(load(), load_error::none);
-  slot.out = unload_outcome::unloaded;
-  file = make_elf(base, {{base, counting(16, 1), 16}});
-  EXPECT_EQ(load(), load_error::none);
-  EXPECT_EQ(slot.kept.payload_bytes, 16u);
-  EXPECT_TRUE(kexec::image_intact(slot.kept));
-}
-
-TEST_F(load_into_slot, refused_file_leaves_an_empty_one_empty) {
-  file[0] = 'e';
-  EXPECT_EQ(load(), load_error::not_elf);
-  EXPECT_EQ(slot.log, "unload ");
-  EXPECT_TRUE(memory.untouched());
-}
-
-TEST_F(load_into_slot, refused_file_leaves_the_one_before_in_it) {
-  ASSERT_EQ(load(), load_error::none);
-  const crash_image_record before = slot.kept;
-  slot.out = unload_outcome::unloaded;
-  slot.log.clear();
-  file[0] = 'e';
-  EXPECT_EQ(load(), load_error::not_elf);
-  EXPECT_EQ(slot.log, "unload load ");
-  EXPECT_EQ(std::memcmp(&slot.kept, &before, sizeof before), 0);
-  EXPECT_TRUE(kexec::image_intact(slot.kept));
-}
-
-TEST_F(load_into_slot, in_use_is_left_alone) {
-  for (const auto out : {unload_outcome::busy, unload_outcome::claimed}) {
-    slot.out = out;
-    slot.log.clear();
-    EXPECT_EQ(load(), load_error::in_use);
-    EXPECT_EQ(slot.log, "unload ");
-    EXPECT_TRUE(memory.untouched());
-  }
-}
-
-TEST_F(load_into_slot, taken_or_damaged_meanwhile_is_named) {
-  for (const auto in : {load_outcome::busy, load_outcome::claimed}) {
-    slot.in = in;
-    EXPECT_EQ(load(), load_error::in_use);
-  }
-  slot.in = load_outcome::refused;
-  EXPECT_EQ(load(), load_error::damaged);
-}
 
 // The slot of a machine.
 struct port : platform_defaults<port> {
@@ -111,24 +28,87 @@ struct port : platform_defaults<port> {
     }
   }
   using image = crash_image_record;
-  static bool image_intact(const image& i) noexcept { return kexec::image_intact(i); }
+  static inline bool no_memory = false;  // the region does not keep what is written to it
+  static bool image_intact(const image& i) noexcept { return !no_memory && kexec::image_intact(i); }
   static void jump(const image&) noexcept {}
 };
 
-TEST(load_into_machine, is_ready_until_a_crash_takes_it) {
+struct load_into_slot : testing::Test {
   reserved_memory memory;
   crash_image<port> slot;
-  const bytes file = good_elf();
-  const auto load = [&] {
+  bytes file = good_elf();
+
+  ~load_into_slot() override { port::no_memory = false; }
+
+  load_error load() {
     return x86::load_into_slot(slot, memory.region(), file.data(), file.size(), reserved_memory::options());
-  };
-  EXPECT_EQ(load(), load_error::none);
+  }
+};
+
+TEST_F(load_into_slot, puts_the_first_one_in) {
   EXPECT_EQ(load(), load_error::none);
   EXPECT_TRUE(slot.ready());
+  ASSERT_EQ(slot.reserve(), image_outcome::reserved);
+  EXPECT_TRUE(slot.check());
+}
+
+TEST_F(load_into_slot, puts_another_one_in_its_place) {
+  ASSERT_EQ(load(), load_error::none);
+  file = make_elf(base, {{base, counting(16, 1), 16}});
+  EXPECT_EQ(load(), load_error::none);
+  crash_image_record now;
+  ASSERT_EQ(slot.unload(&now), unload_outcome::unloaded);
+  EXPECT_EQ(now.payload_bytes, 16u);
+  EXPECT_TRUE(kexec::image_intact(now));
+}
+
+TEST_F(load_into_slot, refused_file_leaves_an_empty_one_empty) {
+  file[0] = 'e';
+  EXPECT_EQ(load(), load_error::not_elf);
+  EXPECT_EQ(slot.reserve(), image_outcome::none);
+  EXPECT_TRUE(memory.untouched());
+}
+
+TEST_F(load_into_slot, refused_file_leaves_the_one_before_in_it) {
+  crash_image_record before, after;
+  ASSERT_EQ(load(), load_error::none);
+  ASSERT_EQ(slot.unload(&before), unload_outcome::unloaded);
+  ASSERT_EQ(slot.load(before), load_outcome::loaded);
+  file[0] = 'e';
+  EXPECT_EQ(load(), load_error::not_elf);
+  ASSERT_EQ(slot.unload(&after), unload_outcome::unloaded);
+  EXPECT_EQ(std::memcmp(&after, &before, sizeof before), 0);
+  EXPECT_TRUE(kexec::image_intact(after));
+}
+
+TEST_F(load_into_slot, in_use_is_left_alone) {
+  ASSERT_EQ(load(), load_error::none);
+  const bytes region(memory.first, memory.first + reserved_memory::size);
+  file = make_elf(base, {{base, counting(16, 1), 16}});
   ASSERT_EQ(slot.reserve(), image_outcome::reserved);
   EXPECT_EQ(load(), load_error::in_use);
   EXPECT_TRUE(slot.check());
   EXPECT_EQ(load(), load_error::in_use);
+  EXPECT_EQ(bytes(memory.first, memory.first + reserved_memory::size), region);
+}
+
+TEST_F(load_into_slot, damaged_is_named_and_none_is_loaded) {
+  port::no_memory = true;
+  EXPECT_EQ(load(), load_error::damaged);
+  EXPECT_EQ(slot.reserve(), image_outcome::none);
+}
+
+TEST_F(load_into_slot, is_busy_for_a_crash_and_another_load_from_before_the_first_write) {
+  ASSERT_EQ(load(), load_error::none);
+  const auto meanwhile = [&](const crash_image_record& r) noexcept {
+    EXPECT_EQ(slot.reserve(), image_outcome::busy);
+    EXPECT_EQ(slot.unload(), unload_outcome::busy);
+    EXPECT_EQ(load(), load_error::in_use);
+    EXPECT_TRUE(kexec::image_intact(r)) << "nothing is written yet";
+    return load_error::not_elf;
+  };
+  EXPECT_EQ(kexec::load_into(slot, meanwhile), load_error::not_elf);
+  EXPECT_TRUE(slot.ready());
 }
 
 }  // namespace

@@ -62,12 +62,7 @@ static_assert(sizeof(registers) == 33 * sizeof(uintptr_t) && offsetof(registers,
 #else
 #define LASTCPU_RISCV_DETAIL_STATUS "sstatus"
 #endif
-#if defined(__clang__) || defined(__riscv_zicsr)
-#define LASTCPU_RISCV_DETAIL_LEVEL(a) "csrr " a ", " LASTCPU_RISCV_DETAIL_STATUS "\n\t"
-#else  // gcc's assembler wants to be told of what every machine of this kind has
-#define LASTCPU_RISCV_DETAIL_LEVEL(a) \
-  ".option push\n\t.option arch, +zicsr\n\tcsrr " a ", " LASTCPU_RISCV_DETAIL_STATUS "\n\t.option pop\n\t"
-#endif
+#define LASTCPU_RISCV_DETAIL_LEVEL(a) LASTCPU_RISCV_DETAIL_CSR("csrr " a ", " LASTCPU_RISCV_DETAIL_STATUS) "\n\t"
 
 #if (defined(__riscv) && !defined(__riscv_32e) && !defined(__riscv_e)) || defined(LASTCPU_DETAIL_REFERENCE)
 

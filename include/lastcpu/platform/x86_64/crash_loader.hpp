@@ -8,8 +8,9 @@
 // Guarantee: all is checked before the first write; a refused file leaves the region and `out` as they were. That the region
 // can be executed is checked by doing it, last, with bytes that are put back.
 // The file's headers are read more than once, so what user code gave is copied into the kernel's memory first.
-// Thread context, one at a time. An image that is in the slot must be unloaded first: loading overwrites it. After a
-// refusal the old record may be put back into the slot.
+// Thread context, one at a time. Loading overwrites the image before, so nobody may start that one meanwhile:
+// load_into_slot() sees to it. Who calls load_crash_kernel() itself unloads first, and after a refusal may put the old
+// record back.
 
 #include <lastcpu/detail/begin.hpp>
 
@@ -155,23 +156,14 @@ template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine>
   return load_error::none;
 }
 
-/// The same into a machine's slot, `machine.image()`, in place of what is in it: a crash meanwhile finds none. Refused, that
-/// one is in it again. Two more reasons: `in_use` where a crash, or another load, has the slot; `damaged`.
+/// The same into a machine's slot, `machine.image()`, in place of what is in it: kexec::load_into().
 template <class Digest = kexec::xxh64, class ProbedMachine = probe_machine, class Slot>
 [[nodiscard]] inline kexec::load_error load_into_slot(Slot&& slot, const kexec::crash_region& region,
                                                       const unsigned char* file, uint64_t bytes,
                                                       const load_options& options) noexcept {
-  using kexec::load_error;
-  kexec::crash_image_record record;
-  const auto before = slot.unload(&record);
-  using unloaded = decltype(slot.unload());
-  if (before != unloaded::unloaded && before != unloaded::empty) return load_error::in_use;
-  const load_error wrong = load_crash_kernel<Digest, ProbedMachine>(region, file, bytes, options, record);
-  if (wrong != load_error::none && before == unloaded::empty) return wrong;
-  const auto after = slot.load(record);  // a refused load has left the one before as it was
-  using loaded = decltype(slot.load(record));
-  if (wrong != load_error::none || after == loaded::loaded) return wrong;
-  return after == loaded::refused ? load_error::damaged : load_error::in_use;
+  return kexec::load_into(slot, [&](kexec::crash_image_record& out) noexcept {
+    return load_crash_kernel<Digest, ProbedMachine>(region, file, bytes, options, out);
+  });
 }
 
 }  // namespace lastcpu::x86

@@ -202,7 +202,7 @@ struct lapic {
  private:
   static constexpr uint32_t software_enable = 1u << 8;
 
-  // The APIC is not off. Out of line, as what else several parts of a crash call.
+  // For both, the APIC is not off. read() is called from many places, and each copy of it would be code.
   [[nodiscard, gnu::noinline]] static uint32_t read(apic_mode m, uint32_t offset) noexcept {
     return m == apic_mode::x2apic ? static_cast<uint32_t>(Bus::rdmsr(x2apic_msr(offset))) : Bus::read(offset);
   }
@@ -273,8 +273,12 @@ struct lapic_bus {
   }
   [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
   ///@}
-  /// A message leaves within microseconds; a millisecond without that is a stuck APIC.
-  [[nodiscard]] static uint64_t bound() noexcept { return Kernel::ticks_per_second() / 1000; }
+  /// A message leaves within microseconds; a millisecond without that is a stuck APIC. Where the rate is not known, that of
+  /// 4 GHz: too long on most machines, and never 0, with which each message would be sent over the one before it.
+  [[nodiscard]] static uint64_t bound() noexcept {
+    const uint64_t ticks = Kernel::ticks_per_second();
+    return ticks != 0 ? ticks / 1000 : 4'000'000;
+  }
   /// As `Bus` above asks for it.
   static void pause() noexcept { x86::pause(); }
 

@@ -135,6 +135,14 @@ class specimen_domain : public crash_domain<P, Policy> {
       old::with_the_chosen([&image](auto& specimen) { specimen.load(image); });
       return domain.own::image().load(image);
     }
+    template <class Make>
+    load_outcome load_by(Make make) const noexcept {
+      return domain.own::image().load_by([&make](typename P::image& image) noexcept {
+        const bool made = make(image);
+        if (made) old::with_the_chosen([&image](auto& specimen) { specimen.load(image); });
+        return made;
+      });
+    }
     unload_outcome unload(typename P::image* out = nullptr) const noexcept { return domain.own::image().unload(out); }
     [[nodiscard]] bool ready() const noexcept { return domain.own::image().ready(); }
   };

@@ -65,6 +65,15 @@ class c_domain {
       loaded_ = true;
       return load_outcome::loaded;
     }
+    template <class Make>
+    load_outcome load_by(Make make) noexcept {
+      typename P::image made{};
+      const unload_outcome before = unload(&made);
+      if (before != unload_outcome::unloaded && before != unload_outcome::empty) return load_outcome::busy;
+      if (make(made)) return load(made);
+      if (before == unload_outcome::unloaded) (void)load(made);
+      return load_outcome::refused;
+    }
     unload_outcome unload(typename P::image* out = nullptr) noexcept {
       if (lastcpu_unload_image() == 0) return unload_outcome::claimed;
       if (!loaded_) return unload_outcome::empty;

@@ -53,6 +53,12 @@ TEST_F(barebones, panic_stops_the_others_sums_up_and_restarts) {
   EXPECT_EQ(m.stops.back().targets, (std::vector<cpu_id>{2, 3}));
 }
 
+TEST_F(barebones, panic_commits_before_it_sends_a_stop_and_takes_each_step_in_order) {
+  EXPECT_EQ(panic_on(0, "oh no"), ending::restarted);
+  EXPECT_EQ(m.lines_with({"begins"}), begun(0, {step::report, step::commit, step::rung_0, step::rung_1, step::words,
+                                                step::summary, step::flush, step::restart}));
+}
+
 TEST_F(barebones, panic_without_a_restart_parks) {
   m.restart_returns = true;
   EXPECT_EQ(panic_on(0, "oh no"), ending::parked);

@@ -291,6 +291,10 @@ TEST_F(crash_kexec_post_notifiers, leaves_an_oops_alone) {
   EXPECT_TRUE(path.image().ready());
 }
 
+TEST_F(crash_kexec_post_notifiers, names_an_unknown_cpu_as_that) {
+  EXPECT_EQ(kexec_on(no_cpu), kexec_outcome::unknown_cpu);
+}
+
 struct slow_restart : fake_policy {
   static constexpr uint32_t restart_delay_us = 5000;
 };

@@ -189,6 +189,9 @@ TEST_F(core_of_a_crash, damage_is_named_also_without_a_seal) {
   expect(core_error::bad_headers, 54, uint16_t{57});
   expect(core_error::bad_headers, 56, uint16_t{0});
   expect(core_error::too_short, 56, uint16_t{0xffff});
+  const uint64_t headers_that_fit = (record.core_bytes - 64) / 56;
+  expect(core_error::too_short, 56, static_cast<uint16_t>(headers_that_fit + 1));
+  expect(core_error::bad_notes, 56, static_cast<uint16_t>(headers_that_fit));
   expect(core_error::bad_notes, notes, uint32_t{1});
   expect(core_error::bad_notes, notes + 8, uint64_t{68});
   expect(core_error::bad_notes, notes + 8, uint64_t{1} << 40 | 4);

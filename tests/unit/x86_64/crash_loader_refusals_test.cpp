@@ -216,6 +216,18 @@ TEST_P(refused_image, is_named_and_leaves_the_loaded_one_as_it_is) {
 INSTANTIATE_TEST_SUITE_P(crash_loader, refused_image, testing::ValuesIn(refusals),
                          [](const testing::TestParamInfo<refusal>& r) { return std::string(r.param.name); });
 
+TEST(crash_loader, range_behind_those_that_are_counted_leaves_out_nothing) {
+  reserved_memory memory;
+  const bytes file = good_elf();
+  kernel_facts facts = good_facts();
+  facts.left_out.ranges[facts.left_out.count] = {2 << 20, 1 << 20};  // the image's
+  load_options options = reserved_memory::options();
+  options.kernel = &facts;
+  crash_image_record record{};
+  EXPECT_STREQ(to_string(load_crash_kernel(memory.region(), file.data(), file.size(), options, record)),
+               to_string(load_error::none));
+}
+
 constexpr auto last_error = load_error::damaged;
 
 TEST(load_error, every_one_is_provoked_above) {

@@ -31,6 +31,7 @@ void say(const char* format, Values... values) noexcept {
 
 // A report of one line for each thread, said behind the stop, when nobody else writes any more.
 struct in_place_policy : lastcpu::panic_policy {
+  static void before_step(lastcpu::step) noexcept { lastcpu::posix_step_alarm(6000); }
   template <class Note>
   static void summary(const Note& note) noexcept {
     if (note.crashing) say("*** victim has crashed ***\n%s\n", note.message);

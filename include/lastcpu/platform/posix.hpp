@@ -29,6 +29,7 @@
 #include <lastcpu/platform/posix/present_memory.hpp>
 #include <lastcpu/platform/posix/registers.hpp>
 #include <lastcpu/platform/posix/signals.hpp>
+#include <lastcpu/platform/posix/step_alarm.hpp>
 
 #include <errno.h>
 #include <pthread.h>

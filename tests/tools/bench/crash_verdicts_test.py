@@ -118,8 +118,9 @@ class Promises(unittest.TestCase):
 
     def test_a_hang_fails_where_lastcpu_promises_an_end_and_nowhere_else(self):
         self.assertRegex(self.failures(REPORT, "hangs")[0], "^lastcpu: report, hangs: hung\n")
-        self.assertTrue(self.failures(IN_PLACE, "plain"))
-        for handler in (IN_PLACE, ABSEIL, GLOG, NONE):
+        self.assertTrue(self.failures(IN_PLACE, "hangs"))
+        self.assertEqual(self.failures(IN_PLACE, "earlier_handler"), [])
+        for handler in (ABSEIL, GLOG, NONE):
             self.assertEqual(self.failures(handler, "hangs"), [])
 
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSL-1.0
+// A step of a panic that hangs is cut off, and the panic ends by the signal that began it.
+#include "faults.hpp"
+#include "machine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace {
+
+using namespace posix_test;
+
+struct log_of_steps {
+  uint32_t reports, summaries, flushes;
+};
+enum class trouble { none, hangs, takes_its_time };
+
+struct alarmed_policy : panic_policy {
+  static inline shared<log_of_steps>* log = nullptr;
+  static inline uint32_t budget_ms = 100;
+  static inline trouble in_report = trouble::none, in_summary = trouble::none, in_flush = trouble::none;
+
+  static void before_step(step) noexcept { posix_step_alarm(budget_ms); }
+  template <class Registers>
+  static void report(const panic_info<Registers>&) noexcept {
+    ++(*log)->reports;
+    meet(in_report);
+  }
+  template <class Note>
+  static void summary(const Note&) noexcept {
+    ++(*log)->summaries;
+    meet(in_summary);
+  }
+  static void flush() noexcept {
+    ++(*log)->flushes;
+    meet(in_flush);
+  }
+
+ private:
+  static void meet(trouble what) noexcept {
+    if (what == trouble::takes_its_time) usleep(budget_ms * 600);
+    while (what == trouble::hangs) usleep(1000);
+  }
+};
+
+struct step_alarm : testing::Test {
+  shared<log_of_steps> log;
+
+  step_alarm() { alarmed_policy::log = &log; }
+  ~step_alarm() override {
+    alarmed_policy::budget_ms = 100;
+    alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::none;
+  }
+  static auto& machine() { return the_machine<posix, alarmed_policy>; }
+  static void fault_on_cpu_0() {
+    const cpu_guard cpu(0);
+    lastcpu_test_illegal();
+  }
+  static outcome fault() {
+    return in_child([] {
+      boot(machine());
+      fault_on_cpu_0();
+    });
+  }
+};
+
+TEST_F(step_alarm, cuts_off_a_report_that_hangs) {
+  alarmed_policy::in_report = trouble::hangs;
+  const outcome o = fault();
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
+  EXPECT_EQ(log->reports, 1u);
+  EXPECT_EQ(log->summaries, 1u);
+  EXPECT_EQ(log->flushes, 1u);
+}
+
+TEST_F(step_alarm, cuts_off_each_step_that_hangs) {
+  alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::hangs;
+  const outcome o = fault();
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
+  EXPECT_EQ(log->flushes, 1u);
+}
+
+TEST_F(step_alarm, is_for_one_step_and_not_for_all_together) {
+  alarmed_policy::budget_ms = 1000;
+  alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::takes_its_time;
+  const capture_room room;
+  const outcome o = in_child([] {
+    boot(machine(), {.on_fault = fault_response::panic});
+    load_capture(machine());
+    fault_on_cpu_0();
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  EXPECT_STREQ(room.result().record[0].nested_message, "");
+}
+
+TEST_F(step_alarm, ends_a_panic_of_a_thread_that_masks_everything_by_sigabrt) {
+  alarmed_policy::in_report = trouble::hangs;
+  const outcome o = in_child([] {
+    boot(machine());
+    const cpu_guard cpu;
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all);
+    machine().panic("outer");
+  });
+  EXPECT_TRUE(o.died_of(SIGABRT)) << o;
+  EXPECT_EQ(log->flushes, 1u);
+}
+
+TEST_F(step_alarm, is_for_the_thread_that_panics_whoever_set_one_before) {
+  alarmed_policy::in_report = trouble::hangs;
+  const outcome o = in_child([] {
+    boot(machine());
+    std::thread([] { posix_step_alarm(60'000); }).join();
+    fault_on_cpu_0();
+  });
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
+}
+
+TEST_F(step_alarm, is_for_the_thread_that_panics_though_another_one_would_take_a_signal) {
+  alarmed_policy::in_report = trouble::hangs;
+  const outcome o = in_child([] {
+    boot(machine());
+    std::thread(fault_on_cpu_0).join();  // the main thread, where the kernel looks first, is no CPU
+  });
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
+}
+
+TEST_F(step_alarm, is_made_anew_in_the_child_of_a_fork) {
+  alarmed_policy::in_report = trouble::hangs;
+  const outcome o = in_child([] {
+    posix_step_alarm(60'000);
+    const outcome inner = in_child([] {
+      boot(machine());
+      fault_on_cpu_0();
+    });
+    _exit(inner.died_of(SIGILL) ? 0 : broken_promise);
+  });
+  EXPECT_TRUE(o.exited_with(0)) << o;
+}
+
+}  // namespace

@@ -144,6 +144,22 @@ TEST(charts, tell_how_a_run_ends) {
   EXPECT_EQ(lanes(model::replay<woken<way_out::fails>>(way)), begins + "   5  FAILS: why not\n=> why not\n");
 }
 
+struct broken_in_its_trace : model::scenario {
+  static constexpr cpu_id cpus = 2;
+  word x;
+  void run(cpu_id me) override {
+    if (me != 0) return;
+    P::trace({trace_kind::parked, me, 0});
+    x.store(1, order::relaxed);
+  }
+  void on_trace(const trace_event&) override { model::require(false, "why not"); }
+};
+TEST(charts, end_where_an_event_breaks_a_promise) {
+  const result r = model::explore<broken_in_its_trace>({});
+  EXPECT_EQ(r.failure, "why not");
+  EXPECT_EQ(lanes(model::replay<broken_in_its_trace>(r.choices)), "   1  parked\n   2  FAILS: why not\n=> why not\n");
+}
+
 TEST(charts, show_a_run_as_far_as_its_choices_lead) {
   const result r = model::replay<story>(choices_of_the_story.substr(0, 13), of_the_story);
   EXPECT_EQ(r.failure, "");

@@ -76,6 +76,11 @@ const refusal refusals[] = {
     {load_error::bad_direct_map, "direct_map_of_too_much",
      [](attempt& a) { a.facts.direct_map_bytes = uint64_t{1} << 57; }},
     {load_error::bad_direct_map, "direct_map_within_a_page", [](attempt& a) { a.facts.direct_map_physical = 8; }},
+    {load_error::bad_direct_map, "direct_map_and_build_id",  // the first that is wrong
+     [](attempt& a) {
+       a.facts.direct_map_physical = 8;
+       a.facts.build_id_bytes = 33;
+     }},
     {load_error::bad_build_id, "build_id_of_33_bytes", [](attempt& a) { a.facts.build_id_bytes = 33; }},
     {load_error::too_many_image_segments, "nine_image_segments", [](attempt& a) { a.facts.image_count = 9; }},
     {load_error::image_misaligned, "image_within_a_page", [](attempt& a) { a.facts.image[0].physical += 16; }},

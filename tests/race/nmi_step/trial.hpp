@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <new>
 #include <optional>
@@ -76,13 +75,16 @@ inline void let_rival_panic() {
   return there;
 }
 
-/// The addresses of a stretch's instructions; nothing when the play is over at its anchor.
-[[nodiscard]] inline std::vector<uint64_t> record(const scenario& play, uint32_t stretch) {
+/// The addresses of a stretch's instructions; empty when the play is over at its anchor, or CPU 1 has ended it before. Nothing
+/// when the machine died on the way.
+[[nodiscard]] inline std::optional<std::vector<uint64_t>> record(const scenario& play, uint32_t stretch) {
   reset(play);
   shared->stop_at = stretch;
   tracee cpu_0(live_as_cpu_0);
   std::vector<uint64_t> addresses;
-  if (!bring_to_anchor(cpu_0) || shared->over != 0) return addresses;
+  const bool came_there = bring_to_anchor(cpu_0);
+  if (!came_there && (!WIFEXITED(cpu_0.status()) || WEXITSTATUS(cpu_0.status()) != 0)) return std::nullopt;
+  if (!came_there || shared->over != 0) return addresses;
   do {
     addresses.push_back(cpu_0.registers().pc);
   } while (cpu_0.step() && shared->anchors <= stretch + 1);
@@ -90,8 +92,12 @@ inline void let_rival_panic() {
 }
 
 /// The middle one of three by length: where CPU 1 was slow for once, CPU 0's stretch is longer than it will be in trials.
-[[nodiscard]] inline std::vector<uint64_t> typical_record(const scenario& play, uint32_t stretch) {
-  std::array<std::vector<uint64_t>, 3> all{record(play, stretch), record(play, stretch), record(play, stretch)};
+/// Nothing when the machine has died on the way again and again.
+[[nodiscard]] inline std::optional<std::vector<uint64_t>> typical_record(const scenario& play, uint32_t stretch) {
+  std::vector<std::vector<uint64_t>> all;
+  for (uint32_t attempts = 0; attempts < 10 && all.size() < 3; ++attempts)
+    if (std::optional<std::vector<uint64_t>> one = record(play, stretch); one.has_value()) all.push_back(*one);
+  if (all.size() < 3) return std::nullopt;
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
   return all[1];
 }

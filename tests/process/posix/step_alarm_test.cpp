@@ -20,8 +20,12 @@ struct alarmed_policy : panic_policy {
   static inline shared<log_of_steps>* log = nullptr;
   static inline uint32_t budget_ms = 100;
   static inline trouble in_report = trouble::none, in_summary = trouble::none, in_flush = trouble::none;
+  static inline bool hook_hangs_before_the_summary = false;
 
-  static void before_step(step) noexcept { posix_step_alarm(budget_ms); }
+  static void before_step(step next) noexcept {
+    if (hook_hangs_before_the_summary && next == step::summary) meet(trouble::hangs);
+    posix_step_alarm(budget_ms);
+  }
   template <class Registers>
   static void report(const panic_info<Registers>&) noexcept {
     ++(*log)->reports;
@@ -51,6 +55,7 @@ struct step_alarm : testing::Test {
   ~step_alarm() override {
     alarmed_policy::budget_ms = 100;
     alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::none;
+    alarmed_policy::hook_hangs_before_the_summary = false;
   }
   static auto& machine() { return the_machine<posix, alarmed_policy>; }
   static void fault_on_cpu_0() {
@@ -79,6 +84,26 @@ TEST_F(step_alarm, cuts_off_each_step_that_hangs) {
   const outcome o = fault();
   EXPECT_TRUE(o.died_of(SIGILL)) << o;
   EXPECT_EQ(log->flushes, 1u);
+}
+
+TEST_F(step_alarm, cuts_off_a_step_whose_hook_the_one_before_has_cut_off) {
+  alarmed_policy::hook_hangs_before_the_summary = true;
+  alarmed_policy::in_summary = trouble::hangs;
+  const outcome o = fault();
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
+  EXPECT_EQ(log->flushes, 1u);
+}
+
+TEST_F(step_alarm, is_named_in_the_message_of_what_it_cut_off) {
+  alarmed_policy::in_report = trouble::hangs;
+  const capture_room room;
+  const outcome o = in_child([] {
+    boot(machine(), {.on_fault = fault_response::panic});
+    load_capture(machine());
+    fault_on_cpu_0();
+  });
+  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+  EXPECT_STREQ(room.result().record[0].nested_message, "SIGABRT, a timer has expired");
 }
 
 TEST_F(step_alarm, is_for_one_step_and_not_for_all_together) {
@@ -137,6 +162,28 @@ TEST_F(step_alarm, is_made_anew_in_the_child_of_a_fork) {
     _exit(inner.died_of(SIGILL) ? 0 : broken_promise);
   });
   EXPECT_TRUE(o.exited_with(0)) << o;
+}
+
+TEST_F(step_alarm, takes_no_timer_away_that_the_child_of_a_fork_has_made) {
+  const outcome o = in_child([] {
+    posix_step_alarm(60'000);
+    const outcome inner = in_child([] {
+      timer_t own{};
+      itimerspec left{};
+      must(timer_create(CLOCK_MONOTONIC, nullptr, &own) == 0, "a timer");
+      posix_step_alarm(60'000);
+      _exit(timer_gettime(own, &left) == 0 ? 0 : broken_promise);
+    });
+    _exit(inner.exited_with(0) ? 0 : broken_promise);
+  });
+  EXPECT_TRUE(o.exited_with(0)) << o;
+}
+
+TEST_F(step_alarm, of_no_time_is_none) {
+  alarmed_policy::budget_ms = 0;
+  const outcome o = fault();
+  EXPECT_TRUE(o.died_of(SIGILL)) << o;
+  EXPECT_EQ(log->reports, 1u);
 }
 
 }  // namespace

@@ -130,6 +130,23 @@ TYPED_TEST(forced, cpu_that_was_taken_away_in_its_stop_has_no_registers_but_its_
   EXPECT_EQ(this->domain.registers_of(1), nullptr);
 }
 
+TYPED_TEST(forced, cpu_that_was_taken_away_in_the_middle_of_its_text_keeps_what_it_had_written) {
+  int cut = 0;
+  for (uint32_t moment = 1; moment < 20; ++moment) {
+    fake_machine machine;
+    TypeParam d;
+    machine.when("0 sends nmi", [&] {
+      machine.inject(1, moment, [&] { machine.leave(ending::spinning); });
+      machine.as(1, [&] { d.panic("second", &stopped); });
+    });
+    EXPECT_EQ(machine.as(0, [&] { d.panic("oh no", &crash); }), ending::restarted);
+    const bool taken_away = d.state_of(1) == stop_state::forced;
+    cut += taken_away && d.messages().state(1, panic_context::normal) == message_state::writing ? 1 : 0;
+    EXPECT_EQ(machine.count("0 sums up 1 forced without registers (being written)"), 0) << moment;
+  }
+  EXPECT_GT(cut, 0);
+}
+
 TYPED_TEST(forced, fault_in_it_goes_on_at_the_next_step) {
   this->m.when("0 forces 1", [&] { this->domain.panic("fault", &stopped); });
   EXPECT_EQ(this->panic_on_0(), ending::restarted);

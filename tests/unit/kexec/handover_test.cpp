@@ -158,6 +158,13 @@ TEST_F(handover_of_a_crash, text_without_an_end_is_refused) {
   }
 }
 
+TEST_F(handover_of_a_crash, place_that_is_wrong_is_named_before_a_text_is_read) {
+  EXPECT_TRUE(save(0, true));
+  std::memset(const_cast<cpu_left*>(cpu(0))->message, 'a', handover_text_bytes);
+  room().core_physical = physical - 8;
+  EXPECT_EQ(opened(), to_string(handover_error::bad_core));
+}
+
 TEST_F(handover_of_a_crash, no_byte_behind_what_may_be_read_is_read) {
   EXPECT_TRUE(save(0, true));
   const uint64_t bytes = left().bytes;

@@ -74,6 +74,12 @@ TEST_F(platform_in_ring_0, irq_save_turns_interrupts_off_and_restore_on_again_on
   EXPECT_EQ(privileged::take(), lines{});
 }
 
+TEST_F(platform_in_ring_0, jump_has_interrupts_and_breakpoints_off_whoever_calls_it) {
+  x86::jump_machine::interrupts_off();
+  x86::jump_machine::breakpoints_off();
+  EXPECT_EQ(privileged::take(), (lines{"cli", "write_dr 7 0"}));
+}
+
 TEST_F(platform_in_ring_0, send_stop_reaches_the_page) {
   kernel_state::online = {2, 5};
   cpu_set<8> set;

@@ -52,7 +52,7 @@ FITTING = {
                     "panic_model"),
     "panic": ("two_halves_test", "formatted_message_test", "nmi_panic_test", "handle_nmi_test", "unknown_cpu_test",
               "cut_short_test", "two_halves_model", "panic_model"),
-    "ladder": ("two_halves_test", "summary_test", "panic_notes_test", "told_in_steps_test", "faulty_loser_test",
+    "ladder": ("two_halves_test", "summary_test", "rungs_test", "panic_notes_test", "told_in_steps_test", "faulty_loser_test",
                "unknown_cpu_test", "faults_model", "two_halves_model"),
     "barebones": ("barebones_model",), "bare_stop": ("barebones_test", "barebones_model"),
     "bare_messages": ("barebones_test",), "online_cpus": ("barebones_model",), "kexec_outcome": ("crash_kexec_test",),

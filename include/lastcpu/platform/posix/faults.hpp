@@ -53,7 +53,9 @@ inline void describe_fault(char (&out)[48], const siginfo_t& info) noexcept {
   };
   put(fault_name(info.si_signo));
   const bool sent = info.si_code <= 0;
-  if (sent && info.si_signo != SIGABRT) {
+  if (info.si_code == SI_TIMER) {
+    put(", a timer has expired");
+  } else if (sent && info.si_signo != SIGABRT) {
     put(" from process ");
     put_number(static_cast<uintptr_t>(info.si_pid), 10);
   } else if (info.si_code == SI_KERNEL) {

@@ -66,6 +66,12 @@ TEST_F(hard_times, a_sandbox_that_kills_for_what_the_report_does_leaves_a_bare_r
   EXPECT_TRUE(has(o, "the capture process has ended early, by signal 31, of a sandbox: ")) << o;
 }
 
+TEST_F(hard_times, a_sandbox_that_traps_a_question_about_files_leaves_a_bare_report_and_the_signal) {
+  const outcome o = report_in("seccomp_traps_fstat");
+  EXPECT_TRUE(has(o, "SIGSEGV (invalid memory access) at 0x10: nothing is mapped there (SEGV_MAPERR)\n  at 0x")) << o;
+  EXPECT_TRUE(has(o, "the capture process has ended early, by signal 31, of a sandbox: ")) << o;
+}
+
 TEST_F(hard_times, in_a_root_without_proc_the_report_says_what_it_lacks) {
   const outcome o = report_in("in_an_empty_root");
   EXPECT_TRUE(has(o, "threads that neither crashed nor registered are unknown")) << o;

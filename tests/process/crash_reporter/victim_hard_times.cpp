@@ -129,6 +129,10 @@ void seccomp_refuses_ptrace() {
   posix_test::answer_call_with(SYS_ptrace, SECCOMP_RET_ERRNO | EPERM);
 }
 
+void seccomp_traps_fstat() {
+  posix_test::answer_call_with(SYS_fstat, SECCOMP_RET_TRAP);
+}
+
 void seccomp_kills_for_ptrace() {
   masked_thread();
   posix_test::answer_call_with(SYS_ptrace, SECCOMP_RET_KILL_PROCESS);
@@ -257,6 +261,7 @@ constexpr scenario table[] = {
     {"seccomp_refuses_processes", seccomp_refuses_processes, crash_here},
     {"seccomp_refuses_ptrace", seccomp_refuses_ptrace, crash_here},
     {"seccomp_kills_for_ptrace", seccomp_kills_for_ptrace, crash_here},
+    {"seccomp_traps_fstat", seccomp_traps_fstat, crash_here},
     {"not_dumpable", not_dumpable, crash_here},
     {"small_signal_stack", small_signal_stack, crash_here},
     {"stopped_and_continued", stopped_and_continued, crash_here},

@@ -51,6 +51,13 @@ TEST(lapic_bus, a_message_has_time_to_leave_before_the_clock_is_calibrated) {
   EXPECT_EQ(lapic_bus<uncalibrated>::bound(), 4'000'000u);
 }
 
+struct in_megahertz : kernel {
+  static uint64_t ticks_per_second() noexcept { return 999; }
+};
+TEST(lapic_bus, a_message_has_time_to_leave_where_the_rate_is_in_another_unit) {
+  EXPECT_EQ(lapic_bus<in_megahertz>::bound(), 4'000'000u);
+}
+
 TEST(lapic_bus, msrs_are_the_machines) {
   privileged::begin();
   privileged::other_msrs = 0x1234'5678'9abc'def0;

@@ -273,11 +273,12 @@ struct lapic_bus {
   }
   [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
   ///@}
-  /// A message leaves within microseconds; a millisecond without that is a stuck APIC. Where the rate is not known, that of
-  /// 4 GHz: too long on most machines, and never 0, with which each message would be sent over the one before it.
+  /// A message leaves within microseconds; a millisecond without that is a stuck APIC. Where the rate is not known, or can
+  /// be none, that of 4 GHz: too long on most machines, and never 0, with which each message would be sent over the one
+  /// before it.
   [[nodiscard]] static uint64_t bound() noexcept {
     const uint64_t ticks = Kernel::ticks_per_second();
-    return ticks != 0 ? ticks / 1000 : 4'000'000;
+    return ticks >= 1000 ? ticks / 1000 : 4'000'000;
   }
   /// As `Bus` above asks for it.
   static void pause() noexcept { x86::pause(); }

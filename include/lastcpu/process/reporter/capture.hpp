@@ -13,17 +13,23 @@
 
 namespace lastcpu::reporter_detail {
 
-/// Whether the descriptor is still what it was meant to be: one that was closed may be a client's connection now.
-[[nodiscard]] inline bool report_fd_is_right() noexcept {
+/// Whether the descriptor is still what it was meant to be: one that was closed may be a client's connection now. The kernel
+/// is asked once, and not where a sandbox has killed for a system call: who does not know takes it for the right one.
+[[nodiscard]] inline bool report_fd_is_right(crash_state& s) noexcept {
   if (settings.report_fd < 0) return false;
-  struct stat st {};
-  return kernel_call(SYS_fstat, settings.report_fd, &st) == 0 &&
-         (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
+  if (s.descriptor == report_descriptor::unknown && s.capture_signal() != SIGSYS) {
+    s.descriptor = report_descriptor::asked;
+    struct stat st {};
+    const bool right = kernel_call(SYS_fstat, settings.report_fd, &st) == 0 &&
+                       (!S_ISSOCK(st.st_mode) || settings.report_fd_was_socket);
+    s.descriptor = right ? report_descriptor::right : report_descriptor::wrong;
+  }
+  return s.descriptor != report_descriptor::wrong;
 }
 
-/// To the descriptor of the report, while it is the right one.
-inline void say(const char* words, size_t bytes) noexcept {
-  if (report_fd_is_right()) (void)write_all(settings.report_fd, words, bytes);
+/// To the descriptor of the report, if it is the right one.
+inline void say(crash_state& s, const char* words, size_t bytes) noexcept {
+  if (report_fd_is_right(s)) (void)write_all(settings.report_fd, words, bytes);
 }
 
 class capture {
@@ -68,11 +74,9 @@ class capture {
 
   /// For a report that was begun by a capture process, which died over it, perhaps over the file: none is opened.
   void finish_after_failure() noexcept {
-    // A sandbox that kills for a system call would kill this process, too: it makes none of the capture's again.
+    // A sandbox that kills for a system call would kill this process, too: it makes none but to write again.
     if (s_.reached() < progress_mark::said) summary(out_, s_, owner_, memory_map{}, reason_).put_bare();
-    out_ << "the capture process has ended early, by signal " << s_.capture_signal()
-         << (s_.capture_signal() == SIGSYS ? ", of a sandbox" : "")
-         << (s_.core_words[0] != '\0' ? ": the report is cut\n" : ": the report or the core is cut\n") << s_.core_words;
+    if (s_.reached() < progress_mark::told) put_early_end();
     end_report();
   }
 
@@ -114,7 +118,7 @@ class capture {
 
   /// `mark` comes between the two: who goes on behind a file that is stuck says nothing twice.
   void put_out(progress_mark mark) noexcept {
-    say(out_.begin(), out_.size());
+    say(s_, out_.begin(), out_.size());
     s_.reach(mark);
     write_to_file();
     out_.clear();
@@ -122,11 +126,18 @@ class capture {
 
   /// The last line goes to the file first: where that is stuck, the last words end what the descriptor has.
   void end_report() noexcept {
-    put_out(progress_mark::reported);
+    put_out(progress_mark::told);
     out_ << "*** end of report ***\n";
     write_to_file();
-    say(out_.begin(), out_.size());
+    say(s_, out_.begin(), out_.size());
     s_.reach(progress_mark::complete);
+  }
+
+  void put_early_end() noexcept {
+    out_ << "the capture process has ended early";
+    if (s_.capture_signal() != 0) out_ << ", by signal " << s_.capture_signal();
+    out_ << (s_.capture_signal() == SIGSYS ? ", of a sandbox" : "")
+         << (s_.core_words[0] != '\0' ? ": the report is cut\n" : ": the report or the core is cut\n") << s_.core_words;
   }
 
   void no_core(int error) noexcept {

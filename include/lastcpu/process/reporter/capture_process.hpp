@@ -93,7 +93,7 @@ inline int capture_main(void* argument) noexcept {
 }
 
 /// Where no attempt has come to its end: a short report, of what is known for sure, or the end of one that has begun. It
-/// reads nothing that an attempt may have died over, and needs little of a stack that may be small.
+/// does nothing but write that an attempt may have died in, and needs little of a stack that may be small.
 inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
   if (s.reached() == progress_mark::complete) return;
   char room[400];
@@ -110,10 +110,10 @@ inline void say_last_words(crash_state& s, cpu_id owner) noexcept {
          << " s and is given up: see the file systems that it and the core go to\n";
   else
     line << "each attempt at a report has failed\n";
-  say(line.begin(), line.size());
-  say(s.core_words, length_of(s.core_words));
+  say(s, line.begin(), line.size());
+  say(s, s.core_words, length_of(s.core_words));
   constexpr char end[] = "*** end of report ***\n";
-  if (crash || s.reached() >= progress_mark::said) say(end, sizeof end - 1);
+  if (crash || s.reached() >= progress_mark::said) say(s, end, sizeof end - 1);
   s.reach(progress_mark::complete);
 }
 

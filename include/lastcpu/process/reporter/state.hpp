@@ -45,8 +45,12 @@ enum class progress_mark : uint32_t {
   stopping,
   said,  // its descriptor has it, its file perhaps not
   reported,
+  told,  // what became of the core, too
   complete,
 };
+
+/// Whether the descriptor of the report is still what it was meant to be.
+enum class report_descriptor : uint32_t { unknown, asked, right, wrong };
 
 inline constexpr size_t path_room = 1024;
 
@@ -62,6 +66,7 @@ struct crash_state {
   atomic<uint32_t> let_go{};          // the owner is about to die: 1
   atomic<uint32_t> handshake{};       // of a capture that begins, and a crash
   uint32_t held_by_ptrace = 0;
+  report_descriptor descriptor = report_descriptor::unknown;
   int clone_error = 0;
   int capture_status = 0;                     // as wait4() says, of a capture process that has failed
   bool given_up = false;                      // it was stuck

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <random>
 #include <string>
@@ -204,6 +205,20 @@ TEST(crash_state, knows_the_signal_of_its_capture_process_with_a_core_of_the_ker
     s.capture_status = status;
     EXPECT_EQ(s.capture_signal(), SIGSYS);
   }
+}
+
+[[nodiscard]] bool is_present(const void* at) {
+  const auto page = reinterpret_cast<uintptr_t>(at) / page_bytes() * page_bytes();
+  unsigned char there = 0;
+  return mincore(reinterpret_cast<void*>(page), 1, &there) == 0 && (there & 1) != 0;
+}
+
+TEST(crash_state, of_the_first_threads_is_in_memory_before_the_crash_and_so_is_the_capture_stack) {
+  ASSERT_TRUE(make_rooms());
+  for (const uint32_t i : {0u, 32u, 63u}) EXPECT_TRUE(is_present(&settings.state->threads[i])) << i;
+  for (const size_t from_top : {1u, 16 * 1024u, 31 * 1024u})
+    EXPECT_TRUE(is_present(settings.stack + capture_stack_bytes - from_top)) << from_top;
+  EXPECT_FALSE(is_present(&settings.state->threads[1000])) << "what hardly any process needs";
 }
 
 TEST(thread_table, gives_each_thread_one_entry_and_the_last_place_when_it_is_full) {

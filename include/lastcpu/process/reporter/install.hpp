@@ -5,6 +5,7 @@
 
 #include <lastcpu/detail/begin.hpp>
 
+#include <lastcpu/platform/posix/present_memory.hpp>
 #include <lastcpu/process/reporter/crash_handlers.hpp>
 #include <lastcpu/process/reporter/signal_stack.hpp>
 
@@ -151,6 +152,12 @@ using action = void (*)(int, siginfo_t*, void*);
   settings.live_stack = stacks[1] + guard;
   settings.live = reinterpret_cast<crash_state*>(live);
   settings.state = reinterpret_cast<crash_state*>(state);  // zeros are its beginning
+  // What a crash of as many threads writes to: a page fault there takes longer than the stop of a thread.
+  constexpr uint32_t threads = 64;
+  constexpr size_t of_stack = 32 * 1024;
+  posix_detail::make_present(
+      state, reinterpret_cast<size_t>(&settings.state->threads[threads]) - reinterpret_cast<size_t>(state));
+  posix_detail::make_present(settings.stack + capture_stack_bytes - of_stack, of_stack);
   return true;
 }
 

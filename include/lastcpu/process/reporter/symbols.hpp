@@ -62,12 +62,16 @@ class symbol_finder {
   }
 
   bool find_in(uint32_t kind, const Elf64_Ehdr& e, uintptr_t value, answer& out) noexcept {
-    for (uint32_t i = 0; i < e.e_shnum; ++i) {
-      Elf64_Shdr table, strings;
-      if (!read(e.e_shoff + i * sizeof table, &table, sizeof table)) return false;
-      if (table.sh_type != kind || table.sh_link >= e.e_shnum) continue;
-      if (!read(e.e_shoff + table.sh_link * sizeof strings, &strings, sizeof strings)) return false;
-      return put_symbol(table, strings, value, out);
+    constexpr uint32_t at_once = 32;
+    Elf64_Shdr tables[at_once], strings;
+    for (uint32_t i = 0; i < e.e_shnum; i += at_once) {
+      const uint32_t n = e.e_shnum - i < at_once ? e.e_shnum - i : at_once;
+      if (!read(e.e_shoff + i * sizeof *tables, tables, n * sizeof *tables)) return false;
+      for (uint32_t k = 0; k < n; ++k) {
+        if (tables[k].sh_type != kind || tables[k].sh_link >= e.e_shnum) continue;
+        return read(e.e_shoff + tables[k].sh_link * sizeof strings, &strings, sizeof strings) &&
+               put_symbol(tables[k], strings, value, out);
+      }
     }
     return false;
   }

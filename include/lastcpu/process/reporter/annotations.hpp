@@ -66,18 +66,18 @@ class kept_value {
     changes_.store(next, order::release);  // (1) release: pairs with acquire (2)
     return value[n] != '\0';
   }
-  /// A thread that could not be stopped may still write: after a few attempts the last one counts.
+  /// A thread that could not be stopped may still write, and change the value in the middle of each attempt: after a hundred
+  /// the last one counts.
   void read(char (&to)[annotation_value_bytes + 1]) const noexcept {
-    constexpr int attempts = 4;
+    constexpr int attempts = 100;
+    uint64_t packed[words];  // an attempt is these loads alone: a change takes longer
     for (int i = 0; i < attempts; ++i) {
       const uint32_t seen = changes_.load(order::acquire);  // (2) acquire: pairs with release (1)
-      for (size_t k = 0; k < words; ++k) {
-        // (8) acquire: pairs with release (7). Who reads a word of a later change reads its number below, too.
-        const uint64_t word = rooms_[seen % 2][k].load(order::acquire);
-        copy_bytes(to + k * sizeof word, &word, sizeof word);
-      }
+      // (8) acquire: pairs with release (7). Who reads a word of a later change reads its number below, too.
+      for (size_t k = 0; k < words; ++k) packed[k] = rooms_[seen % 2][k].load(order::acquire);
       if (changes_.load(order::relaxed) == seen) break;
     }
+    copy_bytes(to, packed, sizeof packed);
     to[annotation_value_bytes] = '\0';
   }
 

@@ -18,7 +18,7 @@ enum class trouble { none, hangs, takes_its_time };
 
 struct alarmed_policy : panic_policy {
   static inline shared<log_of_steps>* log = nullptr;
-  static inline uint32_t budget_ms = 100;
+  static inline uint32_t budget_ms = 300;
   static inline trouble in_report = trouble::none, in_summary = trouble::none, in_flush = trouble::none;
   static inline bool hook_hangs_before_the_summary = false;
 
@@ -43,7 +43,7 @@ struct alarmed_policy : panic_policy {
 
  private:
   static void meet(trouble what) noexcept {
-    if (what == trouble::takes_its_time) usleep(budget_ms * 600);
+    if (what == trouble::takes_its_time) usleep(budget_ms * 400);
     while (what == trouble::hangs) usleep(1000);
   }
 };
@@ -53,7 +53,7 @@ struct step_alarm : testing::Test {
 
   step_alarm() { alarmed_policy::log = &log; }
   ~step_alarm() override {
-    alarmed_policy::budget_ms = 100;
+    alarmed_policy::budget_ms = 300;
     alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::none;
     alarmed_policy::hook_hangs_before_the_summary = false;
   }
@@ -107,7 +107,7 @@ TEST_F(step_alarm, is_named_in_the_message_of_what_it_cut_off) {
 }
 
 TEST_F(step_alarm, is_for_one_step_and_not_for_all_together) {
-  alarmed_policy::budget_ms = 1000;
+  alarmed_policy::budget_ms = 1500;
   alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::takes_its_time;
   const capture_room room;
   const outcome o = in_child([] {

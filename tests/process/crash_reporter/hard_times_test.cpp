@@ -14,6 +14,19 @@ class hard_times : public testing::Test {
     EXPECT_TRUE(is_one_whole_report(o)) << scenario << ": " << o;
     return o;
   }
+  // Its report goes to that file, too; no core is asked for.
+  outcome died_with_its_report_in_core(const char* scenario) {
+    setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
+    outcome o = died_in(scenario);
+    unsetenv("LASTCPU_TEST_REPORT_PATH");
+    return o;
+  }
+  void expect_one_report_that_is_given_up() {
+    const outcome o = died_with_its_report_in_core("plain");
+    EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
+    EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
+    EXPECT_TRUE(is_one_whole_report(o)) << o;
+  }
   [[nodiscard]] std::string core() const { return here_.file("core"); }
 
  private:
@@ -30,10 +43,8 @@ TEST_F(hard_times, a_descriptor_that_is_a_clients_connection_now_gets_no_report)
 }
 
 TEST_F(hard_times, a_descriptor_that_is_a_clients_connection_now_gets_no_last_words_either) {
-  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
   ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);  // to open it for writing waits for a reader
-  const outcome o = died_in("stderr_is_a_connection");
-  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  const outcome o = died_with_its_report_in_core("stderr_is_a_connection");
   EXPECT_TRUE(has(o, "nothing came to the client\n")) << o;
 }
 
@@ -126,44 +137,29 @@ TEST_F(hard_times, a_small_signal_stack_is_enough) {
 }
 
 TEST_F(hard_times, a_report_that_can_not_be_written_ends_by_its_budget_with_a_short_one) {
-  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
   ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);  // to open it for writing waits for a reader
   const long start = posix_test::now_ms();
-  const outcome o = died_in("plain");
-  unsetenv("LASTCPU_TEST_REPORT_PATH");
-  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
-  EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
-  EXPECT_TRUE(is_one_whole_report(o)) << o;
+  expect_one_report_that_is_given_up();
   EXPECT_LT(posix_test::now_ms() - start, 5000);
 }
 
 TEST_F(hard_times, a_report_that_is_stuck_between_its_descriptor_and_its_file_has_one_head) {
-  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
   ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);
   const int full = open(core().c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   while (write(full, "full", 4) == 4) {
   }
-  const outcome o = died_in("plain");
-  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  expect_one_report_that_is_given_up();
   close(full);
-  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
-  EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
-  EXPECT_TRUE(is_one_whole_report(o)) << o;
 }
 
 TEST_F(hard_times, a_report_whose_file_takes_no_last_line_has_one_in_its_descriptor) {
-  setenv("LASTCPU_TEST_REPORT_PATH", core().c_str(), 1);
   ASSERT_EQ(mkfifo(core().c_str(), 0600), 0);
   const int nearly_full = open(core().c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   const std::string page(4096, 'p');
   ASSERT_EQ(fcntl(nearly_full, F_SETPIPE_SZ, 8192), 8192);  // room for the first piece of the report
   ASSERT_EQ(write(nearly_full, page.data(), page.size()), 4096);
-  const outcome o = died_in("plain");
-  unsetenv("LASTCPU_TEST_REPORT_PATH");
+  expect_one_report_that_is_given_up();
   close(nearly_full);
-  EXPECT_TRUE(o.died_of(SIGSEGV)) << o;
-  EXPECT_TRUE(has(o, "the report has made no progress for 1 s and is given up")) << o;
-  EXPECT_TRUE(is_one_whole_report(o)) << o;
 }
 
 }  // namespace

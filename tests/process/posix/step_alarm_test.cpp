@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <thread>
 
 namespace {
@@ -68,6 +69,16 @@ struct step_alarm : testing::Test {
       fault_on_cpu_0();
     });
   }
+  static std::string nested_message_of_a_capture() {
+    const capture_room room;
+    const outcome o = in_child([] {
+      boot(machine(), {.on_fault = fault_response::panic});
+      load_capture(machine());
+      fault_on_cpu_0();
+    });
+    EXPECT_TRUE(o.exited_with(capture_exit)) << o;
+    return room.result().record[0].nested_message;
+  }
 };
 
 TEST_F(step_alarm, cuts_off_a_report_that_hangs) {
@@ -96,27 +107,13 @@ TEST_F(step_alarm, cuts_off_a_step_whose_hook_the_one_before_has_cut_off) {
 
 TEST_F(step_alarm, is_named_in_the_message_of_what_it_cut_off) {
   alarmed_policy::in_report = trouble::hangs;
-  const capture_room room;
-  const outcome o = in_child([] {
-    boot(machine(), {.on_fault = fault_response::panic});
-    load_capture(machine());
-    fault_on_cpu_0();
-  });
-  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
-  EXPECT_STREQ(room.result().record[0].nested_message, "SIGABRT, a timer has expired");
+  EXPECT_EQ(nested_message_of_a_capture(), "SIGABRT, a timer has expired");
 }
 
 TEST_F(step_alarm, is_for_one_step_and_not_for_all_together) {
   alarmed_policy::budget_ms = 1500;
   alarmed_policy::in_report = alarmed_policy::in_summary = alarmed_policy::in_flush = trouble::takes_its_time;
-  const capture_room room;
-  const outcome o = in_child([] {
-    boot(machine(), {.on_fault = fault_response::panic});
-    load_capture(machine());
-    fault_on_cpu_0();
-  });
-  EXPECT_TRUE(o.exited_with(capture_exit)) << o;
-  EXPECT_STREQ(room.result().record[0].nested_message, "");
+  EXPECT_EQ(nested_message_of_a_capture(), "");
 }
 
 TEST_F(step_alarm, ends_a_panic_of_a_thread_that_masks_everything_by_sigabrt) {

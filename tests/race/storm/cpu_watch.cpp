@@ -33,13 +33,13 @@ constinit lastcpu::atomic<uint32_t> hardware_done{};
   return true;
 }
 
-[[nodiscard]] uint64_t mask_after(const char* status, const char* name) noexcept {
+[[nodiscard]] uint64_t number_after(const char* status, const char* name, int base) noexcept {
   const char* at = strstr(status, name);
-  return at != nullptr ? strtoull(at + strlen(name), nullptr, 16) : 0;
+  return at != nullptr ? strtoull(at + strlen(name), nullptr, base) : 0;
 }
 
-// The kernel's word: it sleeps, and no signal that it would take is pending.
-[[nodiscard]] bool sleeps_undisturbed(uint32_t tid) noexcept {
+// The kernel's word: it sleeps, and no signal that it would take is pending. `times`: how often it has gone to sleep.
+[[nodiscard]] bool sleeps_undisturbed(uint32_t tid, uint64_t& times) noexcept {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/task/%u/status", tid);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -51,14 +51,30 @@ constinit lastcpu::atomic<uint32_t> hardware_done{};
   text[n] = '\0';
   const char* state = strstr(text, "\nState:\t");
   if (state == nullptr || state[8] != 'S') return false;
-  return (mask_after(text, "\nSigPnd:\t") & ~mask_after(text, "\nSigBlk:\t")) == 0;
+  times = number_after(text, "\nvoluntary_ctxt_switches:\t", 10);
+  return (number_after(text, "\nSigPnd:\t", 16) & ~number_after(text, "\nSigBlk:\t", 16)) == 0;
 }
 
-[[nodiscard]] bool others_look_at_rest(cpu_id me) noexcept {
+struct sleeps {
+  uint64_t of[cpu_count]{};
+};
+
+[[nodiscard]] bool others_look_at_rest(cpu_id me, sleeps& s) noexcept {
   if (hardware_done.load(order::acquire) == 0 || !nobody_runs_but(me)) return false;
   for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
     const uint32_t tid = area->cpu[cpu].tid.load(order::acquire);
-    if (cpu != me && tid != 0 && !sleeps_undisturbed(tid)) return false;
+    if (cpu != me && tid != 0 && !sleeps_undisturbed(tid, s.of[cpu])) return false;
+  }
+  return true;
+}
+
+// Everybody has woken and gone to sleep again between the two looks; a parked CPU takes no signal any more.
+[[nodiscard]] bool others_slept_anew(cpu_id me, const sleeps& before, const sleeps& now) noexcept {
+  for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
+    const cpu_area& c = area->cpu[cpu];
+    if (cpu == me || c.tid.load(order::acquire) == 0) continue;
+    if (c.state.load(order::acquire) == static_cast<uint32_t>(cpu_state::parked)) continue;
+    if (now.of[cpu] == before.of[cpu]) return false;
   }
   return true;
 }
@@ -68,12 +84,14 @@ constinit lastcpu::atomic<uint32_t> hardware_done{};
 bool others_are_at_rest(cpu_id me) noexcept {
   using lastcpu::posix_detail::longest_sleep_ns;
   const uint32_t before = area->activity.load(order::acquire);
-  if (!others_look_at_rest(me)) return false;
-  // ThreadSanitizer's runtime may have taken a signal from the kernel and keep it from a thread that sleeps: for as long
-  // as it sleeps. Behind that it is running, or has been, and nothing came of it.
+  sleeps first;
+  if (!others_look_at_rest(me, first)) return false;
+  // ThreadSanitizer's runtime may have taken a signal from the kernel and keep it from a thread that sleeps: until it
+  // wakes. That is soon by its clock, but no time is long enough: the processor that would wake it may not be running.
   if constexpr (longest_sleep_ns != lastcpu::no_deadline) {
     sleep_us(2 * longest_sleep_ns / 1000);
-    if (!others_look_at_rest(me)) return false;
+    sleeps second;
+    if (!others_look_at_rest(me, second) || !others_slept_anew(me, first, second)) return false;
   }
   return area->activity.load(order::acquire) == before && nobody_runs_but(me);
 }

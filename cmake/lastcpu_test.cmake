@@ -3,13 +3,23 @@
 include_guard()
 include(GoogleTest)
 
-# GoogleTest's header costs each test more than the test's own code: it is compiled once for all. The preset gcc-debug
-# does without, so that a missing include is noticed.
-add_library(lastcpu_gtest_precompiled OBJECT EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/gtest_precompiled.cpp)
-lastcpu_strict_warnings(lastcpu_gtest_precompiled)
-target_compile_features(lastcpu_gtest_precompiled PRIVATE cxx_std_20)
-target_link_libraries(lastcpu_gtest_precompiled PRIVATE GTest::gtest)
-target_precompile_headers(lastcpu_gtest_precompiled PRIVATE <gtest/gtest.h>)
+# lastcpu_gtest_precompiled(<variable> [<option>...])
+# The target that compiles GoogleTest's header with these options. The header costs each test more than the test's own
+# code: it is compiled once for all that have the same options. The preset gcc-debug does without, so that a missing
+# include is noticed.
+function(lastcpu_gtest_precompiled variable)
+  string(MAKE_C_IDENTIFIER "lastcpu_gtest_precompiled${ARGN}" name)
+  set(${variable} ${name} PARENT_SCOPE)
+  if(TARGET ${name})
+    return()
+  endif()
+  add_library(${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/gtest_precompiled.cpp)
+  lastcpu_strict_warnings(${name})
+  target_compile_features(${name} PRIVATE cxx_std_20)
+  target_compile_options(${name} PRIVATE ${ARGN})
+  target_link_libraries(${name} PRIVATE GTest::gtest)
+  target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
+endfunction()
 
 # It takes half of what the default linker does, and there are 300 programs to link.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
@@ -18,12 +28,11 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 endif()
 
 # lastcpu_add_test(NAME <name> LABEL <label> SOURCES <file>... [LIBS <library>...] [TIMEOUT <seconds>] [SERIAL]
-#                  [PRECOMPILED <target>])
+#                  [OPTIONS <option>...])
 # A GoogleTest program; ctest sees each of its TESTs by name. TIMEOUT is per TEST and 60 s by default.
-# SERIAL keeps a timing-sensitive test from sharing the machine with another one. PRECOMPILED is for a program with compile
-# options of its own: the target that has compiled GoogleTest's header with the same ones.
+# SERIAL keeps a timing-sensitive test from sharing the machine with another one. OPTIONS are the compiler's.
 function(lastcpu_add_test)
-  cmake_parse_arguments(PARSE_ARGV 0 test "SERIAL" "NAME;LABEL;TIMEOUT;PRECOMPILED" "SOURCES;LIBS")
+  cmake_parse_arguments(PARSE_ARGV 0 test "SERIAL" "NAME;LABEL;TIMEOUT" "SOURCES;LIBS;OPTIONS")
   if(test_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "lastcpu_add_test does not know: ${test_UNPARSED_ARGUMENTS}")
   endif()
@@ -35,9 +44,6 @@ function(lastcpu_add_test)
   if(NOT test_TIMEOUT)
     set(test_TIMEOUT 60)
   endif()
-  if(NOT test_PRECOMPILED)
-    set(test_PRECOMPILED lastcpu_gtest_precompiled)
-  endif()
   if(NOT test_SERIAL)
     set(test_SERIAL FALSE)
   endif()
@@ -46,7 +52,9 @@ function(lastcpu_add_test)
   lastcpu_strict_warnings(${test_NAME})
   target_link_libraries(${test_NAME} PRIVATE
     lastcpu::lastcpu GTest::gtest GTest::gtest_main Threads::Threads ${test_LIBS})
-  target_precompile_headers(${test_NAME} REUSE_FROM ${test_PRECOMPILED})
+  target_compile_options(${test_NAME} PRIVATE ${test_OPTIONS})
+  lastcpu_gtest_precompiled(precompiled ${test_OPTIONS})
+  target_precompile_headers(${test_NAME} REUSE_FROM ${precompiled})
   if(LASTCPU_LLD)
     target_link_options(${test_NAME} PRIVATE -fuse-ld=lld)
   endif()

@@ -37,8 +37,8 @@ TEST(two_libraries, get_one_reporter_whatever_the_second_asks_for_and_it_goes_on
     raise(SIGSEGV);
   });
   EXPECT_TRUE(has(o, "one: installed\n")) << o;
-  EXPECT_EQ(count(o.output, std::string("two: a crash reporter is installed already, by ") + LASTCPU_TEST_LIBRARY_ONE +
-                                "; a process has one: leave it to that library, or uninstall it there first\n"),
+  EXPECT_EQ(count(o.output, "two: a crash reporter is installed already, by " LASTCPU_TEST_LIBRARY_ONE
+                            "; a process has one: leave it to that library, or uninstall it there first\n"),
             5u)
       << o;
   EXPECT_TRUE(o.died_of(SIGSEGV)) << o;

@@ -2,11 +2,11 @@
 // Other handlers in the same process, and options that can't be.
 #include "died.hpp"
 
+#include "../../support/sanitizers.hpp"
+
 namespace {
 
 using namespace crash_reporter_test;
-
-constexpr char victims_file[] = LASTCPU_TEST_VICTIM;
 
 TEST(install_crash_reporter, refuses_a_second_one) {
   const outcome o = died_in("twice");
@@ -15,7 +15,7 @@ TEST(install_crash_reporter, refuses_a_second_one) {
 
 TEST(install_crash_reporter, refuses_a_signal_that_has_a_handler_and_names_whose_it_is) {
   const outcome o = died_in("earlier_refused");
-  EXPECT_TRUE(has(o, std::string("SIGSEGV is handled by ") + victims_file + " already; say with `earlier`")) << o;
+  EXPECT_TRUE(has(o, "SIGSEGV is handled by " LASTCPU_TEST_VICTIM " already; say with `earlier`")) << o;
 }
 
 TEST(install_crash_reporter, refuses_options_that_can_not_be_and_names_the_remedy) {
@@ -106,7 +106,7 @@ TEST(still_installed, says_who_has_taken_a_signal_since_and_uninstall_leaves_it_
   const outcome o = died_in("signal_taken_later");
   EXPECT_TRUE(has(o, "at first: ''\n")) << o;
   EXPECT_TRUE(has(o, "then: 'SIGBUS is not the crash reporter's any more: it is handled by ")) << o;
-  EXPECT_TRUE(has(o, std::string("uninstalled: 'SIGBUS stays with ") + victims_file)) << o;
+  EXPECT_TRUE(has(o, "uninstalled: 'SIGBUS stays with " LASTCPU_TEST_VICTIM)) << o;
 }
 
 TEST(uninstall_crash_reporter, gives_the_signals_back) {
@@ -124,7 +124,7 @@ TEST(uninstall_crash_reporter, lets_it_be_installed_again) {
 
 TEST(stop_signal, that_somebody_handles_is_refused_and_a_free_one_is_found) {
   const outcome o = died_in("stop_signal_taken");
-  EXPECT_TRUE(has(o, std::string(" is in use by ") + victims_file + "; name another one, or 0\n")) << o;
+  EXPECT_TRUE(has(o, " is in use by " LASTCPU_TEST_VICTIM "; name another one, or 0\n")) << o;
   EXPECT_TRUE(is_one_whole_report(o)) << o;
   EXPECT_TRUE(has(o, "2 threads, 1 crashed, 1 stopped by signal\n")) << o;
 }
@@ -136,7 +136,7 @@ TEST(stop_signal, that_the_program_takes_later_stops_threads_all_the_same) {
 }
 
 #if defined(LASTCPU_TEST_SANITIZED_VICTIM)
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(LASTCPU_TEST_UNDER_ASAN)
 TEST(sanitizer, keeps_the_signals_that_it_reports) {
   const outcome o = died(LASTCPU_TEST_SANITIZED_VICTIM, "fault");
   EXPECT_TRUE(has(o, "ERROR: AddressSanitizer: SEGV on unknown address")) << o;

@@ -4,6 +4,8 @@
 #include "machine.hpp"
 #include "tight_stack.hpp"
 
+#include "../../support/sanitizers.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -110,7 +112,7 @@ TEST(handlers, of_the_stop_run_on_the_signal_stack_of_a_cpu) {
   EXPECT_TRUE(o.succeeded()) << o;
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which has frames of its own size
+#if !defined(LASTCPU_TEST_UNDER_ASAN)  // which has frames of its own size
 
 TEST(handlers, of_the_stop_need_nothing_of_a_stack_that_is_used_up) {
   for (const int s : {SIGUSR1, SIGUSR2}) {

@@ -3,6 +3,8 @@
 // and given back. A program of its own: what the kernel says is an answer of this test.
 #include "machine.hpp"
 
+#include "../../support/sanitizers.hpp"
+
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <sys/auxv.h>
@@ -52,7 +54,7 @@ using namespace posix_test;
   return absent;
 }
 
-constexpr size_t frames_in_a_panic = 24, work = 128 * 1024, work_of_a_stop = 4096;
+[[maybe_unused]] constexpr size_t frames_in_a_panic = 24, work = 128 * 1024, work_of_a_stop = 4096;
 
 // A fault in every step of a panic, and an NMI, each with a frame of this size.
 TEST(signal_stack, has_room_for_every_frame_of_a_panic_and_its_work) {
@@ -79,7 +81,7 @@ TEST(signal_stack, has_16_kib_for_a_frame_where_the_kernel_does_not_say) {
   EXPECT_TRUE(o.succeeded()) << o;
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(LASTCPU_POSIX_UNDER_TSAN)  // they may touch it themselves
+#if !defined(LASTCPU_TEST_UNDER_ASAN) && !defined(LASTCPU_POSIX_UNDER_TSAN)  // they may touch it themselves
 TEST(signal_stack, has_the_frame_and_the_work_of_a_stop_in_memory_and_no_more) {
   const auto o = in_child([] {
     frame_bytes = 65536;

@@ -69,7 +69,7 @@ struct sleeps {
 }
 
 // Everybody has woken and gone to sleep again between the two looks; a parked CPU takes no signal any more.
-[[nodiscard]] bool others_slept_anew(cpu_id me, const sleeps& before, const sleeps& now) noexcept {
+[[nodiscard, maybe_unused]] bool others_slept_anew(cpu_id me, const sleeps& before, const sleeps& now) noexcept {
   for (cpu_id cpu = 0; cpu < cpu_count; ++cpu) {
     const cpu_area& c = area->cpu[cpu];
     if (cpu == me || c.tid.load(order::acquire) == 0) continue;

@@ -86,8 +86,9 @@ bool others_are_at_rest(cpu_id me) noexcept {
   const uint32_t before = area->activity.load(order::acquire);
   sleeps first;
   if (!others_look_at_rest(me, first)) return false;
-  // ThreadSanitizer's runtime may have taken a signal from the kernel and keep it from a thread that sleeps: until it
-  // wakes. That is soon by its clock, but no time is long enough: the processor that would wake it may not be running.
+  // ThreadSanitizer's runtime may have taken a signal from the kernel and keep it from a thread that sleeps, until it
+  // wakes; and a handler may sleep in the runtime, for a lock, before it says that it runs. No time is long enough for
+  // either: the processor that it takes may not be running. A thread that has slept anew has both behind it.
   if constexpr (longest_sleep_ns != lastcpu::no_deadline) {
     sleep_us(2 * longest_sleep_ns / 1000);
     sleeps second;

@@ -5,9 +5,9 @@ No C++ header, no undefined symbol but the weak hook, no global constructor, no 
 object in .bss. What is not x86-64's own, for other machines as well: there, a compiler calls its library for more.
 Each header also behind a kernel's macros, which must be there afterwards, and by an older C++, which must be told so.
 
-Of the combinations (cover.py), every two values are together in a cell: a header and an optimization, a program and an
-optimization, a compiler and a code model. On the other machines every three: each compiler for each machine at each
-optimization, for what is called there depends on all of them.
+Of the combinations (cover.py), every two values are together in a cell: a program and an optimization, a compiler and a
+code model. On the other machines every three: each compiler for each machine at each optimization, for what is called there
+depends on all of them. A header alone is nothing but templates that nobody has instantiated: it has one cell.
 """
 
 import itertools
@@ -47,6 +47,8 @@ KERNEL = ["w lastcpu_kernel_flush", "w lastcpu_kernel_hardware_id", "w lastcpu_k
           "w lastcpu_kernel_ticks_per_second"]
 KERNEL_WITH_CRASH_LOADER = ["U lastcpu_kernel_from_x86_64", "w lastcpu_kernel_in_vmx_operation", "w lastcpu_kernel_io_apic",
                             "U lastcpu_kernel_local_apic", "U lastcpu_kernel_to_x86_64"]
+KERNEL_WITH_IMAGE = ["U lastcpu_kernel_crash_shutdown", "U lastcpu_kernel_image_intact", "U lastcpu_kernel_jump",
+                     "w lastcpu_kernel_save_note"]
 # Name: what may be undefined.
 PROGRAMS = {
     "whole": [HOOK],
@@ -55,12 +57,14 @@ PROGRAMS = {
     "whole_x86_64": [HOOK],
     "whole_kexec": [],
     "whole_defaults": ["U kernel_ask", "U kernel_cpu", "U kernel_park", "U kernel_put", HOOK],
-    "explicit_instantiation": [HOOK],
     "c_instance": [*KERNEL, HOOK],
+    "c_image_instance": sorted([*KERNEL, *KERNEL_WITH_IMAGE, HOOK], key=lambda line: line.split()[1]),
     "c_crash_instance": [*sorted([*KERNEL, *KERNEL_WITH_CRASH_LOADER], key=lambda line: line.split()[1]), HOOK],
     "whole_locked": [HOOK],
 }
-PROGRAMS_ELSEWHERE = ("whole", "whole_large", "whole_defaults", "c_instance")
+# Between them they have all that the other programs of the core have: one in C++, with everything large, and one in C, with
+# everything small.
+PROGRAMS_ELSEWHERE = ("whole_large", "c_image_instance")
 KNOWN_TO_PLATFORMS = {"atomic", "cpu", "online_cpus", "platform"}
 PROGRAMS_OF_64_BITS_ELSEWHERE = ("whole_kexec",)
 
@@ -138,18 +142,19 @@ def source_of_header(directory: Path, header: str, how: str, before: str = "", b
 
 
 def header_cells(found: list, directory: Path, names: list) -> list:
-    """Each alone, without optimisation behind a kernel's macros, the compilers in turn: what a header lacks when it is alone,
-    it lacks with each of them, and the two Release presets compile each with g++ and with clang++ as well."""
+    """Each alone and behind a kernel's macros, the compilers and optimizations in turn: what a header lacks when it is alone,
+    it lacks with each of them. A header of detail/ is none that a kernel includes: alone only."""
     cells = []
-    turns = itertools.cycle(found)
-    names = [name for name in names if not OF_THE_INSTANCE.match(name)]
-    for optimization, header in itertools.product((OPTIMIZATIONS[0], OPTIMIZATIONS[-1]), names):
-        compiler = next(turns)
+    turns = itertools.cycle(itertools.product(OPTIMIZATIONS, found))
+    for header in names:
+        if OF_THE_INSTANCE.match(header):
+            continue
+        optimization, compiler = next(turns)
         output = output_name(header, compiler, optimization)
-        if optimization == OPTIMIZATIONS[0] and "/detail/" not in header:
-            source = source_of_header(directory, header, "macros", kernel_macros.definitions(), kernel_macros.still_there())
-        else:
+        if "/detail/" in header:
             source = source_of_header(directory, header, "alone")
+        else:
+            source = source_of_header(directory, header, "macros", kernel_macros.definitions(), kernel_macros.still_there())
         cells.append(Cell(f"{header} {compiler} {optimization}",
                           (compile_step((compiler, *FLAGS, "-mcmodel=kernel"), optimization, source, output),
                            look_step(output, [], False))))
@@ -164,32 +169,58 @@ def instance_cells(found: list, directory: Path) -> list:
     (directory / "macros/instance.cpp").write_text(
         f"#include <lastcpu/c/instance.hpp>\n{kernel_macros.still_there(but)}", encoding="utf-8")
     return [Cell(f"lastcpu/c/instance.hpp {compiler} macros {size}",
-                 (compile_step((compiler, *FLAGS, "-mcmodel=kernel", "-I", "macros", f"-DLASTCPU_BAREBONES={size}"), "-O0",
-                               "macros/instance.cpp", output_name("macros_instance", compiler, str(size))),))
+                 (Step((compiler, *FLAGS, "-mcmodel=kernel", "-I", "macros", f"-DLASTCPU_BAREBONES={size}", "-I", str(INCLUDE),
+                        "-fsyntax-only", "macros/instance.cpp"), matrix.silently),))
             for compiler, size in itertools.product(found, (0, 1))]
 
 
-def says_first(pattern: str):
-    """The command fails, and the first of its errors is this one."""
+REFUSAL = re.compile(r'"?lastcpu needs C\+\+20"?$')
+
+
+def errors_in(text: str) -> list:
+    """[(the error, the files that include its place)]"""
+    found, stack = [], []
+    for line in text.splitlines():
+        if included := re.match(r"(In file included| {16,}) from (\S+?):\d+", line):
+            stack = [included.group(2)] if line.startswith("In") else [*stack, included.group(2)]
+        elif "error:" in line:
+            found.append((line, stack))
+    return found
+
+
+def each_refuses(public: list):
+    """Of the errors that a header leads to, the first is that it needs C++20."""
 
     def check(result):
-        if result.status == 0:
-            return "compiles, and it must not"
-        first = next((line for line in result.text.splitlines() if "error:" in line), "no error")
-        return None if re.search(pattern, first) else f"begins with: {first[:200]}"
+        first = {}
+        for error, files in errors_in(result.text):
+            for file in files:
+                first.setdefault(file, error)
+        for header in (str(INCLUDE / name) for name in public):
+            error = first.get(header, "no error")
+            if not REFUSAL.search(error):
+                return f"{header} begins with: {error[:200]}; next: let it include <lastcpu/detail/begin.hpp> first"
+        return None
 
     return check
 
 
-def older_cells(found: list) -> list:
-    """What each header says to a compiler of C++17: the preprocessor gets as far as that."""
+def refuses(result):
+    errors = errors_in(result.text)
+    return None if errors and REFUSAL.search(errors[0][0]) else f"begins with: {(errors or [('no error',)])[0][0][:200]}"
+
+
+def older_cells(found: list, directory: Path) -> list:
+    """What each header says to a compiler of C++17: the preprocessor gets as far as that, and through all of them."""
     public = [path.relative_to(INCLUDE).as_posix() for path in sorted(INCLUDE.rglob("*.hpp"))
               if "detail" not in path.parts]
-    ways = [(found[0], "-E", header) for header in public]
-    ways += [(compiler, "-fsyntax-only", "lastcpu/lastcpu.hpp") for compiler in found]
-    return [Cell(f"{header} {compiler} as C++17",
-                 (Step((compiler, "-std=c++17", how, "-x", "c++", "-I", str(INCLUDE), "-include", header, "/dev/null"),
-                       says_first('"?lastcpu needs C\\+\\+20"?$')),)) for compiler, how, header in ways]
+    (directory / "older.cpp").write_text("".join(f"#include <{name}>\n" for name in public), encoding="utf-8")
+    older = ("-std=c++17", "-I", str(INCLUDE))
+    return [Cell(f"every header {found[0]} as C++17",
+                 (Step((found[0], *older, "-E", "older.cpp", "-o", "older.i"), each_refuses(public)),)),
+            *(Cell(f"lastcpu/lastcpu.hpp {compiler} as C++17",
+                   (Step((compiler, *older, "-fsyntax-only", "-x", "c++", "-include", "lastcpu/lastcpu.hpp", "/dev/null"),
+                         refuses),)) for compiler in found)]
 
 
 def program_cell(command: tuple, optimization: str, name: str, *words: str) -> Cell:
@@ -199,7 +230,8 @@ def program_cell(command: tuple, optimization: str, name: str, *words: str) -> C
 
 
 def program_cells(found: list) -> list:
-    rows = cover([*itertools.product(PROGRAMS, found, OPTIMIZATIONS, CODE_MODELS)])
+    programs = [name for name in PROGRAMS if name != "c_image_instance"]  # c_crash_instance has an image, too
+    rows = cover([*itertools.product(programs, found, OPTIMIZATIONS, CODE_MODELS)])
     return [program_cell((compiler, *FLAGS, f"-mcmodel={model}"), optimization, name, compiler, optimization, model)
             for name, compiler, optimization, model in rows]
 
@@ -239,7 +271,7 @@ def main() -> int:
     missing += kernel_macros.complaints(INCLUDE)
     missing += platform_complaints()
     missing += include_complaints(names + c_headers()) + ([] if names else [f"no header below {INCLUDE}"])
-    cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found)
+    cells = program_cells(found) + header_cells(found, directory, names) + cells_elsewhere(new_clang) + older_cells(found, directory)
     cells += instance_cells(found, directory)
     print(f"{', '.join(found)}; {len(names)} headers; {', '.join(m.name for m in MACHINES)}: {len(cells)} cells")
     return matrix.run(cells, directory, missing)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The smallest port, all of it in use. What it leaves undefined is the hook, weakly.
+// The smallest port, all of it in use, with the path instantiated by itself as well, as a kernel may do once in one file.
+// What it leaves undefined is the hook, weakly.
 #include <lastcpu/archetype.hpp>
 #include <lastcpu/lastcpu.hpp>
 
@@ -8,6 +9,7 @@ using lastcpu::archetype;
 constinit lastcpu::crash_domain<archetype> machine;
 
 template class lastcpu::crash_domain<archetype>;
+template class lastcpu::crash_path<archetype>;
 template class lastcpu::crash_image<archetype>;
 template class lastcpu::panic_cpu<archetype>;
 template class lastcpu::panic_messages<archetype, lastcpu::panic_policy::message_bytes>;

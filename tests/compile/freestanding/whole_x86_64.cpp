@@ -11,8 +11,7 @@ namespace x86 = lastcpu::x86;
 lastcpu::cpu_id asks = 0;
 unsigned char page[4096];
 
-template <class Digest>
-struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
+struct large_port : lastcpu::x86_64<large_port, kexec::sha256> {
   static constexpr lastcpu::cpu_id max_cpus = 4096;
   static constexpr uint8_t stop_vector = 0xf0;
   static constexpr uint8_t wake_vector = 0xf1;
@@ -25,8 +24,8 @@ struct port_with : lastcpu::x86_64<port_with<Digest>, Digest> {
   static volatile void* io_apic(uint32_t) noexcept { return nullptr; }
   static uint64_t ticks_per_second() noexcept { return 1'000'000'000; }
 };
-using port = port_with<kexec::sha256>;
 
+// Its digest is the one that is used where none is named.
 struct numbered_port : lastcpu::x86_64<numbered_port>, x86::numbered_cpus<numbered_port, 64> {
   static constexpr uint8_t stop_vector = 0xf0;
   static volatile void* lapic_page() noexcept { return page; }
@@ -44,18 +43,17 @@ struct trap_frame {
 LASTCPU_X86_FRAME(trap_frame, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, error, ip, cs,
                   flags, sp, ss);
 
-constinit lastcpu::crash_domain<port> machine;
+constinit lastcpu::crash_domain<large_port> machine;
 constinit lastcpu::crash_domain<numbered_port, lastcpu::reporting_policy<put>> numbered_machine;
 
-template class lastcpu::crash_domain<port>;
-template class lastcpu::crash_domain<port_with<kexec::xxh64>>;
-template struct x86::lapic<x86::lapic_bus<port>>;
+template class lastcpu::crash_domain<large_port>;
+template struct x86::lapic<x86::lapic_bus<large_port>>;
 
 void handle(const x86::registers& regs) {
-  port::handlers::stop(machine, regs);
-  port::handlers::nmi(machine, regs);
-  port::handlers::panic_in_nmi(machine, "unknown NMI", regs);
-  port::handlers::machine_check(machine, regs);
+  large_port::handlers::stop(machine, regs);
+  large_port::handlers::nmi(machine, regs);
+  large_port::handlers::panic_in_nmi(machine, "unknown NMI", regs);
+  large_port::handlers::machine_check(machine, regs);
 }
 
 void handle(const trap_frame& frame) {

@@ -6,8 +6,8 @@
 #include "crash_region.hpp"
 
 extern "C" {
-extern uint64_t kernel_map[], direct_map[], direct_map_pages[];  // boot.S
-extern unsigned char text_end[], rodata_end[], kernel_end[];     // kernel.ld
+extern uint64_t kernel_map[], direct_map[], direct_map_pages[];     // boot.S
+extern const unsigned char text_end[], rodata_end[], kernel_end[];  // kernel.ld
 extern unsigned char boot_stack_guard[];
 }
 

@@ -3,7 +3,7 @@
 
 import sys
 
-from sources import INCLUDE, ROOT, c_instances, hosted_examples, kernel_sources, programs
+from sources import INCLUDE, ROOT, c_instances, hosted_examples, kernels, linux_capture, programs
 
 import compilers
 import matrix
@@ -21,7 +21,8 @@ def cell(name: str, sources: list) -> matrix.Cell:
 def main() -> int:
     directory, _ = compilers.from_command_line(__doc__)
     missing = compilers.require({"cppcheck": "cppcheck"})
-    groups = {"kernels": kernel_sources(), "programs": programs(), "C interface": c_instances(), "hosted examples": hosted_examples()}
+    groups = {"kernels": [joined.path for joined in kernels(directory)], "linux_capture": linux_capture(), "programs": programs(),
+              "C interface": c_instances(), "hosted examples": hosted_examples()}
     return matrix.run([cell(name, sources) for name, sources in groups.items()], directory, missing)
 
 

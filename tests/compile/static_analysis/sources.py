@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """What is looked at: every file of the examples, programs that make use of every template, and every header."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,13 +18,60 @@ KERNEL_FLAGS = (*compilers.KERNEL, "-mcmodel=kernel", *INCLUDE, "-I", str(ROOT /
                 str(ROOT / "examples/crash_kernel"))
 
 
+def name_of(source: Path) -> str:
+    return "of_" + re.sub(r"\W", "_", f"{source.parent.name}_{source.stem}")
+
+
+class Joined:
+    """Several sources as one: each header that they share is looked at once. They may not use one name for two things, unless
+    they are `apart`, each in a namespace of its own."""
+
+    def __init__(self, path: Path, sources: list, apart: bool = False):
+        self.path, self.lines = path, []
+        texts = {source: source.read_text(encoding="utf-8").splitlines() for source in sources}
+        included = [(source, at) for source, lines in texts.items() for at, line in enumerate(lines, 1)
+                    if apart and line.startswith("#include")]
+        written = [self._line(source, at, texts[source][at - 1]) for source, at in included]
+        for source, lines in texts.items():
+            written += [self._line(source, 1, f"namespace {name_of(source)} {{")] if apart else []
+            written += [self._line(source, at, "" if (source, at) in included else line) for at, line in enumerate(lines, 1)]
+            written += [self._line(source, len(lines), "}")] if apart else []
+        path.write_text("".join(written), encoding="utf-8")
+
+    def _line(self, source: Path, at: int, text: str) -> str:
+        goes_on = bool(self.lines) and self.lines[-1] == (source, at - 1)
+        if not goes_on:
+            self.lines.append(None)
+        self.lines.append((source, at))
+        return ("" if goes_on else f'#line {at} "{source}"\n') + text + "\n"
+
+    def whence(self, text: str) -> str:
+        """What clang-tidy says, who goes by the file that there is."""
+        def place(found):
+            source, at = self.lines[int(found.group(1)) - 1]
+            return f"{source}:{at}"
+        return re.sub(rf"{re.escape(str(self.path))}:(\d+)(?=:)", place, text)
+
+
 def hosted_examples() -> list:
     return [ROOT / "examples" / name / "main.cpp" for name in ("capture", "crash_reporter", "posix")]
 
 
-def kernel_sources() -> list:
-    folders = ("kernel", "crash_kernel", "linux_capture")
-    return sorted(path for folder in folders for path in (ROOT / "examples" / folder).rglob("*.cpp"))
+def hosted(directory: Path) -> Joined:
+    return Joined(directory / "hosted.cpp", [every_header(directory), *hosted_examples()], apart=True)
+
+
+def kernels(directory: Path) -> list:
+    """The examples that are compiled as kernels are, but for those of linux_capture, which have names in common."""
+    return [Joined(directory / f"{name}.cpp", sources_in(name)) for name in ("kernel", "crash_kernel")]
+
+
+def linux_capture() -> list:
+    return sources_in("linux_capture")
+
+
+def sources_in(folder: str) -> list:
+    return sorted((ROOT / "examples" / folder).rglob("*.cpp"))
 
 
 def c_instances() -> list:

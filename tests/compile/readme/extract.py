@@ -7,10 +7,15 @@ import pathlib
 import re
 import sys
 
-source, tag, out = sys.argv[1:4]
-language = sys.argv[4] if len(sys.argv) > 4 else "cpp"
-fence = r"^```" + language + ("" if tag == "-" else " " + re.escape(tag)) + r"\n(.*?)^```"
-match = re.search(fence, pathlib.Path(source).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-if match is None:
-    sys.exit(f"{source} has no code block ```{language} {'' if tag == '-' else tag}: mend the document or tests/compile/readme")
-pathlib.Path(out).write_text(match.group(1), encoding="utf-8")
+
+def block_of(document, tag: str, language: str = "cpp") -> str:
+    fence = r"^```" + language + ("" if tag == "-" else " " + re.escape(tag)) + r"\n(.*?)^```"
+    match = re.search(fence, pathlib.Path(document).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    if match is None:
+        sys.exit(f"{document} has no code block ```{language} {'' if tag == '-' else tag}: mend the document or tests/compile/readme")
+    return match.group(1)
+
+
+if __name__ == "__main__":
+    source, tag, out, *language = sys.argv[1:5]
+    pathlib.Path(out).write_text(block_of(source, tag, *language), encoding="utf-8")

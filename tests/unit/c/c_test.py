@@ -2,17 +2,26 @@
 """c_test.py DIRECTORY CC...: the C interface, by C compilers and by C++ compilers, in several configurations.
 
 A kernel in C (kernel.c, scenarios.c) is compiled as C99 and as C++20, linked with instance.cpp and run: each scenario
-prints what expected/CONFIGURATION.expected says. Threads that panic at once print each text once. Every function of
+prints what expected/CONFIGURATION.expected says. Every two of a compiler, a language, a configuration and an optimization are together. Threads that panic at once print each text once. Every function of
 lastcpu.h is called by a scenario.
 """
 import functools
+import itertools
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+TESTS = HERE.parents[1]
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(TESTS / "compile/matrix"), str(TESTS / "compile/readme")]
+
+from cover import cover  # noqa: E402
+from extract import block_of  # noqa: E402
+
 INCLUDE = HERE.parents[2] / "include"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 C99 = ("-std=c99", "-D_POSIX_C_SOURCE=200809L", *STRICT)
@@ -20,6 +29,7 @@ CXX20 = ("-x", "c++", "-std=c++20", *STRICT)
 INSTANCE = ("-std=c++20", "-fno-exceptions", "-fno-rtti", *STRICT, "-Wconversion", "-Wshadow")
 PARTNERS = {"gcc": "g++", "clang": "clang++", "clang-19": "clang++-19"}
 RACES = 10
+LINK = ("-pthread", *(("-fuse-ld=lld",) if shutil.which("ld.lld") else ()))  # in a third of the time
 # What a kernel may choose wrongly, and what it is told.
 WRONG_CHOICES = {
     ("-DLASTCPU_MAX_CPUS=0",): "LASTCPU_MAX_CPUS is 1 to",
@@ -42,23 +52,23 @@ def run(*command, timeout=60):
 
 
 @functools.cache
-def compiled(compiler, flags, config, source, directory):
+def compiled(compiler, flags, optimization, config, source, directory):
     language = "cpp" if "c++" in flags or "++" in compiler else "c"
     output = directory / f"{source}_{config}_{compiler}_{language}.o".replace("+", "x")
     suffix = ".cpp" if source == "instance" else ".c"
-    status, said = run(compiler, *flags, "-O1", "-I", INCLUDE, "-I", HERE / "configs" / config, "-c",
+    status, said = run(compiler, *flags, optimization, "-I", INCLUDE, "-I", HERE / "configs" / config, "-c",
                        HERE / f"{source}{suffix}", "-o", output)
     if status != 0 or said:
         raise RuntimeError(f"{compiler} {' '.join(flags)} {source} {config}:\n{said}")
     return output
 
 
-def linked(compiler, flags, config, sources, directory):
+def linked(compiler, flags, config, sources, directory, optimization="-O1"):
     partner = PARTNERS[compiler]
-    objects = [compiled(compiler, flags, config, source, directory) for source in sources]
-    objects.append(compiled(partner, INSTANCE, config, "instance", directory))
+    objects = [compiled(compiler, flags, optimization, config, source, directory) for source in sources]
+    objects.append(compiled(partner, INSTANCE, optimization, config, "instance", directory))
     program = directory / f"{sources[0]}_{config}_{compiler}_{'cpp' if flags is CXX20 else 'c'}"
-    status, said = run(partner, *objects, "-pthread", "-o", program)
+    status, said = run(partner, *objects, *LINK, "-o", program)
     if status != 0:
         raise RuntimeError(said)
     return program
@@ -96,28 +106,23 @@ def functions_that_no_scenario_calls():
             and not name.startswith("lastcpu_kernel_")]
 
 
-def extracted(document, tag, out):
-    status, said = run(sys.executable, HERE.parents[1] / "compile/readme/extract.py", HERE.parents[2] / document, tag, out, "c")
-    if status != 0:
-        raise RuntimeError(said)
+def c_block(document, tag):
+    return block_of(HERE.parents[2] / document, tag, "c")
 
 
 def documents_compile(compiler, directory):
     """The C of README.md and docs/c.md, behind what a kernel has (documents.h)."""
     place = directory / f"documents_{compiler}"
     place.mkdir(exist_ok=True)
-    extracted("docs/c.md", "config", place / "lastcpu_config.h")
+    (place / "lastcpu_config.h").write_text(c_block("docs/c.md", "config"), encoding="utf-8")
     documents = [("readme", "README.md", ("-",)), ("c_md", "docs/c.md", ("kernel", "calls"))]
     if platform.machine() == "x86_64":
         documents.append(("crash", "docs/c.md", ("kernel", "crash")))
     for name, document, tags in documents:
-        parts = []
-        for tag in tags:
-            extracted(document, tag, place / "part.inc")
-            parts.append((place / "part.inc").read_text(encoding="utf-8"))
+        parts = [c_block(document, tag) for tag in tags]
         (place / f"{name}.c").write_text('#include "documents.h"\n' + "".join(parts), encoding="utf-8")
-        status, said = run(compiler, *C99, "-O1", f"-DLASTCPU_CRASH_LOADER={int(name == 'crash')}", "-I", INCLUDE, "-I", place, "-I", HERE, "-c", place / f"{name}.c", "-o",
-                           place / f"{name}.o")
+        status, said = run(compiler, *C99, "-O1", f"-DLASTCPU_CRASH_LOADER={int(name == 'crash')}", "-I", INCLUDE, "-I", place,
+                           "-I", HERE, "-c", place / f"{name}.c", "-o", place / f"{name}.o")
         if status != 0 or said:
             return [f"{compiler}: {document}:\n{said}"]
     return []
@@ -149,12 +154,11 @@ def an_instance_without_a_configuration_is_refused(compiler, directory):
 
 
 def cells(compilers, directory):
+    configs = sorted(path.stem for path in (HERE / "expected").glob("*.expected"))
+    for compiler, flags, config, optimization in cover([*itertools.product(compilers, (C99, CXX20), configs, ("-O1", "-O0"))]):
+        yield lambda c=compiler, f=flags, k=config, o=optimization: scenarios_print_what_is_expected(
+            linked(c, f, k, ("kernel", "scenarios"), directory, o), k)
     for compiler in compilers:
-        for flags in (C99, CXX20):
-            for config in sorted(path.name for path in (HERE / "configs").iterdir()):
-                if (HERE / "expected" / f"{config}.expected").exists():
-                    yield lambda c=compiler, f=flags, k=config: scenarios_print_what_is_expected(
-                        linked(c, f, k, ("kernel", "scenarios"), directory), k)
         yield lambda c=compiler: each_thread_is_heard_once(linked(c, (*C99, "-pthread"), "threads", ("threads",), directory))
         yield lambda c=compiler: documents_compile(c, directory)
         yield lambda c=compiler: wrong_choices_are_refused(c, directory)

@@ -4,8 +4,8 @@
 A program parks a CPU and says which way it went; wrong definitions must be errors.
 
 Of all combinations (cover.py), every three of a compiler, an optimization, a model, a linker and a case are together in
-a cell: how a weak symbol is linked hangs on the compiler's LTO, the linker and whether the hook is in an archive. Of
-objects that are only looked at, every two.
+a cell: how a weak symbol is linked hangs on the compiler's LTO, the linker and whether the hook is in an archive. Every two
+of cases to which a linker does nothing that it does not do in another one, and of objects that are only looked at.
 """
 
 import itertools
@@ -74,6 +74,10 @@ RUNS = {
     "a CPU that loses the gate": (("caller_loses",), (), PARK),
     "a CPU that loses the gate, override": (("caller_loses", "override"), (), OVERRIDE),
 }
+
+# A linker has the same to do as in another case: what differs is in the code.
+OF_THE_CODE = {"override in the same file", "override that returns", "the platform's own self_stop",
+               "a CPU that loses the gate", "a CPU that loses the gate, override"}
 
 # Name: files that are linked, extra flags, why they must not link.
 LINK_ERRORS = {
@@ -151,8 +155,12 @@ def configurations(found: list) -> tuple:
     return kept, left_out
 
 
+def language(flags: tuple) -> tuple:
+    return ("-std=c++20", *flags, *compilers.STRICT, "-I", str(compilers.INCLUDE))
+
+
 def compile_command(compiler: str, flags: tuple, source: str, output: str) -> tuple:
-    return (compiler, "-std=c++20", *flags, *compilers.STRICT, "-I", str(compilers.INCLUDE), "-c", source, "-o", output)
+    return (compiler, *language(flags), "-c", source, "-o", output)
 
 
 def compile_step(compiler: str, optimization: str, model: str, source: str) -> Step:
@@ -202,21 +210,36 @@ def program_cell(config: Config, case: str) -> Cell:
 
 
 def program_cells(configs: list) -> list:
-    rows = [(*astuple(config), case) for config in configs for case in (*RUNS, *LINK_ERRORS)]
-    return [program_cell(Config(*words), case) for *words, case in cover(rows, 3)]
+    def rows(cases):
+        return [(*astuple(config), case) for config in configs for case in cases]
+
+    of_the_linker = [case for case in (*RUNS, *LINK_ERRORS) if case not in OF_THE_CODE]
+    return [program_cell(Config(*words), case)
+            for *words, case in cover(rows(of_the_linker), 3) + cover(rows(sorted(OF_THE_CODE)))]
+
+
+def symbols_of(output: str) -> tuple:
+    """nm takes thirty times as long."""
+    return "readelf", "-sW", output
+
+
+def symbols_in(text: str) -> list:
+    """[(value, bind, section, name)] of the functions and of what is undefined"""
+    return re.findall(r"^ *\d+: (\w+) +\w+ +\w+ +(GLOBAL|WEAK) +\w+ +(\w+) (\S+)$", text, re.MULTILINE)
 
 
 def linked_high(overridden: bool):
-    """nm: the program stands at a kernel's address, and so does the hook if there is one."""
+    """The program stands at a kernel's address, and so does the hook if there is one."""
 
     def check(result):
         wrong = matrix.succeeds(result)
         if wrong:
             return wrong
-        if not re.search(r"^ffffffff8\w+ T main$", result.text, re.MULTILINE):
+        high = {name for value, _, section, name in symbols_in(result.text) if value.startswith("ffffffff8") and section != "UND"}
+        if "main" not in high:
             return "main is not at a kernel's address"
-        if bool(re.search(r"^ffffffff8\w+ T panic_smp_self_stop$", result.text, re.MULTILINE)) != overridden:
-            return f"nm {'does not show' if overridden else 'shows'} the hook"
+        if ("panic_smp_self_stop" in high) != overridden:
+            return f"readelf {'does not show' if overridden else 'shows'} the hook"
         return None
 
     return check
@@ -225,28 +248,30 @@ def linked_high(overridden: bool):
 def high_cells(found: list) -> list:
     """Kernel code at a kernel's address, without a C library: link only."""
     cells = []
-    for compiler, optimization, linker in itertools.product(found, ("O0", "O2"), LINKERS):
-        config = Config(compiler, optimization, "kernel-low", linker)
-        if reason_to_leave_out(config):
-            continue
-        for sources in (("caller",), ("caller", "override")):
-            program = file_name(compiler, optimization, "high", linker, sources[-1])
-            steps = link_steps(config, sources, (), (HIGH[linker],), program, matrix.succeeds)
-            look = Step(("nm", program), linked_high("override" in sources))
-            cells.append(Cell(f"{compiler} {optimization} kernel-high {linker}: {sources[-1]}, link only",
-                              (*steps, look), program))
+    sources_of = {"caller": ("caller",), "override": ("caller", "override")}
+    rows = [(*astuple(config), sources)
+            for config in itertools.starmap(Config, itertools.product(found, ("O0", "O2"), ("kernel-low",), LINKERS))
+            for sources in sources_of if not reason_to_leave_out(config)]
+    for *words, last in cover(rows, 3):
+        config = Config(*words)
+        program = file_name(config.compiler, config.optimization, "high", config.linker, last)
+        steps = link_steps(config, sources_of[last], (), (HIGH[config.linker],), program, matrix.succeeds)
+        look = Step(symbols_of(program), linked_high(last == "override"))
+        cells.append(Cell(f"{config.compiler} {config.optimization} kernel-high {config.linker}: {last}, link only",
+                          (*steps, look), program))
     return cells
 
 
 def symbol_is(expected: str):
-    """nm: the hook's letter in the object; w is weak and undefined, U strong and undefined, T strong and defined."""
+    """The hook in the object: w is weak and undefined, U strong and undefined, T strong and defined; or it is not there."""
 
     def check(result):
         wrong = matrix.succeeds(result)
-        letters = re.findall(r"^[0-9a-f ]*(\w) panic_smp_self_stop$", result.text, re.MULTILINE)
+        letters = [("w" if bind == "WEAK" else "U") if section == "UND" else ("W" if bind == "WEAK" else "T")
+                   for _, bind, section, name in symbols_in(result.text) if name == "panic_smp_self_stop"]
         if wrong or letters == list(expected):
             return wrong
-        return f"expected panic_smp_self_stop as {expected or 'nothing'}, nm shows {letters or 'nothing'}"
+        return f"expected panic_smp_self_stop as {expected or 'nothing'}, readelf shows {letters or 'nothing'}"
 
     return check
 
@@ -266,7 +291,7 @@ def object_cells(found: list) -> list:
     rows = [*itertools.product(found, ("O0", "O2", "O3"), models, OBJECTS)]
     for compiler, optimization, model, source in cover(rows):
         made = compile_step(compiler, optimization, model, source)
-        look = Step(("nm", object_of(made)), symbol_is(OBJECTS[source]))
+        look = Step(symbols_of(object_of(made)), symbol_is(OBJECTS[source]))
         cells.append(Cell(f"{compiler} {optimization} {model}: {source}.o", (made, look)))
     return cells
 
@@ -289,8 +314,8 @@ def definition_cell(directory: Path, compiler: str, name: str, lines: tuple, che
     source = directory / (file_name("definition", name) + ".cpp")
     source.write_text("\n".join(lines) + "\n", encoding="utf-8")
     seen_by = "-Wmissing-declarations" if compiler.startswith("g++") else "-Wmissing-prototypes"
-    command = compile_command(compiler, () if name.endswith("the header") else (seen_by,), source.name,
-                              file_name("definition", name, compiler) + ".o")
+    flags = () if name.endswith("the header") else (seen_by,)
+    command = (compiler, *language(flags), "-fsyntax-only", source.name)
     return Cell(f"{compiler}: definition {name}", (Step(command, check),))
 
 
@@ -321,7 +346,7 @@ def all_cells(found: list, directory: Path) -> tuple:
 def main() -> int:
     directory, new_clang = compilers.from_command_line(__doc__)
     found, missing = compilers.find(("g++", "clang++", new_clang))
-    missing += compilers.require({"ld.bfd": "binutils", "ld.lld": "lld", "ar": "binutils", "nm": "binutils"})
+    missing += compilers.require({"ld.bfd": "binutils", "ld.lld": "lld", "ar": "binutils", "readelf": "binutils"})
     missing += old_linkers(found)
     cells, left_out = all_cells(found, directory)
     print(f"{', '.join(found)}: {len(cells)} cells")

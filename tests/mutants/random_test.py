@@ -47,7 +47,7 @@ def damages_of(text):
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         (root / "gate.hpp").write_text(text, encoding="utf-8")
-        return operators.Header(root, "gate.hpp", ["-std=c++20", "-x", "c++"]).damages()
+        return operators.Header(root, "gate.hpp", operators.parsed(root, ["gate.hpp"], ["-std=c++20", "-x", "c++"])).damages()
 
 
 def seen(damages, operator):

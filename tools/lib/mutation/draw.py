@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 """Which damages there are, in which order a seed draws them, and which of them no test can notice."""
+import functools
 import hashlib
 import itertools
 import re
@@ -11,9 +12,19 @@ EQUIVALENT = ROOT / "tests" / "mutants" / "equivalent.txt"
 FLAGS = ["-std=c++20", "-x", "c++", f"-I{ROOT}/include"]
 
 
+def is_for_tsan(path):
+    return path.endswith("posix/tsan.hpp")
+
+
+@functools.cache
+def unit_of_all(for_tsan):
+    """Always with all headers, so that what is found in one does not hang on which others are asked for."""
+    paths = [path for area in programs.AREAS for path in programs.headers_of(ROOT, area) if is_for_tsan(path) == for_tsan]
+    return operators.parsed(ROOT, paths, FLAGS + (["-fsanitize=thread"] if for_tsan else []))
+
+
 def damages_of(path):
-    flags = FLAGS + (["-fsanitize=thread"] if path.endswith("posix/tsan.hpp") else [])
-    return operators.Header(ROOT, path, flags).damages()
+    return operators.Header(ROOT, path, unit_of_all(is_for_tsan(path))).damages()
 
 
 def all_damages(area):

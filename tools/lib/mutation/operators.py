@@ -7,6 +7,7 @@ compile time, attributes, names for people (string literals).
 """
 import bisect
 import collections
+import functools
 import hashlib
 import re
 
@@ -27,26 +28,31 @@ LABELS = (CursorKind.CASE_STMT, CursorKind.DEFAULT_STMT)
 Damage = collections.namedtuple("Damage", "id file line operator function start end old new code")
 
 
+def parsed(root, paths, flags):
+    """A unit that includes these: what they include is parsed once."""
+    name = str(root / "mutated.cpp")
+    text = "".join(f'#include "{root / path}"\n' for path in paths)
+    unit = cindex.Index.create().parse(name, args=flags, unsaved_files=[(name, text)])
+    errors = [f"{d.location.file}: the parser does not understand it: {d.spelling}" for d in unit.diagnostics
+              if d.severity >= cindex.Diagnostic.Error]
+    if errors:
+        raise SystemExit(errors[0])
+    return unit
+
+
 class Header:
     """One header's tree, and the damages that it offers."""
 
-    def __init__(self, root, path, flags):
+    def __init__(self, root, path, unit):
         self.path, self.text = path, (root / path).read_text(encoding="utf-8")
         self.bytes = self.text.encode("utf-8")
         self.lines = [0] + [m.end() for m in re.finditer(b"\n", self.bytes)]
-        name = str(root / "mutated.cpp")
-        include = f'#include "{root / path}"\n'
-        unit = cindex.Index.create().parse(name, args=flags, unsaved_files=[(name, include)])
-        errors = [d.spelling for d in unit.diagnostics if d.severity >= cindex.Diagnostic.Error]
-        if errors:
-            raise SystemExit(f"{path}: the parser does not understand it: {errors[0]}")
         self.unit, self.full = unit, str(root / path)
         self.enumerators = enumerators_of(unit, str(root))
         self.found, self.skipped = [], []
         self.functions = []  # (start, end, name), outermost first
-        for cursor in unit.cursor.get_children():
-            if self.is_here(cursor):
-                self.visit(cursor)
+        for cursor in cursors_of(unit).get(self.full, ()):
+            self.visit(cursor)
         self.visit_tokens()
 
     # --- Where things are
@@ -245,6 +251,17 @@ class Header:
         return out
 
 
+@functools.cache
+def cursors_of(unit):
+    """{file: what begins in it}, of the unit's top level."""
+    found = collections.defaultdict(list)
+    for cursor in unit.cursor.get_children():
+        if (file := cursor.extent.start.file) is not None:
+            found[file.name].append(cursor)
+    return found
+
+
+@functools.cache
 def enumerators_of(unit, root):
     """{enumeration: its names}, of those that the project defines."""
     found = {}

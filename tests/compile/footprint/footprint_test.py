@@ -30,6 +30,7 @@ BUDGET = {"text": 8704, "whole": 9472, "digest": 1408}  # bytes
 MEANING = {"text": "gate, stop, crash_kexec", "whole": "with panic(), nmi_panic()", "digest": "XXH64"}
 RAM_PER_CPU = 64  # beside the saved registers, control words and texts
 MANY_CPUS = 4096
+STACK = ("-DWHOLE", "-fstack-usage")
 STACK_FRAME = 1024  # bytes, the largest with so many CPUs; the stack of an exception may have 4096
 
 
@@ -81,7 +82,7 @@ def code_cells(compiler):
 
 
 def stack_cell(compiler):
-    made, output = compiled(compiler, MANY_CPUS, "-DWHOLE", "-fstack-usage")
+    made, output = compiled(compiler, MANY_CPUS, *STACK)
     what = f"{compiler}: largest stack frame with {MANY_CPUS:,} CPUs"
     frames = Step(("cut", "-f2", output.removesuffix(".o") + ".su"),
                   keeps(what, STACK_FRAME, lambda text: max(map(int, text.split()), default=0)))
@@ -89,12 +90,12 @@ def stack_cell(compiler):
 
 
 def ram_cell(compiler):
-    few, many = compiled(compiler, 64), compiled(compiler, 128)
+    few, many = compiled(compiler, 64, "-DWHOLE"), compiled(compiler, MANY_CPUS, *STACK)
 
     def per_cpu(text):
         few_bytes, many_bytes = (sum(size for size, kind, _ in symbols(of_one) if kind in "bdu")
                                  for of_one in re.split(r"^\S+\.o:$", text, flags=re.MULTILINE)[-2:])
-        return (many_bytes - few_bytes) // 64 - REGISTERS - CONTROL - TEXTS
+        return (many_bytes - few_bytes) // (MANY_CPUS - 64) - REGISTERS - CONTROL - TEXTS
 
     what = f"{compiler}: RAM per CPU beside {REGISTERS} bytes of registers, {CONTROL} of control words and {TEXTS} of texts"
     return Cell(what, (few[0], many[0], Step(sizes(few[1], many[1]), keeps(what, RAM_PER_CPU, per_cpu))))

@@ -3,7 +3,8 @@
 beside x86-64, by QEMU, in user mode and at the kernel's level, compiled by gcc and by a clang.
 
 A program without a library (known.S, check.c, capture.cpp) ends with the number of the first register that is wrong. RISC-V's
-status is privileged: there it comes from the handler of the program's own illegal instruction.
+status is privileged: there it comes from the handler of the program's own illegal instruction. The first program of a machine
+has the instance that a kernel has, the others only that function of it.
 """
 import sys
 from dataclasses import dataclass
@@ -60,14 +61,14 @@ def is_right(result):
     return f"{'capture() in C++' if number > 100 else 'lastcpu_capture()'}: wrong register {number % 100}, by check.c"
 
 
-def cell(name, run, machine, compiler, command):
+def cell(name, run, machine, compiler, command, instance):
     """The assembly and the linking are gcc's."""
     gcc = tuple(word.replace("g++", "gcc") for word in machine.gcc)
     c_compiler = (command[0].replace("clang++", "clang").replace("g++", "gcc"), *command[1:], *run.flags)
     cxx, include = (*command, *run.flags), ("-I", str(compilers.INCLUDE), "-I", str(HERE))
     objects = [file_name(part, name, compiler) + ".o" for part in ("instance", "capture", "check", "known")]
     program = file_name("registers", name, compiler)
-    made = ((*cxx, *CXX, "-O1", *run.defines, *include, "-c", str(HERE.parent / "instance.cpp"), "-o", objects[0]),
+    made = ((*cxx, *CXX, "-O1", *run.defines, *include, "-c", str(instance), "-o", objects[0]),
             (*cxx, *CXX, "-O2", *run.defines, *include, "-c", str(HERE / "capture.cpp"), "-o", objects[1]),
             (*c_compiler, *C99, *run.defines, *include, "-c", str(HERE / "check.c"), "-o", objects[2]),
             (*gcc, *run.flags, *run.defines, "-c", str(HERE / "known.S"), "-o", objects[3]))
@@ -82,7 +83,11 @@ def main():
     missing = compilers.require(PACKAGES)
     for run in RUNS.values():
         missing += compilers.require(by_name[run.machine].packages)
-    cells = [cell(name, run, by_name[run.machine], compiler, command) for name, run in RUNS.items()
+    alone = directory / "capture_alone.cpp"
+    alone.write_text("#include <lastcpu/c/lastcpu_kernel.h>\n\n#include <lastcpu/c/capture.hpp>\n", encoding="utf-8")
+    first = {run.machine: name for name, run in reversed(RUNS.items())}
+    cells = [cell(name, run, by_name[run.machine], compiler, command,
+                  HERE.parent / "instance.cpp" if first[run.machine] == name else alone) for name, run in RUNS.items()
              for compiler, command in by_name[run.machine].compilers([new_clang])]
     return matrix.run(cells, directory, list(dict.fromkeys(missing)))
 

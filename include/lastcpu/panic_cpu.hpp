@@ -139,7 +139,7 @@ class panic_cpu {
 
   /// The word as it is. Decide on the value of one read, never of two.
   /// (6) acquire: pairs with release (2), (3) and acq_rel (4).
-  [[nodiscard]] gate_word read() const noexcept { return gate_word{word_.load(order::acquire)}; }
+  [[nodiscard, gnu::always_inline]] gate_word read() const noexcept { return gate_word{word_.load(order::acquire)}; }
 
   ///@{
   /// One acquire load: whether the gate is held, and whether by this CPU or by another one. Any context. A CPU without

@@ -154,10 +154,18 @@ class crash_path {
   }
 
   /// The crash with this message, or, where it is null, with the text that was kept.
-  [[nodiscard, gnu::noinline]] crash_record<registers> record_of(cpu_id me, panic_context in, const char* message,
-                                                                 const registers* regs) const noexcept {
-    if (message == nullptr) message = ladder_.messages.text(me, in, true);
-    return {*message != '\0' ? message : "(no message)", regs};
+  [[nodiscard]] crash_record<registers> record_of(cpu_id me, panic_context in, const char* message,
+                                                  const registers* regs) const noexcept {
+    if constexpr (ladder_type::reports) return {message_of(me, in, message), regs};
+    return {"", regs};
+  }
+
+  /// Keeps this CPU's message, and under the same mark the registers of its first crash in thread or irq context. False
+  /// when there is a text already.
+  [[gnu::noinline]] bool keep_text(cpu_id me, panic_context in, const char* message, const registers* regs) noexcept {
+    return ladder_.messages.keep(me, in, message, [&]() noexcept {
+      if (in == panic_context::normal) ladder_.cpus.save_registers_of_panic(me, regs);
+    });
   }
 
   /// All that the path consists of.
@@ -171,6 +179,11 @@ class crash_path {
     const registers* regs;
     const char* why;
   };
+
+  [[nodiscard, gnu::noinline]] const char* message_of(cpu_id me, panic_context in, const char* message) const noexcept {
+    if (message == nullptr) message = ladder_.messages.text(me, in, true);
+    return *message != '\0' ? message : "(no message)";
+  }
 
   [[nodiscard]] static cpu_id adopt() noexcept {
     if constexpr (detail::has_adopt_this_cpu<P>) {
@@ -199,12 +212,6 @@ class crash_path {
                                  has_said(panic_context::normal) || has_said(panic_context::nmi));
   }
 
-  // Keeps message and registers of this CPU's first crash, under one mark. False when a crash is kept already.
-  [[gnu::noinline]] bool keep_pair(cpu_id me, const registers* regs, const char* message) noexcept {
-    return ladder_.messages.keep(me, panic_context::normal, message,
-                                 [&]() noexcept { ladder_.cpus.save_registers_of_panic(me, regs); });
-  }
-
   // Keeps message and registers of this panic, and answers the first crash of this CPU, for the report. The first crash
   // may be the oops of a crash_kexec() that has faulted: this panic is nested in that call, so its frame is still
   // there. A panic behind one in NMI context counts as nested, too.
@@ -212,10 +219,10 @@ class crash_path {
     const bool holds = ladder_.gate.read().is_held_by(me);
     // (2) acquire: pairs with release (1), of a crash_kexec() on this CPU that this panic is nested in.
     const auto* oops = holds ? reinterpret_cast<const oops_record*>(oops_.load(order::acquire)) : nullptr;
-    const bool behind_nmi = oops == nullptr && ladder_.messages.state(me, panic_context::nmi) != message_state::none;
-    if (oops != nullptr) (void)keep_pair(me, oops->regs, oops->why);
-    if (oops != nullptr || behind_nmi || !keep_pair(me, regs, message))
-      (void)ladder_.messages.keep(me, panic_context::nested, message);
+    if (oops != nullptr) (void)keep_text(me, panic_context::normal, oops->why, oops->regs);
+    const bool is_first = oops == nullptr && ladder_.messages.state(me, panic_context::nmi) == message_state::none;
+    if (!keep_text(me, is_first ? panic_context::normal : panic_context::nested, message, regs))
+      (void)keep_text(me, panic_context::nested, message, regs);
     const registers* of_first = ladder_.cpus.registers_of_panic(me);
     const bool first = of_first != nullptr && messages_type::room > 1;
     return first ? record_of(me, panic_context::normal, nullptr, of_first)
@@ -230,7 +237,7 @@ class crash_path {
       ladder_.image.hand_back();
       return kexec_outcome::image_corrupt;
     }
-    if (why != nullptr) (void)keep_pair(me, regs, why);
+    if (why != nullptr) (void)keep_text(me, panic_context::normal, why, regs);
     ladder_.go_on(me, regs);
   }
 
@@ -247,7 +254,7 @@ class crash_path {
     const kexec_outcome out = start_or_say_why(me, true, mine.regs, mine.why);
     oops_.store(0, order::release);  // (1)
     if (ladder_.gate.release() == release_outcome::panic_pending) {
-      (void)ladder_.messages.keep(me, panic_context::nested, mine.why);  // without its registers: the NMI's are kept
+      (void)keep_text(me, panic_context::nested, mine.why, mine.regs);  // without its registers: the NMI's are kept
       ladder_.go_down(me, record_of(me, panic_context::nmi, nullptr, &ladder_.nmi_registers));
     }
     return out;

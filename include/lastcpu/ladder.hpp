@@ -51,6 +51,8 @@ class ladder {
   using registers = typename P::registers;
   /// The texts, as long as the policy says.
   using messages_type = panic_messages<P, Policy::message_bytes>;
+  /// Whether the policy has a report; if not, nobody asks for the message of a crash_record.
+  static constexpr bool reports = !detail::same_as<decltype(Policy::report(panic_info<registers>{})), nothing_to_do>;
 
   /// Nobody has died. All zeros.
   constexpr ladder() noexcept = default;

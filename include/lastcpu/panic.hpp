@@ -116,7 +116,7 @@ class crash_domain : public crash_path<P, Policy> {
   [[nodiscard]] bool claim_for_nmi_panic(cpu_id me, const char* message, const registers& regs) noexcept {
     auto& machine = this->ladder_;
     const with_the_port use = this->descend(me);
-    const bool first = machine.messages.keep(me, panic_context::nmi, message);
+    const bool first = this->keep_text(me, panic_context::nmi, message, &regs);
     const claim_result mine = machine.gate.claim_from_nmi(me);
     if (mine.outcome == claim_outcome::mine_already) {
       if (first) detail::copy_plain(machine.nmi_registers, regs);

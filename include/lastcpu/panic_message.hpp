@@ -50,10 +50,12 @@ class panic_messages {
   /// relaxed: the exchange only decides which attempt is the first; complete() publishes the text.
   template <class Rest>
   bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
-    const message_state begun = begin(me, context, text);
+    if (me > P::max_cpus) return false;
+    slot& s = at(me, context);
+    const message_state begun = begin(s, text);
     if (begun == message_state::none) return false;
     keep_the_rest();
-    complete(at(me, context), begun, text);
+    complete(s, begun, text);
     return true;
   }
   bool keep(cpu_id me, panic_context context, const char* text) noexcept {
@@ -173,10 +175,9 @@ class panic_messages {
   }
   // What there is to be completed: `writing`, a text that is begun here, by the first attempt; `formatted`, for a panic
   // that brings no text of its own; `none`, nothing.
-  [[nodiscard, gnu::noinline]] message_state begin(cpu_id me, panic_context context, const char* text) noexcept {
-    if (me > P::max_cpus) return message_state::none;
+  [[nodiscard]] static message_state begin(slot& s, const char* text) noexcept {
     uint32_t seen = word(message_state::none);
-    if (at(me, context).state.compare_exchange(seen, word(message_state::writing), order::relaxed, order::relaxed))
+    if (s.state.compare_exchange(seen, word(message_state::writing), order::relaxed, order::relaxed))
       return message_state::writing;
     return text == nullptr && seen == word(message_state::formatted) ? message_state::formatted : message_state::none;
   }

@@ -76,7 +76,9 @@ struct panic_policy {
 
   /// The first words, before the others are stopped: they may still run, and hold the console's lock.
   template <class Registers>
-  static void report(const panic_info<Registers>&) noexcept {}
+  static nothing_to_do report(const panic_info<Registers>&) noexcept {
+    return {};
+  }
   /// There is no crash kernel to start. `why` is a kexec_outcome: no_image, image_busy or image_corrupt. Called once,
   /// when the last attempt has failed.
   template <class Outcome>

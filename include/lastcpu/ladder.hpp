@@ -68,7 +68,7 @@ class ladder {
   [[nodiscard, gnu::cold]] bool go_to_the_words(cpu_id me, crash_record<registers> why) noexcept {
     look_for_an_image(me, why);
     stop_the_others(me, why.registers);
-    return begin(step::words, me);
+    return begin(me, step::words);
   }
 
   /// The ladder from step::expect on, for an owner that has reserved an image or found none.
@@ -82,15 +82,15 @@ class ladder {
     sum_up(me);
     if (image.held() == nullptr) without_an_image(me);
     if (image.held() != nullptr) start_the_image(me);
-    if (begin(step::flush, me)) {
+    if (begin(me, step::flush)) {
       gate.wake_losers();
       Policy::flush();
     }
     if (Policy::restarts) {
-      if (begin(step::delay, me)) delay_restart();
-      if (begin(step::restart, me)) P::emergency_restart();
+      if (begin(me, step::delay)) delay_restart();
+      if (begin(me, step::restart)) P::emergency_restart();
     }
-    if (begin(step::halt, me)) P::halt();
+    if (begin(me, step::halt)) P::halt();
     park(me);
   }
 
@@ -102,7 +102,7 @@ class ladder {
 
  private:
   // True when the caller runs the step. A CPU that does not hold the gate any more parks.
-  [[nodiscard, gnu::noinline]] bool begin(step s, cpu_id me) noexcept {
+  [[nodiscard, gnu::noinline]] bool begin(cpu_id me, step s) noexcept {
     hooks_.call(s);
     const step_outcome out = gate.begin_step(static_cast<uint32_t>(s), phase_needed_by(s), me);
     if (out == step_outcome::not_mine) [[unlikely]]
@@ -129,42 +129,42 @@ class ladder {
   void look_for_an_image(cpu_id me, crash_record<registers> why) noexcept {
     cpus.withdraw(me);
     cpus.save_registers(me, why.registers);
-    if (begin(step::report, me))
+    if (begin(me, step::report))
       Policy::report(panic_info<registers>{me < P::max_cpus ? me : no_cpu, why.message, why.registers});
-    if (!Policy::crash_kexec_post_notifiers && begin(step::image, me)) (void)image.reserve();
+    if (!Policy::crash_kexec_post_notifiers && begin(me, step::image)) (void)image.reserve();
   }
 
   void stop_the_others(cpu_id me, const registers* regs) noexcept {
-    if (begin(step::expect, me)) cpus.expect_all(me);
-    (void)begin(step::commit, me);
-    if (begin(step::registers, me)) cpus.save_registers(me, regs);
+    if (begin(me, step::expect)) cpus.expect_all(me);
+    (void)begin(me, step::commit);
+    if (begin(me, step::registers)) cpus.save_registers(me, regs);
     for (uint32_t i = 0; i < rungs::count; ++i) climb(me, i);
-    (void)begin(step::collect, me);
+    (void)begin(me, step::collect);
     cpus.collect(me);  // not only where the step begins here: a fault may have come between the two lines
     check_the_image(me, step::check);
     check_the_image(me, step::check_again);
   }
 
   [[gnu::noinline]] void climb(cpu_id me, uint32_t rung) noexcept {
-    if (begin(static_cast<step>(static_cast<uint32_t>(step::rung_0) + rung), me))
+    if (begin(me, static_cast<step>(static_cast<uint32_t>(step::rung_0) + rung)))
       cpus.climb(me, rung, rungs::all[rung]);
   }
 
   // After the stop only a silent CPU can still write to the image. A check that a fault cuts off is made once more.
   [[gnu::noinline]] void check_the_image(cpu_id me, step s) noexcept {
-    if (image.is_reserved() && begin(s, me)) (void)image.check();
+    if (image.is_reserved() && begin(me, s)) (void)image.check();
   }
 
   // The way to the restart. It asks for an image once more: a reload that was under way at the crash may be complete
   // now.
   void without_an_image(cpu_id me) noexcept {
-    if (begin(step::notifiers, me)) notify();
-    if (begin(step::message_dump, me)) Policy::message_dump(messages);
-    if (begin(step::late_image, me)) image.give_up();
+    if (begin(me, step::notifiers)) notify();
+    if (begin(me, step::message_dump)) Policy::message_dump(messages);
+    if (begin(me, step::late_image)) image.give_up();
     (void)image.reserve();
     check_the_image(me, step::late_check);
     check_the_image(me, step::late_check_again);
-    if (image.held() == nullptr && begin(step::no_kernel, me)) Policy::no_crash_kernel(outcome_of(image.why_none()));
+    if (image.held() == nullptr && begin(me, step::no_kernel)) Policy::no_crash_kernel(outcome_of(image.why_none()));
   }
 
   void notify() noexcept {
@@ -175,13 +175,13 @@ class ladder {
   }
 
   void start_the_image(cpu_id me) noexcept {
-    if (begin(step::notes, me)) save_notes(me);
-    if (begin(step::crash_shutdown, me)) {
+    if (begin(me, step::notes)) save_notes(me);
+    if (begin(me, step::crash_shutdown)) {
       gate.wake_losers();
       const registers* regs = cpus.registers_of(me, me);
       P::crash_shutdown(regs != nullptr ? *regs : nmi_registers);
     }
-    if (begin(step::jump, me)) P::jump(*image.held());
+    if (begin(me, step::jump)) P::jump(*image.held());
   }
 
   void save_notes([[maybe_unused]] cpu_id me) noexcept {
@@ -197,8 +197,8 @@ class ladder {
 
   void sum_up([[maybe_unused]] cpu_id me) noexcept {
     if constexpr (detail::has_summary<Policy, cpu_note<registers>>) {
-      if (begin(step::summary, me)) sum_up_the_rest(me);
-      if (summed_up_.load(order::relaxed) < lines && begin(step::summary_again, me)) sum_up_the_rest(me);
+      if (begin(me, step::summary)) sum_up_the_rest(me);
+      if (summed_up_.load(order::relaxed) < lines && begin(me, step::summary_again)) sum_up_the_rest(me);
     }
   }
 

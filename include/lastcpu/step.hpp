@@ -11,7 +11,7 @@
 namespace lastcpu {
 
 /// The owner's work, in order. A nested panic goes on after the step that was begun last.
-enum class step : uint32_t {
+enum class step : uint8_t {
   none,              ///< no step was begun
   report,            ///< Policy::report
   image,             ///< reserve the crash image

@@ -90,6 +90,12 @@ class gate_word {
   [[nodiscard]] constexpr gate_word with_wanted() const noexcept { return with(wanted_at, 1, 1); }
   [[nodiscard]] constexpr gate_word with_step(uint32_t s) const noexcept { return with(step_at, step_bits, s); }
   ///@}
+  /// This word, at least in this phase and in this step, which must fit.
+  [[nodiscard]] constexpr gate_word moved_on_to(lastcpu::phase p, uint32_t s) const noexcept {
+    const bits_type phases = p > phase() ? static_cast<bits_type>(p) - get(phase_at, phase_bits) : 0;
+    const bits_type steps = s > step() ? s - step() : 0;
+    return gate_word{bits_ + (phases << phase_at) + (steps << step_at)};
+  }
   /// This open word, held by `c`. Owner and phase are zero in it, so an addition sets them. `wanted` stays.
   [[nodiscard]] constexpr gate_word taken_by(cpu_id c, lastcpu::phase p) const noexcept {
     return gate_word{bits_ + static_cast<bits_type>(held(c, p))};

@@ -145,7 +145,7 @@ class ladder {
     check_the_image(me, step::check_again);
   }
 
-  [[gnu::noinline]] void climb(cpu_id me, uint32_t rung) noexcept {
+  void climb(cpu_id me, uint32_t rung) noexcept {
     if (begin(me, static_cast<step>(static_cast<uint32_t>(step::rung_0) + rung)))
       cpus.climb(me, rung, rungs::all[rung]);
   }

@@ -247,10 +247,8 @@ class panic_cpu {
     for (;;) {
       const gate_word seen{bits};
       if (!seen.is_held_by(me)) return step_outcome::not_mine;
-      gate_word next = seen.phase() < at_least ? seen.with_phase(at_least) : seen;
-      if (number != 0 && number <= seen.step()) return step_outcome::begun_before;
-      if (number != 0) next = next.with_step(number);
-      if (next.bits() == bits) return step_outcome::begun_before;
+      if (number != 0 ? number <= seen.step() : seen.phase() >= at_least) return step_outcome::begun_before;
+      const gate_word next = seen.moved_on_to(at_least, number);
       if (!word_.compare_exchange(bits, next.bits(), order::acq_rel, order::relaxed)) continue;  // (4)
       if (next.is_committed() && !seen.is_committed()) {
         detail::trace<P>(trace_kind::committed, me, 0);

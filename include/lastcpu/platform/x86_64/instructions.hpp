@@ -158,9 +158,9 @@ inline constexpr uint64_t flag_interrupts = 1u << 9;
 ///@}
 /// Ticks since reset. Not ordered against loads and stores around it.
 [[nodiscard, gnu::always_inline]] inline uint64_t rdtsc() noexcept {
-  uint32_t low, high;
-  asm volatile("rdtsc" : "=a"(low), "=d"(high));
-  return uint64_t{high} << 32 | low;
+  uint64_t v;
+  asm volatile("rdtsc\n\tshlq $32, %%rdx\n\torq %%rdx, %%rax" : "=a"(v) : : "rdx", "cc");
+  return v;
 }
 
 /// What cpuid() leaves.

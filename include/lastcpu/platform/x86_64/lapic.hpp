@@ -221,7 +221,7 @@ struct lapic {
       return ipi_outcome::sent;
     }
     const bool idle = wait_until_idle();
-    if ((icr >> 32) != 0 || !is_shorthand(icr)) Bus::write(apic_register::icr_high, static_cast<uint32_t>(icr >> 32));
+    if (!is_shorthand(icr)) Bus::write(apic_register::icr_high, static_cast<uint32_t>(icr >> 32));
     Bus::write(apic_register::icr_low, static_cast<uint32_t>(icr));  // sends
     return idle ? ipi_outcome::sent : ipi_outcome::busy;
   }
@@ -285,7 +285,7 @@ struct lapic_bus {
 
  private:
   [[nodiscard]] static volatile uint32_t* at(uint32_t offset) noexcept {
-    return static_cast<volatile uint32_t*>(Kernel::lapic_page()) + offset / 4;
+    return reinterpret_cast<volatile uint32_t*>(static_cast<volatile unsigned char*>(Kernel::lapic_page()) + offset);
   }
 };
 

@@ -22,12 +22,16 @@ namespace detail {
 
 // `all excluding self` reaches every CPU that listens, those included that are not the kernel's, or parked, or off.
 template <class Kernel, cpu_id N>
-[[nodiscard]] inline bool is_every_other_cpu(const cpu_set<N>& cpus) noexcept {
-  const cpu_id me = Kernel::this_cpu();
-  const cpu_id limit = lastcpu::detail::cpu_limit<Kernel>();
-  for (cpu_id cpu = 0; cpu < limit; ++cpu)
-    if (cpus.contains(cpu) != (cpu != me && Kernel::is_online(cpu))) return false;
-  return !cpus.empty();
+[[nodiscard]] inline bool may_broadcast(const cpu_set<N>& cpus) noexcept {
+  if constexpr (has_owns_every_cpu<Kernel>) {
+    if (cpus.empty() || !Kernel::owns_every_cpu()) return false;
+    const cpu_id me = Kernel::this_cpu();
+    const cpu_id limit = lastcpu::detail::cpu_limit<Kernel>();
+    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+      if (cpus.contains(cpu) != (cpu != me && Kernel::is_online(cpu))) return false;
+    return true;
+  }
+  return false;
 }
 
 // One message for each; `by_cluster`, for those behind one another in the set whose ids are of one cluster.
@@ -60,12 +64,11 @@ inline void send_to_each(const cpu_set<N>& cpus, ipi_message message, bool by_cl
 /// An APIC that is stuck or an id that can't be addressed is no error here: the CPU stays silent, and the report says so.
 template <class Kernel, class Bus = lapic_bus<Kernel>, class Hw = hardware, cpu_id N>
 inline void send_stop(const cpu_set<N>& cpus, stop_how how) noexcept {
+  const bool to_all = detail::may_broadcast<Kernel>(cpus);
   const ipi_message message = how == stop_how::nmi ? ipi_message::nmi() : ipi_message::fixed(Kernel::stop_vector);
-  if constexpr (detail::has_owns_every_cpu<Kernel>) {
-    if (Kernel::owns_every_cpu() && detail::is_every_other_cpu<Kernel>(cpus)) {
-      (void)lapic<Bus>::send_others(message);
-      return;
-    }
+  if (to_all) {
+    (void)lapic<Bus>::send_others(message);
+    return;
   }
   const bool by_cluster = how == stop_how::irq && lapic<Bus>::mode() == apic_mode::x2apic && !in_virtual_machine<Hw>();
   detail::send_to_each<Kernel, Bus>(cpus, message, by_cluster);

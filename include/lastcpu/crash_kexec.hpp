@@ -215,7 +215,7 @@ class crash_path {
   // Keeps message and registers of this panic, and answers the first crash of this CPU, for the report. The first crash
   // may be the oops of a crash_kexec() that has faulted: this panic is nested in that call, so its frame is still
   // there. A panic behind one in NMI context counts as nested, too.
-  crash_record<registers> keep(cpu_id me, const registers* regs, const char* message) noexcept {
+  [[gnu::always_inline]] crash_record<registers> keep(cpu_id me, const registers* regs, const char* message) noexcept {
     const bool holds = ladder_.gate.read().is_held_by(me);
     // (2) acquire: pairs with release (1), of a crash_kexec() on this CPU that this panic is nested in.
     const auto* oops = holds ? reinterpret_cast<const oops_record*>(oops_.load(order::acquire)) : nullptr;

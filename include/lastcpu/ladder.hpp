@@ -157,7 +157,7 @@ class ladder {
 
   // The way to the restart. It asks for an image once more: a reload that was under way at the crash may be complete
   // now.
-  void without_an_image(cpu_id me) noexcept {
+  [[gnu::always_inline]] void without_an_image(cpu_id me) noexcept {
     if (begin(me, step::notifiers)) notify();
     if (begin(me, step::message_dump)) Policy::message_dump(messages);
     if (begin(me, step::late_image)) image.give_up();
@@ -174,7 +174,7 @@ class ladder {
     }
   }
 
-  void start_the_image(cpu_id me) noexcept {
+  [[gnu::always_inline]] void start_the_image(cpu_id me) noexcept {
     if (begin(me, step::notes)) save_notes(me);
     if (begin(me, step::crash_shutdown)) {
       gate.wake_losers();

@@ -36,7 +36,7 @@ template <class Kernel, cpu_id N>
 
 // One message for each; `by_cluster`, for those behind one another in the set whose ids are of one cluster.
 template <class Kernel, class Bus, cpu_id N>
-inline void send_to_each(const cpu_set<N>& cpus, ipi_message message, bool by_cluster) noexcept {
+[[gnu::always_inline]] inline void send_to_each(const cpu_set<N>& cpus, ipi_message message, bool by_cluster) noexcept {
   uint32_t together = 0;
   for (cpu_id cpu = 0; cpu < N; ++cpu) {
     if (!cpus.contains(cpu)) continue;

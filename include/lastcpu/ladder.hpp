@@ -216,7 +216,7 @@ class ladder {
 
   // The line behind this one; CPUs from `limit` on have none.
   [[nodiscard]] static uint32_t behind(uint32_t line, cpu_id limit) noexcept {
-    return line == limit ? P::max_cpus + 1 : line + 1;
+    return line == limit && limit < P::max_cpus ? P::max_cpus + 1 : line + 1;
   }
 
   // False when there is nothing to say in this line.

@@ -8,6 +8,7 @@
 //     static constexpr elf64_machine machine;
 //     static constexpr uint32_t prstatus_words;       // of 8 bytes, of the note's register block
 //     static void fill_prstatus(unsigned char* to, const registers&, const control* or null) noexcept;
+//     static bool is_boot_cpu(const control&) noexcept;          // the one that the firmware started first
 //     static uint64_t stack_pointer(const registers&) noexcept;  // these two for small_core.hpp only
 //     static uint64_t page_tables(const control&) noexcept;      // their root
 

@@ -22,7 +22,6 @@ template <class Control>
 struct cpu_details {
   const Control* control;  ///< null: unknown
   uint32_t hardware_id;    ///< or no_hardware_id
-  bool boot_cpu;           ///< the one that the firmware started first
 };
 
 /// Where the dying kernel writes the handover.
@@ -49,42 +48,43 @@ inline void seal_handover(const crash_image_record& record, uint64_t bytes) noex
 
 namespace detail {
 
-// `shortened` when it had to be cut. volatile: no call of a string function may come out of it.
-[[gnu::noinline]] inline uint32_t copy_text(char* to, const char* from) noexcept {
-  auto* out = static_cast<volatile char*>(to);
-  uint32_t i = 0;
-  for (; i + 1 < handover_text_bytes && from[i] != '\0'; ++i) out[i] = from[i];
-  out[i] = '\0';
-  return from[i] == '\0' ? 0 : static_cast<uint32_t>(handover_flag::shortened);
-}
-
 [[nodiscard]] constexpr uint32_t flag_if(bool set, handover_flag f) noexcept {
   return set ? static_cast<uint32_t>(f) : 0;
 }
 
-template <class T>
-inline void copy_if_any(T& out, const T* from) noexcept {
-  if (from == nullptr) return;
-  copy_bytes(reinterpret_cast<unsigned char*>(&out), reinterpret_cast<const unsigned char*>(from), sizeof out);
+// Into zeros. `shortened` when it had to be cut. volatile: no call of a string function may come out of it.
+[[gnu::noinline]] inline uint32_t copy_text(char* to, const char* from) noexcept {
+  auto* out = static_cast<volatile char*>(to);
+  uint32_t i = 0;
+  for (; i + 1 < handover_text_bytes && from[i] != '\0'; ++i) out[i] = from[i];
+  return flag_if(from[i] != '\0', handover_flag::shortened);
 }
 
-template <class Registers, class Control>
-inline void fill(handover_cpu<Registers, Control>& out, const cpu_note<Registers>& note,
-                 const cpu_details<Control>& more) noexcept {
+template <class T>
+inline void copy(T& out, const T& from) noexcept {
+  copy_bytes(reinterpret_cast<unsigned char*>(&out), reinterpret_cast<const unsigned char*>(&from), sizeof out);
+}
+
+template <class Machine>
+inline void fill(cpu_entry_of<Machine>& out, const cpu_note<typename Machine::registers>& note,
+                 const cpu_details<typename Machine::control>& more) noexcept {
   zero_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out);
   out.cpu = note.cpu;
   out.state = note.state;
   out.hardware_id = more.hardware_id;
-  copy_if_any(out.regs, note.registers);
-  copy_if_any(out.control, more.control);
-  uint32_t cut = copy_text(out.message, note.message);
-  cut |= copy_text(out.nmi_message, note.nmi_message);
-  cut |= copy_text(out.nested_message, note.nested_message);
-  out.flags = flag_if(note.crashing, handover_flag::crashing) |
-              flag_if(note.registers != nullptr, handover_flag::registers_valid) |
-              flag_if(note.cut_short, handover_flag::cut_short) | cut |
-              flag_if(more.control != nullptr, handover_flag::control_valid) |
-              flag_if(more.boot_cpu, handover_flag::boot_cpu);
+  out.flags = flag_if(note.crashing, handover_flag::crashing) | flag_if(note.cut_short, handover_flag::cut_short);
+  if (note.registers != nullptr) {
+    copy(out.regs, *note.registers);
+    out.flags |= static_cast<uint32_t>(handover_flag::registers_valid);
+  }
+  if (more.control != nullptr) {
+    copy(out.control, *more.control);
+    out.flags |= static_cast<uint32_t>(handover_flag::control_valid) |
+                 flag_if(Machine::is_boot_cpu(*more.control), handover_flag::boot_cpu);
+  }
+  out.flags |= copy_text(out.message, note.message);
+  out.flags |= copy_text(out.nmi_message, note.nmi_message);
+  out.flags |= copy_text(out.nested_message, note.nested_message);
 }
 
 // Behind the notes that are there; counted when it is whole. How many there are is not believed beyond the room.
@@ -93,11 +93,11 @@ inline void append_prstatus(const crash_image_record& record, uint32_t thread, c
                             const typename Machine::control* control) noexcept {
   constexpr uint64_t each = prstatus_note_bytes<Machine>;
   unsigned char* const core = record.region.mapped + record.core;
+  unsigned char* const notes = record.region.mapped + record.handover - note_header_bytes;
   const uint64_t first = note_header_bytes + handover_bytes<cpu_entry_of<Machine>>(record.cpu_capacity);
   const auto end = read_word<uint64_t>(core + note_segment_file_bytes);
-  const uint64_t notes = record.handover - record.core - note_header_bytes;
   if (end - first > (record.cpu_capacity - 1) * each) return;  // or below it: the difference wraps
-  write_prstatus<Machine>(core + notes + end, thread, regs, control);
+  write_prstatus<Machine>(notes + end, thread, regs, control);
   __atomic_store_n(reinterpret_cast<uint64_t*>(core + note_segment_file_bytes), end + each, __ATOMIC_RELEASE);
 }
 
@@ -120,7 +120,7 @@ inline bool save_note(const crash_image_record& record, const cpu_note<typename 
     ++h.cpus_left_out;
     return false;
   }
-  detail::fill(reinterpret_cast<entry*>(&h + 1)[at], note, more);
+  detail::fill<Machine>(reinterpret_cast<entry*>(&h + 1)[at], note, more);
   __atomic_store_n(&h.cpu_count, at + 1, __ATOMIC_RELEASE);  // after the entry: a fault in between leaves it out
   if (note.registers != nullptr)
     detail::append_prstatus<Machine>(record, thread_of(note.cpu, at), *note.registers, more.control);

@@ -169,7 +169,7 @@ extern "C" void dying_kernel(const start_info* info) {
   print_hex(record.entry);
   regs.rip = saved_rip;
   (void)save_note<core_registers>(record, {3, lastcpu::stop_state::running, true, &regs, "boom", "", "", false},
-                                  {nullptr, no_hardware_id, false});
+                                  {nullptr, no_hardware_id});
   watch_the_region();
   if (how == 'n') {
     gates[2] = interrupt_gate::to(reinterpret_cast<uint64_t>(jump), 0x38);

@@ -20,6 +20,7 @@ struct some_machine {
   static constexpr kexec::elf64_machine machine = kexec::elf64_machine::aarch64;
   static constexpr uint32_t prstatus_words = 34;
   static uint64_t stack_pointer(const registers& regs) noexcept { return regs.general[31]; }
+  static bool is_boot_cpu(const control&) noexcept { return false; }
   static uint64_t page_tables(const control& state) noexcept { return state.root; }
   static void fill_prstatus(unsigned char* to, const registers& regs, const control*) noexcept {
     kexec::copy_bytes(to, reinterpret_cast<const unsigned char*>(&regs), sizeof regs);
@@ -69,7 +70,7 @@ void tell(const unsigned char* from, const unsigned char* to) {
   (void)facts.find_build_id(from, to);
 }
 bool save(const lastcpu::cpu_note<some_machine::registers>& note) {
-  return kexec::save_note<some_machine>(machine, note, {nullptr, kexec::no_hardware_id, false});
+  return kexec::save_note<some_machine>(machine, note, {nullptr, kexec::no_hardware_id});
 }
 void seal() {
   kexec::seal_handover(machine, kexec::handover_bytes<kexec::cpu_entry_of<some_machine>>(4));

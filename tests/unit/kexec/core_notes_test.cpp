@@ -78,7 +78,7 @@ TEST_F(core_of_a_crash, each_cpu_that_answered_has_a_note_and_no_other_cpu_has) 
 
 TEST_F(core_of_a_crash, cpus_without_control_words_have_a_note_all_the_same) {
   EXPECT_TRUE(save_note<toy_machine>(record, {0, stop_state::running, true, &regs, "", "", "", false},
-                                     {nullptr, no_hardware_id, false}));
+                                     {nullptr, no_hardware_id}));
   ASSERT_EQ(threads().size(), 1u);
   EXPECT_EQ(threads()[0].words[2], 0u);
   EXPECT_FALSE(cpu(0)->has(handover_flag::control_valid));

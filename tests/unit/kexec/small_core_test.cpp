@@ -101,7 +101,7 @@ struct small : testing::Test {
     const toy_machine::control state{root.value_or(0)};
     const cpu_note<toy_machine::registers> note{
         cpu, stop_state::by_nmi, crashing, stack != 0 ? &regs : nullptr, "said", "", "", false, 99};
-    ASSERT_TRUE(save_note<toy_machine>(record, note, {root ? &state : nullptr, 7, false}));
+    ASSERT_TRUE(save_note<toy_machine>(record, note, {root ? &state : nullptr, 7}));
   }
   handover& room() { return *handover_of(record); }
   bool plan() {

@@ -53,7 +53,7 @@ struct toy_crash : testing::Test {
     const auto how = crashing ? stop_state::running : stop_state::by_nmi;
     return save({cpu, how, crashing, &regs, text, nmi, nested, false, 99});
   }
-  bool save(const cpu_note<registers>& note) { return kexec::save_note<toy_machine>(record, note, {&state, 7, false}); }
+  bool save(const cpu_note<registers>& note) { return kexec::save_note<toy_machine>(record, note, {&state, 7}); }
   void seal() { kexec::seal_handover(record, left().bytes); }
 
   kexec::handover& room() { return *kexec::handover_of(record); }

@@ -17,6 +17,7 @@ struct toy_machine {
   static constexpr kexec::elf64_machine machine = kexec::elf64_machine::riscv;
   static constexpr uint32_t prstatus_words = 3;
   static uint64_t stack_pointer(const registers& regs) noexcept { return regs.sp; }
+  static bool is_boot_cpu(const control&) noexcept { return false; }
   static uint64_t page_tables(const control& state) noexcept { return state.root; }
   static void fill_prstatus(unsigned char* to, const registers& regs, const control* state) noexcept {
     kexec::write_word(to, regs.pc);

@@ -39,11 +39,11 @@ struct control_state {
   out.cr0 = read_cr0();  // last: it makes the rest valid
 }
 
-/// One for each CPU with a number. A CPU writes its own before it acknowledges its stop, and the owner reads it behind that.
+/// One for each CPU. A CPU with a number writes its own before it acknowledges its stop, and the owner reads it behind that.
 template <class Kernel>
 struct kept_control {
-  /// By CPU number.
-  static inline constinit control_state of_cpu[Kernel::max_cpus]{};
+  /// By CPU number; the last one is for an owner without a number.
+  static inline constinit control_state of_cpu[Kernel::max_cpus + 1]{};
 };
 
 }  // namespace lastcpu::x86

@@ -24,6 +24,7 @@ struct core_registers {
   static constexpr uint32_t prstatus_words = 27;
 
   [[nodiscard]] static uint64_t stack_pointer(const registers& regs) noexcept { return regs.rsp; }
+  [[nodiscard]] static bool is_boot_cpu(const control& state) noexcept { return state.boot_cpu(); }
   [[nodiscard]] static uint64_t page_tables(const control& state) noexcept { return state.cr3; }
   ///@}
 

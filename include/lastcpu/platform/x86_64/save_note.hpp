@@ -18,25 +18,17 @@ namespace lastcpu::x86 {
 /// Appends a CPU to the handover. By the owner of the gate, whose own control words are taken here; any context. Those
 /// of a CPU without registers count for nothing: it may be writing them.
 template <class Kernel>
-inline void save_note(const kexec::crash_image_record& record, const cpu_note<registers>& note) noexcept {
+[[gnu::noinline]] inline void save_note(const kexec::crash_image_record& record,
+                                        const cpu_note<registers>& note) noexcept {
   const bool numbered = note.cpu < Kernel::max_cpus;
-  control_state own;
-  const control_state* state = nullptr;
+  control_state& state = kept_control<Kernel>::of_cpu[numbered ? note.cpu : Kernel::max_cpus];
+  uint32_t id = numbered ? Kernel::apic_id(note.cpu) : kexec::no_hardware_id;
   if (note.crashing) {
-    capture_control(own);
-    state = &own;
-  } else if (numbered && note.registers != nullptr && kept_control<Kernel>::of_cpu[note.cpu].valid()) {
-    state = &kept_control<Kernel>::of_cpu[note.cpu];
+    capture_control(state);
+    if (!numbered) id = initial_apic_id();
   }
-  kexec::cpu_details<control_state> more;
-  more.control = state;
-  more.boot_cpu = state != nullptr && state->boot_cpu();
-  more.hardware_id = kexec::no_hardware_id;
-  if (numbered)
-    more.hardware_id = Kernel::apic_id(note.cpu);
-  else if (note.crashing)
-    more.hardware_id = initial_apic_id();
-  (void)kexec::save_note<core_registers>(record, note, more);
+  const bool known = note.crashing || (note.registers != nullptr && state.valid());
+  (void)kexec::save_note<core_registers>(record, note, {known ? &state : nullptr, id});
 }
 
 }  // namespace lastcpu::x86

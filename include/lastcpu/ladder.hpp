@@ -221,16 +221,15 @@ class ladder {
 
   // False when there is nothing to say in this line.
   [[nodiscard, gnu::noinline]] bool describe(uint32_t line, cpu_id me, cpu_note<registers>& out) const noexcept {
-    const bool is_spare = line > P::max_cpus + 1;
-    const cpu_id cpu = is_spare ? no_cpu : line == 0 ? me : line - 1;
+    const cpu_id cpu = line == 0 ? me : line - 1;  // above max_cpus: of a spare text
     if (cpu == me && line != 0) return false;
     out.cpu = cpu < P::max_cpus ? cpu : no_cpu;
-    out.crashing = cpu == me;
+    out.crashing = line == 0;
     out.state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
-    const bool stopped = cpu == me || (out.state >= stop_state::parked && out.state <= stop_state::forced);
+    const bool stopped = out.state >= stop_state::running && out.state <= stop_state::forced;  // running: the owner
     out.registers = stopped ? cpus.registers_of(cpu, me) : nullptr;
-    const bool said =
-        is_spare ? messages.describe_spare(line - P::max_cpus - 2, out) : messages.describe(cpu, stopped, out);
+    const bool said = cpu > P::max_cpus ? messages.describe_spare(cpu - P::max_cpus - 1, out)
+                                        : messages.describe(cpu, stopped, out);
     if (out.state != stop_state::absent) return true;
     // A CPU that came online after the collection, or that has no number. With a message it may be running.
     out.state = stop_state::silent;

@@ -146,21 +146,20 @@ class panic_messages {
   // Each state is read once: state and text agree, also where the CPU goes on writing.
   template <class Registers>
   static bool describe(const slot* from, uint32_t n, bool stopped, cpu_note<Registers>& out) noexcept {
-    const char* texts[] = {"", "", ""};
     bool said = false, cut = false;
+    out.nmi_message = out.nested_message = "";
     for (uint32_t i = 0; i < n; ++i) {
       const auto seen = static_cast<message_state>(from[i].state.load(order::acquire));  // (2)
-      texts[i] = text_in(from[i], stopped, seen);
+      out.*texts_of<Registers>[i] = text_in(from[i], stopped, seen);
       said |= seen != message_state::none;
       cut |= seen == message_state::writing;
     }
-    // Member by member: a copy could be a call of memcpy.
-    out.message = texts[0];
-    out.nmi_message = texts[1];
-    out.nested_message = texts[2];
     out.cut_short = cut;
     return said;
   }
+  template <class Registers>
+  static constexpr const char* cpu_note<Registers>::*texts_of[] = {
+      &cpu_note<Registers>::message, &cpu_note<Registers>::nmi_message, &cpu_note<Registers>::nested_message};
 
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
     if (seen >= message_state::ready || (seen == message_state::writing && stopped)) return s.text;

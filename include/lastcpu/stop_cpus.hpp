@@ -57,9 +57,7 @@ class stop_cpus : public stop_records<P> {
   /// before it commits, so that the report is true even if it faults right after the commit. Does nothing after
   /// collect().
   void expect_all(cpu_id me) noexcept {
-    if (collected_.load(order::relaxed) != 0) return;
-    const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu) expect(cpu, me);
+    if (collected_.load(order::relaxed) == 0) (void)find_missing(me, nullptr);
   }
 
   /// Asks the CPUs that have not acknowledged to stop, in the way `by.how`, and waits for them, `by.budget_us` at most.
@@ -69,15 +67,15 @@ class stop_cpus : public stop_records<P> {
     if (rungs_done_.load(order::relaxed) > number) return;
     rungs_done_.store(number + 1, order::relaxed);
     cpu_set<P::max_cpus> missing;
-    const cpu_id limit = find_missing(me, missing);
-    if (missing.empty()) return;
+    const cpu_id end = find_missing(me, &missing);
+    if (end == 0) return;
     missing.for_each([me](cpu_id cpu) { detail::trace<P>(trace_kind::stop_sent, me, cpu); });
     if constexpr (detail::has_force_stop<P>)
-      if (by.how == stop_how::forced) return force(missing, limit, by.budget_us);
+      if (by.how == stop_how::forced) return force(missing, end, by.budget_us);
     P::send_stop(missing, by.how);
     detail::bounded_wait<P> wait{by.budget_us};
     // From the last one down: when the last one has acknowledged, most others have too, and the owner has slept once.
-    for (cpu_id cpu = limit; cpu-- > 0;)
+    for (cpu_id cpu = end; cpu-- > 0;)
       if (missing.contains(cpu) && !await(cpu, wait)) return;
   }
 
@@ -85,9 +83,7 @@ class stop_cpus : public stop_records<P> {
   void collect(cpu_id me) noexcept {
     if (collected_.load(order::relaxed) != 0) return;
     collected_.store(2, order::relaxed);  // first, so that the report stands also where a fault cuts this off
-    cpu_set<P::max_cpus> missing;
-    (void)find_missing(me, missing);
-    if (missing.empty()) collected_.store(1, order::relaxed);
+    if (find_missing(me, nullptr) == 0) collected_.store(1, order::relaxed);
   }
 
   /// The report: as far as it is known, or, after collect(), for good.
@@ -166,21 +162,26 @@ class stop_cpus : public stop_records<P> {
     return false;
   }
 
-  // The CPUs that have still to acknowledge; all of them are below the answer. An acknowledgement that was seen once
-  // stands: only a CPU that wins the gate withdraws its own, and the owner keeps the gate.
-  cpu_id find_missing(cpu_id me, cpu_set<P::max_cpus>& missing) noexcept {
+  // Brings the report up to date. Puts the CPUs that have still to acknowledge into `missing`, unless that is null;
+  // answers one past the last of them, 0 where there is none. An acknowledgement that was seen once stands: only a CPU
+  // that wins the gate withdraws its own, and the owner keeps the gate.
+  [[gnu::noinline]] cpu_id find_missing(cpu_id me, cpu_set<P::max_cpus>* missing) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
-      if (!has_answered(cpu) && expect(cpu, me)) missing.add(cpu);
-    return limit;
+    cpu_id end = 0;
+    for (cpu_id cpu = 0; cpu < limit; ++cpu) {
+      if (has_answered(cpu) || !expect(cpu, me)) continue;
+      if (missing != nullptr) missing->add(cpu);
+      end = cpu + 1;
+    }
+    return end;
   }
 
   // Takes each of them away. One that is not down at once has the budget, in which it may also answer.
-  void force(const cpu_set<P::max_cpus>& missing, cpu_id limit, uint32_t budget_us) noexcept {
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+  void force(const cpu_set<P::max_cpus>& missing, cpu_id end, uint32_t budget_us) noexcept {
+    for (cpu_id cpu = 0; cpu < end; ++cpu)
       if (missing.contains(cpu)) force_one(cpu);
     detail::bounded_wait<P> wait{budget_us};
-    for (cpu_id cpu = 0; cpu < limit; ++cpu)
+    for (cpu_id cpu = 0; cpu < end; ++cpu)
       if (missing.contains(cpu) && entry(cpu) != stop_state::forced && !await(cpu, wait)) force_one(cpu);
   }
 

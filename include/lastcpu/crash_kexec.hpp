@@ -248,13 +248,14 @@ class crash_path {
     if (Policy::crash_kexec_post_notifiers) return kexec_outcome::left_to_panic;
     if (!ladder_.gate.claim(hold::trial, me).won()) return kexec_outcome::held_by_other;
     registers here;
-    if (regs == nullptr) P::capture_registers(here);
-    const oops_record mine{regs != nullptr ? regs : &here, why != nullptr ? why : "oops"};
+    if (regs == nullptr) P::capture_registers(here), regs = &here;
+    if (why == nullptr) why = "oops";
+    const oops_record mine{regs, why};
     oops_.store(reinterpret_cast<uintptr_t>(&mine), order::release);  // (1) release: pairs with acquire (2)
-    const kexec_outcome out = start_or_say_why(me, true, mine.regs, mine.why);
+    const kexec_outcome out = start_or_say_why(me, true, regs, why);
     oops_.store(0, order::release);  // (1)
-    if (ladder_.gate.release() == release_outcome::panic_pending) {
-      (void)keep_text(me, panic_context::nested, mine.why, mine.regs);  // without its registers: the NMI's are kept
+    if (ladder_.gate.release(me) == release_outcome::panic_pending) {
+      (void)keep_text(me, panic_context::nested, why, regs);  // without its registers: the NMI's are kept
       ladder_.go_down(me, record_of(me, panic_context::nmi, nullptr, &ladder_.nmi_registers));
     }
     return out;

@@ -102,8 +102,9 @@ class panic_cpu {
   /// decision.
   /// (2) release: pairs with acquire (1), (6) and acq_rel (5). relaxed before it and on failure: only `pending` and
   /// `wanted` can have changed, and neither publishes anything.
-  [[nodiscard]] release_outcome release() noexcept {
-    const cpu_id me = P::this_cpu();
+  [[nodiscard]] release_outcome release() noexcept { return release(P::this_cpu()); }
+  /// The same for a caller that passes its own number.
+  [[nodiscard]] release_outcome release(cpu_id me) noexcept {
     uintptr_t bits = word_.load(order::relaxed);
     while (me < P::max_cpus && gate_word{bits}.is_trial_of(me)) {
       const gate_word next = gate_word{bits}.released();

@@ -83,11 +83,17 @@ class panic_cpu {
   /// - A trial does not get an open gate that a panic waits for.
   /// (1) acquire on success and on failure: pairs with release (2), (3) and acq_rel (4). So the winner sees what the
   /// last holder did, and a loser what the holder published before it committed.
-  claim_result claim(hold wanted) noexcept { return claim(wanted, numbered<P::max_cpus>{P::this_cpu()}); }
+  [[gnu::always_inline]] claim_result claim(hold wanted) noexcept {
+    return wanted == hold::final ? claim<hold::final>(numbered<P::max_cpus>{P::this_cpu()})
+                                 : claim<hold::trial>(numbered<P::max_cpus>{P::this_cpu()});
+  }
 
   /// The same for a caller that passes its own number: this CPU's, or P::max_cpus for the one CPU without a number that
   /// panics (place.hpp).
-  claim_result claim(hold wanted, cpu_id me) noexcept { return claim(wanted, numbered<P::max_cpus + 1>{me}); }
+  [[gnu::always_inline]] claim_result claim(hold wanted, cpu_id me) noexcept {
+    return wanted == hold::final ? claim<hold::final>(numbered<P::max_cpus + 1>{me})
+                                 : claim<hold::trial>(numbered<P::max_cpus + 1>{me});
+  }
 
   ///@{
   /// The final claim of an NMI handler. It does not take the gate away from interrupted code that holds it on trial: it
@@ -171,11 +177,11 @@ class panic_cpu {
     cpu_id me;
   };
 
-  template <cpu_id Limit>
-  [[gnu::always_inline]] claim_result claim(hold wanted, numbered<Limit> who) noexcept {
-    const phase to = wanted == hold::final ? phase::panicking : phase::trial;
+  template <hold Wanted, cpu_id Limit>
+  claim_result claim(numbered<Limit> who) noexcept {
+    const phase to = Wanted == hold::final ? phase::panicking : phase::trial;
     return claim_as<order::acquire>(  // (1)
-        to, who, [this, wanted](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, wanted); });
+        to, who, [this](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, Wanted); });
   }
   template <cpu_id Limit>
   [[gnu::always_inline]] claim_result claim_from_nmi(numbered<Limit> who) noexcept {

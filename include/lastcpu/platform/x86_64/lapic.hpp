@@ -72,9 +72,13 @@ struct ipi_message {
   [[nodiscard]] static constexpr ipi_message startup(uint8_t page) noexcept { return {assert_level | 6u << 8 | page}; }
 };
 
-/// Highest APIC id that one CPU can have; the next one means everybody.
+/// The APIC id that means everybody; a CPU has a lower one.
+[[nodiscard]] constexpr uint32_t id_of_everybody(apic_mode mode) noexcept {
+  return mode == apic_mode::x2apic ? 0xffff'ffffu : 0xffu;
+}
+/// Highest APIC id that one CPU can have; 0 while the APIC is off.
 [[nodiscard]] constexpr uint32_t highest_apic_id(apic_mode mode) noexcept {
-  return mode == apic_mode::x2apic ? 0xffff'fffeu : mode == apic_mode::xapic ? 0xfeu : 0;
+  return mode == apic_mode::off ? 0 : id_of_everybody(mode) - 1;
 }
 
 /// The whole interrupt command for one CPU: destination in bits 56-63 (xAPIC) or 32-63 (x2APIC).
@@ -136,7 +140,7 @@ struct lapic {
   /// One message to one CPU. All that was stored before is visible to the handler that it causes.
   static ipi_outcome send(uint32_t apic_id, ipi_message message) noexcept {
     const apic_mode m = mode();
-    if (apic_id > highest_apic_id(m)) return ipi_outcome::unreachable;
+    if (apic_id >= id_of_everybody(m)) return ipi_outcome::unreachable;
     return command(m, icr_value(m, apic_id, message));
   }
 

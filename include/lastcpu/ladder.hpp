@@ -81,7 +81,7 @@ class ladder {
   [[noreturn, gnu::cold]] void finish(cpu_id me) noexcept {
     sum_up(me);
     if (image.held() == nullptr) without_an_image(me);
-    if (image.held() != nullptr) start_the_image(me);
+    if (const auto* held = image.held(); held != nullptr) start_the_image(me, *held);
     if (begin(me, step::flush)) {
       gate.wake_losers();
       Policy::flush();
@@ -174,23 +174,23 @@ class ladder {
     }
   }
 
-  [[gnu::always_inline]] void start_the_image(cpu_id me) noexcept {
-    if (begin(me, step::notes)) save_notes(me);
+  [[gnu::always_inline]] void start_the_image(cpu_id me, const typename P::image& i) noexcept {
+    if (begin(me, step::notes)) save_notes(me, i);
     if (begin(me, step::crash_shutdown)) {
       gate.wake_losers();
       const registers* regs = cpus.registers_of(me, me);
       P::crash_shutdown(regs != nullptr ? *regs : nmi_registers);
     }
-    if (begin(me, step::jump)) P::jump(*image.held());
+    if (begin(me, step::jump)) P::jump(i);
   }
 
-  void save_notes([[maybe_unused]] cpu_id me) noexcept {
+  void save_notes([[maybe_unused]] cpu_id me, [[maybe_unused]] const typename P::image& i) noexcept {
     if constexpr (detail::has_save_note<P>) {
       const cpu_id limit = detail::cpu_limit<P>();
       for (uint32_t line = 0; line < lines; line = behind(line, limit))
         if (cpu_note<registers> note; describe(line, me, note)) {
           note.panic_ticks = panic_ticks_;
-          P::save_note(*image.held(), note);
+          P::save_note(i, note);
         }
     }
   }

@@ -44,17 +44,19 @@ static_assert(sizeof(registers) == 168 && offsetof(registers, rbp) == 32 && offs
       "movq %rdx, 96(%rdi)\n\t"
       "movq %rsi, 104(%rdi)\n\t"
       "movq %rdi, 112(%rdi)\n\t"
-      "movq $0, 120(%rdi)\n\t"  // error_code
       "pushfq\n\t"
       "popq 144(%rdi)\n\t"
+      "subq $-128, %rdi\n\t"  // short offsets from here on
       "movq (%rsp), %rax\n\t"
-      "movq %rax, 128(%rdi)\n\t"  // rip
+      "movq %rax, (%rdi)\n\t"  // rip
       "leaq 8(%rsp), %rax\n\t"
-      "movq %rax, 152(%rdi)\n\t"  // rsp
+      "movq %rax, 24(%rdi)\n\t"  // rsp
       "movl %cs, %eax\n\t"
-      "movq %rax, 136(%rdi)\n\t"
+      "movq %rax, 8(%rdi)\n\t"
       "movl %ss, %eax\n\t"
-      "movq %rax, 160(%rdi)\n\t"
+      "movq %rax, 32(%rdi)\n\t"
+      "xorl %eax, %eax\n\t"
+      "movq %rax, -8(%rdi)\n\t"  // error_code
       "ret");
 }
 

@@ -112,7 +112,7 @@ class stop_records {
   [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return registers_of(cpu, P::this_cpu()); }
   /// The same for a caller that passes its own number.
   [[nodiscard]] const registers* registers_of(cpu_id cpu, cpu_id me) const noexcept {
-    if (cpu > P::max_cpus || (!acknowledged(cpu) && cpu != me)) return nullptr;
+    if (cpu > P::max_cpus || (cpu != me && ack_of(cpu) == 0)) return nullptr;
     return records_[cpu].saved.load(order::relaxed) >= saved_whole ? &records_[cpu].regs : nullptr;
   }
   /// This CPU's own saved registers, if they belong to its message in panic_context::normal; else null.

@@ -22,7 +22,7 @@ namespace detail {
 
 // `all excluding self` reaches every CPU that listens, those included that are not the kernel's, or parked, or off.
 template <class Kernel, cpu_id N>
-[[nodiscard]] inline bool may_broadcast(const cpu_set<N>& cpus) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool may_broadcast(const cpu_set<N>& cpus) noexcept {
   if constexpr (has_owns_every_cpu<Kernel>) {
     if (cpus.empty() || !Kernel::owns_every_cpu()) return false;
     const cpu_id me = Kernel::this_cpu();

@@ -97,7 +97,7 @@ class crash_image {
   /// Reserves the image, so that it can't be replaced. A second call gives the same answer, for a step that a fault has
   /// cut off.
   /// (2) acquire on success and on failure: pairs with release (1), (3).
-  [[nodiscard]] image_outcome reserve() noexcept {
+  [[nodiscard, gnu::always_inline]] image_outcome reserve() noexcept {
     uint32_t seen = to_word(state::ready);
     if (state_.compare_exchange(seen, to_word(state::reserved), order::acquire, order::acquire))  // (2)
       return image_outcome::reserved;

@@ -234,7 +234,7 @@ class panic_cpu {
 
   // What release() does when it does not open the gate: out of line, for it is rare.
   // (3) release: pairs with acquire (1), (6). Who sees the hold final sees what its holder did on trial.
-  [[gnu::cold, gnu::noinline]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
+  [[gnu::cold]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
     if (!gate_word{bits}.is_held_by(me)) return release_outcome::not_mine;
     while (gate_word{bits}.phase() == phase::trial) {
       const gate_word next = gate_word{bits}.made_final();

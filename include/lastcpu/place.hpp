@@ -54,7 +54,7 @@ class place {
   }
 
   // The first word of [from, to) that is nobody's, now this CPU's; `to` where there is none, or where it has one already.
-  [[nodiscard, gnu::noinline]] uint32_t take(uint32_t from, uint32_t to) noexcept {
+  [[nodiscard]] uint32_t take(uint32_t from, uint32_t to) noexcept {
     const uintptr_t me = word();
     for (uint32_t i = from; i < to; ++i) {
       uintptr_t whose = 0;

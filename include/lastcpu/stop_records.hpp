@@ -106,7 +106,7 @@ class stop_records {
   }
 
   /// It has acknowledged its stop, and has not withdrawn that. Any context; acquires what it stored before.
-  [[nodiscard]] bool acknowledged(cpu_id cpu) const noexcept { return cpu <= P::max_cpus && ack_of(cpu) != 0; }
+  [[nodiscard, gnu::always_inline]] bool acknowledged(cpu_id cpu) const noexcept { return cpu <= P::max_cpus && ack_of(cpu) != 0; }
 
   /// The saved registers of a CPU that has acknowledged its stop, or the caller's own; null where there are none.
   [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return registers_of(cpu, P::this_cpu()); }

@@ -27,7 +27,7 @@ class place {
 
   /// This CPU's number; P::max_cpus when it has none and has the place; else no_cpu.
   /// relaxed: it looks for a store of its own.
-  [[nodiscard]] cpu_id number() const noexcept {
+  [[nodiscard, gnu::always_inline]] cpu_id number() const noexcept {
     const cpu_id me = P::this_cpu();
     if (me < P::max_cpus) [[likely]]
       return me;

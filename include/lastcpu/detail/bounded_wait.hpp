@@ -21,7 +21,7 @@ template <class P>
 template <class P>
 class bounded_wait {
  public:
-  explicit bounded_wait(uint32_t microseconds) noexcept : end_(deadline_in<P>(microseconds)), last_(P::now()) {}
+  explicit bounded_wait(uint32_t microseconds) noexcept : end_(deadline_in<P>(microseconds)) {}
 
   /// For P::wait_while().
   [[nodiscard]] uint64_t end() const noexcept { return end_; }
@@ -37,7 +37,7 @@ class bounded_wait {
 
  private:
   uint64_t end_;
-  uint64_t last_;
+  uint64_t last_ = 0;
   uint32_t still_ = 0;
 };
 

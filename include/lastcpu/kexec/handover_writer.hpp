@@ -43,7 +43,7 @@ inline void seal_handover(const crash_image_record& record, uint64_t bytes) noex
   h.core_problem = 0;
   h.core_sum = core_sum(record.region.mapped + record.core, record.handover - record.core, bytes, record.core_bytes);
   const auto* const all = reinterpret_cast<const unsigned char*>(&h);
-  h.seal = nonzero_seal(xxh64_of(all, bytes, all + bytes, 0));
+  h.seal = nonzero_seal(xxh64_of(all, bytes, all, 0));
 }
 
 namespace detail {

@@ -194,7 +194,7 @@ class crash_path {
 
   // For a CPU without a number when another one has the place. It keeps its message as a spare one, then is adopted or
   // parks. When it comes again, it has faulted in that; it reads the gate for ever.
-  [[nodiscard]] cpu_id spare_or_park(const char* message) noexcept {
+  [[nodiscard, gnu::always_inline]] cpu_id spare_or_park(const char* message) noexcept {
     const uint32_t mine = place_.take_spare();
     while (mine == messages_type::spares) (void)ladder_.gate.read();
     ladder_.messages.keep_spare(mine, message);

@@ -184,7 +184,8 @@ class ladder {
     if (begin(me, step::jump)) P::jump(i);
   }
 
-  void save_notes([[maybe_unused]] cpu_id me, [[maybe_unused]] const typename P::image& i) noexcept {
+  [[gnu::always_inline]] void save_notes([[maybe_unused]] cpu_id me,
+                                         [[maybe_unused]] const typename P::image& i) noexcept {
     if constexpr (detail::has_save_note<P>) {
       const cpu_id limit = detail::cpu_limit<P>();
       for (uint32_t line = 0; line < lines; line = behind(line, limit))
@@ -228,8 +229,8 @@ class ladder {
     out.state = cpus.state_of(cpu, me);  // before the texts, which are complete if the CPU has acknowledged
     const bool stopped = out.state >= stop_state::running && out.state <= stop_state::forced;  // running: the owner
     out.registers = stopped ? cpus.registers_of(cpu, me) : nullptr;
-    const bool said = cpu > P::max_cpus ? messages.describe_spare(cpu - P::max_cpus - 1, out)
-                                        : messages.describe(cpu, stopped, out);
+    const bool said =
+        cpu > P::max_cpus ? messages.describe_spare(cpu - P::max_cpus - 1, out) : messages.describe(cpu, stopped, out);
     if (out.state != stop_state::absent) return true;
     // A CPU that came online after the collection, or that has no number. With a message it may be running.
     out.state = stop_state::silent;

@@ -249,7 +249,7 @@ class panic_cpu {
   // (4) acq_rel: pairs with acquire (1), (6) and acq_rel (4). release: who sees `dumping` sees the report that was
   // prepared before it. acquire: a step sees what the step before it left, also where another CPU ran that. relaxed
   // before it and on failure: nothing but the word is read on what they return.
-  step_outcome advance(uint32_t number, lastcpu::phase at_least, cpu_id me) noexcept {
+  [[gnu::always_inline]] step_outcome advance(uint32_t number, lastcpu::phase at_least, cpu_id me) noexcept {
     uintptr_t bits = word_.load(order::relaxed);
     for (;;) {
       const gate_word seen{bits};

@@ -49,7 +49,7 @@ class panic_messages {
   /// a number that panics; any context.
   /// relaxed: the exchange only decides which attempt is the first; complete() publishes the text.
   template <class Rest>
-  bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
+  [[gnu::always_inline]] bool keep(cpu_id me, panic_context context, const char* text, Rest keep_the_rest) noexcept {
     if (me > P::max_cpus) return false;
     slot& s = at(me, context);
     const message_state begun = begin(s, text);

@@ -148,7 +148,7 @@ class stop_cpus : public stop_records<P> {
   }
 
   // Brings the report's entry for one CPU up to date; true when that CPU has still to acknowledge.
-  bool expect(cpu_id cpu, cpu_id me) noexcept {
+  [[gnu::always_inline]] bool expect(cpu_id cpu, cpu_id me) noexcept {
     if (cpu == me) {
       set_entry(cpu, stop_state::running);
     } else if (const uint32_t ack = this->ack_of(cpu); ack != 0) {

@@ -106,8 +106,9 @@ inline void append_prstatus(const crash_image_record& record, uint32_t thread, c
 /// Appends one CPU; the crashing one comes first and begins anew. False when there is no room: it is counted as left
 /// out. The room is what the record says, so a damaged handover is not believed.
 template <class Machine>
-inline bool save_note(const crash_image_record& record, const cpu_note<typename Machine::registers>& note,
-                      const cpu_details<typename Machine::control>& more) noexcept {
+[[gnu::always_inline]] inline bool save_note(const crash_image_record& record,
+                                             const cpu_note<typename Machine::registers>& note,
+                                             const cpu_details<typename Machine::control>& more) noexcept {
   using entry = cpu_entry_of<Machine>;
   handover& h = *handover_of(record);
   if (note.crashing) {

@@ -12,7 +12,7 @@ namespace lastcpu::x86 {
 
 /// The x2APIC id where CPUID has leaf 11, else the initial APIC id of eight bits. In a virtual machine it may cost an exit.
 template <class Hw = hardware>
-[[nodiscard]] inline uint32_t initial_apic_id() noexcept {
+[[nodiscard, gnu::noinline]] inline uint32_t initial_apic_id() noexcept {
   constexpr uint32_t topology = 11;
   if (Hw::cpuid(0).eax >= topology) {
     const cpuid_result r = Hw::cpuid(topology);

@@ -250,7 +250,7 @@ struct lapic {
   }
 
   // AMD's further sources.
-  static void mask_extended(apic_mode m) noexcept {
+  [[gnu::always_inline]] static void mask_extended(apic_mode m) noexcept {
     const uint32_t count = read(m, apic_register::extended_features) >> 16 & 0xff;
     for (uint32_t i = 0; i < count && i < 4; ++i) mask(m, apic_register::extended_lvt_0 + 16 * i);
   }

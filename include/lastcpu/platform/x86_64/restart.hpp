@@ -53,7 +53,7 @@ template <class Hw>
 /// machines, and takes it when it leaves. VMXOFF may fault where the kernel does not know better (resettable.hpp); without
 /// an IDT that is the triple fault.
 template <class Kernel, class Hw = hardware>
-inline void restart(uint64_t ticks_per_second) noexcept {
+[[gnu::always_inline]] inline void restart(uint64_t ticks_per_second) noexcept {
   const uint64_t patience = ticks_per_second / 1'000'000 * restart_patience_us;
   detail::restart_by_cf9<Hw>(ticks_per_second);
   detail::wait_ticks<Hw>(patience);

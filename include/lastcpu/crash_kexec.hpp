@@ -230,7 +230,8 @@ class crash_path {
   }
 
   // For a CPU that holds the gate. Returns when there is no image to start.
-  kexec_outcome start_or_say_why(cpu_id me, bool on_trial, const registers* regs, const char* why) noexcept {
+  [[gnu::always_inline]] kexec_outcome start_or_say_why(cpu_id me, bool on_trial, const registers* regs,
+                                                        const char* why) noexcept {
     const image_outcome reserved = ladder_.image.reserve();
     if (reserved != image_outcome::reserved) return outcome_of(reserved);
     if (on_trial && !ladder_.image.intact()) {

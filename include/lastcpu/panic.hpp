@@ -113,7 +113,8 @@ class crash_domain : public crash_path<P, Policy> {
 
  private:
   // False where the interrupted code of this CPU owns the gate.
-  [[nodiscard]] bool claim_for_nmi_panic(cpu_id me, const char* message, const registers& regs) noexcept {
+  [[nodiscard, gnu::always_inline]] bool claim_for_nmi_panic(cpu_id me, const char* message,
+                                                             const registers& regs) noexcept {
     auto& machine = this->ladder_;
     const with_the_port use = this->descend(me);
     const bool first = this->keep_text(me, panic_context::nmi, message, &regs);

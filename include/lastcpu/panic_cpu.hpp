@@ -83,16 +83,12 @@ class panic_cpu {
   /// - A trial does not get an open gate that a panic waits for.
   /// (1) acquire on success and on failure: pairs with release (2), (3) and acq_rel (4). So the winner sees what the
   /// last holder did, and a loser what the holder published before it committed.
-  [[gnu::always_inline]] claim_result claim(hold wanted) noexcept {
-    return wanted == hold::final ? claim<hold::final>(numbered<P::max_cpus>{P::this_cpu()})
-                                 : claim<hold::trial>(numbered<P::max_cpus>{P::this_cpu()});
-  }
+  claim_result claim(hold wanted) noexcept { return claim(wanted, numbered<P::max_cpus>{P::this_cpu()}); }
 
   /// The same for a caller that passes its own number: this CPU's, or P::max_cpus for the one CPU without a number that
   /// panics (place.hpp).
   [[gnu::always_inline]] claim_result claim(hold wanted, cpu_id me) noexcept {
-    return wanted == hold::final ? claim<hold::final>(numbered<P::max_cpus + 1>{me})
-                                 : claim<hold::trial>(numbered<P::max_cpus + 1>{me});
+    return wanted == hold::final ? claim_for_good(me) : claim(wanted, numbered<P::max_cpus + 1>{me});
   }
 
   ///@{
@@ -101,7 +97,9 @@ class panic_cpu {
   /// (5) acq_rel: pairs with release (2), for a claim that wins. For `pending` relaxed would do, since one CPU writes
   /// and reads it. `me` as for claim().
   claim_result claim_from_nmi() noexcept { return claim_from_nmi(numbered<P::max_cpus>{P::this_cpu()}); }
-  claim_result claim_from_nmi(cpu_id me) noexcept { return claim_from_nmi(numbered<P::max_cpus + 1>{me}); }
+  [[gnu::always_inline]] claim_result claim_from_nmi(cpu_id me) noexcept {
+    return claim_from_nmi(numbered<P::max_cpus + 1>{me});
+  }
   ///@}
 
   /// Gives a trial hold back, in one exchange, so that what an NMI on this CPU changed meanwhile is part of the
@@ -177,22 +175,26 @@ class panic_cpu {
     cpu_id me;
   };
 
-  template <hold Wanted, cpu_id Limit>
-  claim_result claim(numbered<Limit> who) noexcept {
-    const phase to = Wanted == hold::final ? phase::panicking : phase::trial;
-    return claim_as<order::acquire>(  // (1)
-        to, who, [this](uintptr_t bits, cpu_id me) noexcept { return claim_again(bits, me, Wanted); });
+  template <cpu_id Limit>
+  [[gnu::always_inline]] claim_result claim(hold wanted, numbered<Limit> who) noexcept {
+    const phase to = wanted == hold::final ? phase::panicking : phase::trial;
+    const claim_result seen = claim_as<order::acquire>(to, who);  // (1)
+    return seen.outcome == claim_outcome::mine_already ? claim_again(seen.word.bits(), who.me, wanted) : seen;
+  }
+  // Out of line: a panic claims in more than one place.
+  [[gnu::noinline]] claim_result claim_for_good(cpu_id me) noexcept {
+    return claim(hold::final, numbered<P::max_cpus + 1>{me});
   }
   template <cpu_id Limit>
   [[gnu::always_inline]] claim_result claim_from_nmi(numbered<Limit> who) noexcept {
-    return claim_as<order::acq_rel>(  // (5)
-        phase::panicking, who, [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
+    const claim_result seen = claim_as<order::acq_rel>(phase::panicking, who);  // (5)
+    return seen.outcome == claim_outcome::mine_already ? leave_pending(seen.word.bits(), who.me) : seen;
   }
 
-  // A plain read comes first, so that a loser does not pull the cache line away from the holder. `again` gives the
-  // answer where this CPU is the holder.
-  template <order Success, cpu_id Limit, class Again>
-  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, numbered<Limit> who, Again again) noexcept {
+  // A plain read comes first, so that a loser does not pull the cache line away from the holder. Where this CPU is the
+  // holder, the word is as it was read.
+  template <order Success, cpu_id Limit>
+  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, numbered<Limit> who) noexcept {
     const cpu_id me = who.me;
     uintptr_t bits = word_.load(order::acquire);  // (1)
     if (me >= Limit) [[unlikely]]
@@ -205,7 +207,7 @@ class panic_cpu {
       return {claim_outcome::won, next};
     }
     if (gate_word{bits}.owner() == me) [[unlikely]]
-      return again(bits, me);
+      return {claim_outcome::mine_already, gate_word{bits}};
     detail::trace<P>(trace_kind::claim_lost, me, gate_word{bits}.owner());
     return {claim_outcome::other, gate_word{bits}};
   }
@@ -234,7 +236,7 @@ class panic_cpu {
 
   // What release() does when it does not open the gate: out of line, for it is rare.
   // (3) release: pairs with acquire (1), (6). Who sees the hold final sees what its holder did on trial.
-  [[gnu::cold]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
+  [[gnu::cold, gnu::noinline]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
     if (!gate_word{bits}.is_held_by(me)) return release_outcome::not_mine;
     while (gate_word{bits}.phase() == phase::trial) {
       const gate_word next = gate_word{bits}.made_final();

@@ -195,7 +195,7 @@ class stop_cpus : public stop_records<P> {
   }
 
   // Waits for one CPU to acknowledge or to go offline. False when the time is over.
-  bool await(cpu_id cpu, detail::bounded_wait<P>& wait) noexcept {
+  [[gnu::always_inline]] bool await(cpu_id cpu, detail::bounded_wait<P>& wait) noexcept {
     while (this->ack_of(cpu) == 0 && P::is_online(cpu))
       if (!P::wait_while(records_[cpu].ack, uint32_t{0}, wait.end()) || wait.is_over()) return false;
     return true;

@@ -62,7 +62,7 @@ class stop_records {
   /// and again has faulted there.
   /// relaxed load and store: only this CPU writes the word. An NMI between the two never returns, or is counted
   /// together with what it interrupted.
-  [[nodiscard]] uint32_t count_descent(cpu_id me) noexcept {
+  [[nodiscard, gnu::always_inline]] uint32_t count_descent(cpu_id me) noexcept {
     if (me > P::max_cpus) return 0;
     const uint32_t before = records_[me].descents.load(order::relaxed);
     records_[me].descents.store(before + 1, order::relaxed);
@@ -106,7 +106,9 @@ class stop_records {
   }
 
   /// It has acknowledged its stop, and has not withdrawn that. Any context; acquires what it stored before.
-  [[nodiscard, gnu::always_inline]] bool acknowledged(cpu_id cpu) const noexcept { return cpu <= P::max_cpus && ack_of(cpu) != 0; }
+  [[nodiscard, gnu::always_inline]] bool acknowledged(cpu_id cpu) const noexcept {
+    return cpu <= P::max_cpus && ack_of(cpu) != 0;
+  }
 
   /// The saved registers of a CPU that has acknowledged its stop, or the caller's own; null where there are none.
   [[nodiscard]] const registers* registers_of(cpu_id cpu) const noexcept { return registers_of(cpu, P::this_cpu()); }

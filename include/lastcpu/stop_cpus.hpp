@@ -147,8 +147,10 @@ class stop_cpus : public stop_records<P> {
     return s >= stop_state::parked && s <= stop_state::forced;
   }
 
-  // Brings the report's entry for one CPU up to date; true when that CPU has still to acknowledge.
+  // Brings the report's entry for one CPU up to date; true when that CPU has still to acknowledge. An acknowledgement
+  // that was seen once stands: only a CPU that wins the gate withdraws its own, and the owner keeps the gate.
   [[gnu::always_inline]] bool expect(cpu_id cpu, cpu_id me) noexcept {
+    if (cpu != me && has_answered(cpu)) return false;
     if (cpu == me) {
       set_entry(cpu, stop_state::running);
     } else if (const uint32_t ack = this->ack_of(cpu); ack != 0) {
@@ -163,13 +165,12 @@ class stop_cpus : public stop_records<P> {
   }
 
   // Brings the report up to date. Puts the CPUs that have still to acknowledge into `missing`, unless that is null;
-  // answers one past the last of them, 0 where there is none. An acknowledgement that was seen once stands: only a CPU
-  // that wins the gate withdraws its own, and the owner keeps the gate.
+  // answers one past the last of them, 0 where there is none.
   [[gnu::noinline]] cpu_id find_missing(cpu_id me, cpu_set<P::max_cpus>* missing) noexcept {
     const cpu_id limit = detail::cpu_limit<P>();
     cpu_id end = 0;
     for (cpu_id cpu = 0; cpu < limit; ++cpu) {
-      if (has_answered(cpu) || !expect(cpu, me)) continue;
+      if (!expect(cpu, me)) continue;
       if (missing != nullptr) missing->add(cpu);
       end = cpu + 1;
     }

@@ -37,7 +37,7 @@ class bounded_wait {
 
  private:
   uint64_t end_;
-  uint64_t last_ = 0;
+  uint64_t last_ = 0;  // the first round counts as one, whatever this is
   uint32_t still_ = 0;
 };
 

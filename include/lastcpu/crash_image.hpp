@@ -116,7 +116,7 @@ class crash_image {
 
   /// Checks the reserved image and claims it for good. False when none is reserved, or it is not what was loaded. After
   /// a check that a fault has cut off the image is still reserved: check again, or give it up.
-  bool check() noexcept {
+  [[gnu::always_inline]] bool check() noexcept {
     if (!is_reserved()) return false;
     const bool whole = intact();
     return leave_reserved(whole ? state::claimed : state::spoiled) && whole;

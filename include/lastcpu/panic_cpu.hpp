@@ -97,9 +97,7 @@ class panic_cpu {
   /// (5) acq_rel: pairs with release (2), for a claim that wins. For `pending` relaxed would do, since one CPU writes
   /// and reads it. `me` as for claim().
   claim_result claim_from_nmi() noexcept { return claim_from_nmi(numbered<P::max_cpus>{P::this_cpu()}); }
-  [[gnu::always_inline]] claim_result claim_from_nmi(cpu_id me) noexcept {
-    return claim_from_nmi(numbered<P::max_cpus + 1>{me});
-  }
+  claim_result claim_from_nmi(cpu_id me) noexcept { return claim_from_nmi(numbered<P::max_cpus + 1>{me}); }
   ///@}
 
   /// Gives a trial hold back, in one exchange, so that what an NMI on this CPU changed meanwhile is part of the
@@ -178,23 +176,28 @@ class panic_cpu {
   template <cpu_id Limit>
   [[gnu::always_inline]] claim_result claim(hold wanted, numbered<Limit> who) noexcept {
     const phase to = wanted == hold::final ? phase::panicking : phase::trial;
-    const claim_result seen = claim_as<order::acquire>(to, who);  // (1)
-    return seen.outcome == claim_outcome::mine_already ? claim_again(seen.word.bits(), who.me, wanted) : seen;
+    return claim_as<order::acquire>(  // (1)
+        to, who, [this, wanted](uintptr_t bits, cpu_id me) noexcept {
+          if (wanted == hold::final) return claim_again(bits, me);
+          return claim_result{claim_outcome::mine_already, gate_word{bits}};
+        });
   }
   // Out of line: a panic claims in more than one place.
-  [[gnu::noinline]] claim_result claim_for_good(cpu_id me) noexcept {
-    return claim(hold::final, numbered<P::max_cpus + 1>{me});
+  claim_result claim_for_good(cpu_id me) noexcept {
+    return claim_as<order::acquire>(  // (1)
+        phase::panicking, numbered<P::max_cpus + 1>{me},
+        [this](uintptr_t bits, cpu_id who) noexcept { return claim_again(bits, who); });
   }
   template <cpu_id Limit>
   [[gnu::always_inline]] claim_result claim_from_nmi(numbered<Limit> who) noexcept {
-    const claim_result seen = claim_as<order::acq_rel>(phase::panicking, who);  // (5)
-    return seen.outcome == claim_outcome::mine_already ? leave_pending(seen.word.bits(), who.me) : seen;
+    return claim_as<order::acq_rel>(  // (5)
+        phase::panicking, who, [this](uintptr_t bits, cpu_id me) noexcept { return leave_pending(bits, me); });
   }
 
-  // A plain read comes first, so that a loser does not pull the cache line away from the holder. Where this CPU is the
-  // holder, the word is as it was read.
-  template <order Success, cpu_id Limit>
-  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, numbered<Limit> who) noexcept {
+  // A plain read comes first, so that a loser does not pull the cache line away from the holder. `again` gives the
+  // answer where this CPU is the holder.
+  template <order Success, cpu_id Limit, class Again>
+  [[gnu::always_inline]] claim_result claim_as(lastcpu::phase to, numbered<Limit> who, Again again) noexcept {
     const cpu_id me = who.me;
     uintptr_t bits = word_.load(order::acquire);  // (1)
     if (me >= Limit) [[unlikely]]
@@ -207,15 +210,15 @@ class panic_cpu {
       return {claim_outcome::won, next};
     }
     if (gate_word{bits}.owner() == me) [[unlikely]]
-      return {claim_outcome::mine_already, gate_word{bits}};
+      return again(bits, me);
     detail::trace<P>(trace_kind::claim_lost, me, gate_word{bits}.owner());
     return {claim_outcome::other, gate_word{bits}};
   }
 
   // For the holder. Only an NMI on this CPU, and a panic that sets `wanted`, can change the word now. If the exchange
   // fails, retry with the value it returned. The same holds for leave_pending() and stay().
-  claim_result claim_again(uintptr_t bits, cpu_id me, hold wanted) noexcept {
-    while (wanted == hold::final && gate_word{bits}.with_pending(false).is_trial_of(me)) {
+  claim_result claim_again(uintptr_t bits, cpu_id me) noexcept {
+    while (gate_word{bits}.with_pending(false).is_trial_of(me)) {
       const gate_word next = gate_word{bits}.made_final();
       if (!word_.compare_exchange(bits, next.bits(), order::acquire, order::acquire)) continue;  // (1)
       detail::trace<P>(trace_kind::claim_won, me, static_cast<uint32_t>(phase::panicking));

@@ -52,7 +52,7 @@ TEST(step, names_belong_to_their_steps) {
 
 TEST(step, unknown_step_has_a_name_that_says_so) {
   EXPECT_STREQ(to_string(static_cast<step>(step_count)), "?");
-  EXPECT_STREQ(to_string(static_cast<step>(~0u)), "?");
+  EXPECT_STREQ(to_string(static_cast<step>(0xff)), "?");
 }
 
 TEST(step, needs_the_commit_from_the_commit_on_and_the_last_phase_for_the_jump) {

@@ -20,13 +20,35 @@ class specimens_of_all_years;
 
 template <class P>
 struct platform_of_specimens : P {
+  /// An exchange takes two milliseconds, and what is relaxed, a look at the word again or its way back to nobody, four:
+  /// as on a host that takes a virtual CPU away there. Between single instructions of two CPUs a race comes once in
+  /// hundreds of boots, and never where two CPUs share one of the host's.
+  template <class T>
+  class atomic : public P::template atomic<T> {
+    using word = typename P::template atomic<T>;
+
+   public:
+    using word::word;
+    [[nodiscard]] T load(order o) const noexcept {
+      if (o == order::relaxed) wait_ms(4);
+      return word::load(o);
+    }
+    void store(T value, order o) noexcept {
+      word::store(value, o);
+      if (o == order::relaxed) wait_ms(4);
+    }
+    [[nodiscard]] bool compare_exchange(T& expected, T desired, order success, order failure) noexcept {
+      const bool done = word::compare_exchange(expected, desired, success, failure);
+      wait_ms(2);
+      return done;
+    }
+  };
+
   /// A design that checks no image is over in a moment. Here it takes as long from its lock to its first stop request
   /// as lastcpu takes from its claim, about a millisecond, so that both run into the same races.
   static typename P::irq_state irq_save() noexcept {
     const typename P::irq_state before = P::irq_save();
-    const uint64_t begun = P::now();
-    while (P::now() - begun < P::ticks_per_second() / 1000) {
-    }
+    wait_ms(1);
     return before;
   }
 
@@ -34,6 +56,13 @@ struct platform_of_specimens : P {
     if (specimens_of_all_years<P>::is_without_gate()) console::line() << "kernel: restarts without the gate";
     P::emergency_restart();
     P::halt();
+  }
+
+ private:
+  static void wait_ms(uint64_t milliseconds) noexcept {
+    const uint64_t begun = P::now();
+    while (P::now() - begun < P::ticks_per_second() / 1000 * milliseconds) {
+    }
   }
 };
 

@@ -16,10 +16,11 @@ MOST_SEEDS = 8  # where CPUs race, the one with that call may be stopped before 
 
 
 def boots():
-    """One of each, on 4 CPUs where several have a part in it."""
+    """One of each, on 4 CPUs where several have a part in it or one is silent: two would wait for that one for long."""
     played = [s for s in scenarios.SCENARIOS if s.name not in NOT_IN_C]
-    return [Boot(s.name, 4 if s.racing or s.crowd else max(2, s.least_cpus), seed=seed, image=s.image_for(seed))
-            for seed, s in enumerate(played, 1)]
+    four = [s.racing or s.crowd or s.silent is not scenarios.nobody for s in played]
+    return [Boot(s.name, 4 if wide else max(2, s.least_cpus), seed=seed, image=s.image_for(seed))
+            for seed, (s, wide) in enumerate(zip(played, four), 1)]
 
 
 def is_refused(name, kernel, logs):

@@ -83,8 +83,7 @@ constinit lastcpu::atomic<uint32_t> wedged{};
 
 bool wedge(const x86::registers&) noexcept {
   wedged.store(1, lastcpu::order::release);
-  stage::wait_until([] { return false; });
-  return true;
+  for (;;) x86::halt();  // it costs less than to spin, and nothing wakes it
 }
 
 // Role 0 gets one, and another while it waits for role 1, which does not answer.
@@ -92,6 +91,7 @@ void machine_check_on_dumper(uint32_t role) noexcept {
   if (role == 0) nmi::set_handler(wedge);
   stage::meet();
   if (role == 1) return stage::send_nmi(port::this_cpu());
+  stage::wait_less(2);  // and 2.2 s are left for the second one
   stage::wait_until([] { return wedged.load(lastcpu::order::acquire) != 0; });
   console::line() << "kernel: waits for machine checks";
   stage::wait_until([] { return false; });

@@ -75,6 +75,7 @@ void nmi_storm_to_the_end(uint32_t role) noexcept {
   stage::meet();
   if (role == 1) return stage::send_nmi(port::this_cpu());
   stage::wait_until([] { return storming.load(lastcpu::order::acquire) != 0; });
+  stage::wait_less(4);
   panic_here("in a storm of NMIs");
 }
 
@@ -114,6 +115,7 @@ void smi_storm_on_parked(uint32_t role) noexcept {
   if (role == 2) return;
   stage::wait_until([] { return storming.load(lastcpu::order::acquire) != 0; });
   stage::wait_until([] { return smis() != 0 || stage::cpu_of(2) == 0; });
+  stage::wait_less(4);
   panic_here("somebody has SMIs");
 }
 

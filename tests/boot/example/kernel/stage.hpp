@@ -31,6 +31,10 @@ void wait_until(Condition condition) noexcept {
 
 void wait_us(uint64_t microseconds) noexcept;
 
+/// Who panics waits `times` times less long than the policy says for CPUs that do not answer: it spins while it does. Not
+/// on a large machine, where those that answer may need the time.
+void wait_less(uint32_t times) noexcept;
+
 void send_nmi(lastcpu::cpu_id cpu) noexcept;
 
 /// A real page fault.

@@ -34,8 +34,14 @@ void wedged_without_stack(uint32_t role) noexcept {
 
 constinit lastcpu::atomic<uint32_t> in_nmi{};
 
+bool is_pair() noexcept {
+  return cpus::count() == 2;
+}
+
+// It spins beside one CPU, and sleeps beside more: NMIs are blocked and interrupts off, and nothing wakes it.
 bool wedge(const x86::registers&) noexcept {
   in_nmi.store(1, lastcpu::order::release);
+  while (!is_pair()) x86::halt();
   for_ever();
   return true;
 }
@@ -49,7 +55,9 @@ void panic_against_nmi(uint32_t role, nmi::handler handler, const char* message)
   panic_here(message);
 }
 
+// Two CPUs are given all the time that the policy has.
 void wedged_in_nmi(uint32_t role) noexcept {
+  if (role == 0 && !is_pair()) stage::wait_less(4);
   panic_against_nmi(role, wedge, "somebody is wedged in an NMI");
 }
 
@@ -61,6 +69,7 @@ bool wait_for_the_last_steps(const x86::registers&) noexcept {
 
 // Role 1 comes back when the report is closed: the NMI that was sent to it waits, and it answers.
 void late_ack(uint32_t role) noexcept {
+  if (role == 0) stage::wait_less(4);
   panic_against_nmi(role, wait_for_the_last_steps, "somebody answers late");
 }
 

@@ -26,10 +26,11 @@ import vmcore  # noqa: E402
 import boot as qemu  # noqa: E402
 
 PACK = ROOT / "examples/linux_capture/pack"
-MEMORY_MIB = 256
+MEMORY_MIB = 180  # the region, what the kernel takes, and the file that is loaded into the region
 DISK_BYTES = 200 << 20
 RESET = 0  # QEMU's status after a reset under -no-reboot
 SUCCESS = r"^capture: complete, \d+ bytes in \d+ ms"
+WAY = 0  # of dumps.cover()
 TOO_SMALL, IO_ERROR = 7, 9  # handover.core_problem
 
 
@@ -166,12 +167,12 @@ def covered(dumped, boot, kernel, image, folder):
 
 def run_cover(kernel, build, folder, only):
     image = pack(build, "", folder / "capture.img")
-    for dumped, cpus in dumps.COVER:
+    for dumped, cpus in dumps.cover(WAY):
         if only not in (None, dumped.scenario):
             continue
         boot = Boot(dumped.scenario, cpus, seed=dumps.SEED)
         if cpus == 2:  # another machine, and another place
-            boot = dataclasses.replace(boot, machine="pc", words=("crashkernel=96M@128M",))
+            boot = dataclasses.replace(boot, machine="pc", words=("crashkernel=96M@64M",))
         yield f"{dumped.sentence}, {cpus} CPUs", covered(dumped, boot, kernel, image, folder)
 
 

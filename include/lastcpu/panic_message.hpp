@@ -146,20 +146,19 @@ class panic_messages {
   // Each state is read once: state and text agree, also where the CPU goes on writing.
   template <class Registers>
   static bool describe(const slot* from, uint32_t n, bool stopped, cpu_note<Registers>& out) noexcept {
+    using note = cpu_note<Registers>;
+    static constexpr const char* note::*texts[] = {&note::message, &note::nmi_message, &note::nested_message};
     bool said = false, cut = false;
     out.nmi_message = out.nested_message = "";
     for (uint32_t i = 0; i < n; ++i) {
       const auto seen = static_cast<message_state>(from[i].state.load(order::acquire));  // (2)
-      out.*texts_of<Registers>[i] = text_in(from[i], stopped, seen);
+      out.*texts[i] = text_in(from[i], stopped, seen);
       said |= seen != message_state::none;
       cut |= seen == message_state::writing;
     }
     out.cut_short = cut;
     return said;
   }
-  template <class Registers>
-  static constexpr const char* cpu_note<Registers>::*texts_of[] = {
-      &cpu_note<Registers>::message, &cpu_note<Registers>::nmi_message, &cpu_note<Registers>::nested_message};
 
   [[nodiscard]] static const char* text_in(const slot& s, bool stopped, message_state seen) noexcept {
     if (seen >= message_state::ready || (seen == message_state::writing && stopped)) return s.text;

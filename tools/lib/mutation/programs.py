@@ -128,7 +128,7 @@ def programs_by_folder(root):
     """What CMakeLists.txt of tests/ names its programs, by the house's rules; {folder: [program]}."""
     stems = lambda folder, suffix: sorted(p.stem for p in (root / "tests" / folder).glob(f"*{suffix}.cpp"))
     return {
-        "unit": stems("unit/core", "_test"),
+        "unit": stems("unit/core", "_test") + stems("unit/narrow", "_test"),
         "kexec": [f"kexec_{s}" for s in stems("unit/kexec", "_test")],
         "x86_64": [f"x86_64_{s}" for s in stems("unit/x86_64", "_test")],
         "posix": [s if s.startswith(("posix_", "stop_cost")) else f"posix_{s}" for s in stems("process/posix", "_test")

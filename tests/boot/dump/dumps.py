@@ -52,8 +52,6 @@ def cover(way):
     return [(d, (4, 8, 2)[(i + way) % 3] if d.silent is None else (4, 8)[way % 2]) for i, d in enumerate(ALL)]
 
 
-
-
 def role_of(boot, cpu):
     return (cpu - boot.seed) % boot.cpus
 

@@ -87,10 +87,10 @@ def on_all_then_on_each_stopped(injector):
 
 
 def twice_on_the_dumper(injector):
-    """The second one while it waits for the CPU that does not answer: 2.2 s, says the scenario."""
+    """The second one while it waits for the CPU that does not answer."""
     injector.machine_check(cpu_of(0, injector.boot))
     injector.wait_for("panic: cpu")
-    time.sleep(0.3)  # in the second rung
+    time.sleep(0.5)
     injector.machine_check(cpu_of(0, injector.boot))
 
 

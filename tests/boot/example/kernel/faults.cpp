@@ -91,7 +91,6 @@ void machine_check_on_dumper(uint32_t role) noexcept {
   if (role == 0) nmi::set_handler(wedge);
   stage::meet();
   if (role == 1) return stage::send_nmi(port::this_cpu());
-  stage::wait_less(2);  // and 2.2 s are left for the second one
   stage::wait_until([] { return wedged.load(lastcpu::order::acquire) != 0; });
   console::line() << "kernel: waits for machine checks";
   stage::wait_until([] { return false; });

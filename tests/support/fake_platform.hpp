@@ -43,6 +43,7 @@ class fake_atomic {
 struct fake_registers {
   uintptr_t pc, sp;
 };
+inline constexpr fake_registers crash{0xc0de, 1};  // what a test hands over as those of its crash
 
 inline void log_trace(const trace_event& e) {
   machine().trace(e);

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+namespace annotations_test {
 namespace {
 
 using namespace lastcpu::reporter_detail;
@@ -118,3 +119,4 @@ TEST(annotations_of_a_child, can_be_set_although_the_parent_was_setting_one) {
 }
 
 }  // namespace
+}  // namespace annotations_test

@@ -4,6 +4,7 @@
 
 #include "died.hpp"
 
+namespace capture_now_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -64,3 +65,4 @@ TEST(capture_now, says_what_is_missing_without_a_reporter) {
 }
 
 }  // namespace
+}  // namespace capture_now_test

@@ -2,6 +2,7 @@
 // Children: each that has memory of its own reports for itself, each that shares its parent's leaves it alone.
 #include "died.hpp"
 
+namespace children_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -51,3 +52,4 @@ TEST(crash_in_process_one, is_reported_and_ends_it) {
 }
 
 }  // namespace
+}  // namespace children_test

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+namespace core_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -151,3 +152,4 @@ TEST_F(core, can_be_read_by_its_owner_only) {
 }
 
 }  // namespace
+}  // namespace core_test

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+namespace files_test {
 namespace {
 
 using namespace lastcpu::reporter_detail;
@@ -131,3 +132,4 @@ TEST(core_writer, of_more_mappings_than_a_header_counts_has_them_all) {
 }
 
 }  // namespace
+}  // namespace files_test

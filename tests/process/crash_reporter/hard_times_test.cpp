@@ -2,6 +2,7 @@
 // Limits, sandboxes, and a machine that lacks something.
 #include "died.hpp"
 
+namespace hard_times_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -163,3 +164,4 @@ TEST_F(hard_times, a_report_whose_file_takes_no_last_line_has_one_in_its_descrip
 }
 
 }  // namespace
+}  // namespace hard_times_test

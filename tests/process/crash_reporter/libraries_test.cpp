@@ -6,6 +6,7 @@
 
 #include "died.hpp"
 
+namespace libraries_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -68,3 +69,4 @@ TEST(reporter_mark, is_in_the_handler_and_in_no_other_place) {
 }
 
 }  // namespace
+}  // namespace libraries_test

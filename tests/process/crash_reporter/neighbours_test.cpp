@@ -4,6 +4,7 @@
 
 #include "../../support/sanitizers.hpp"
 
+namespace neighbours_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -170,3 +171,4 @@ TEST(c_interface, does_what_cxx_does) {
 #endif
 
 }  // namespace
+}  // namespace neighbours_test

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+namespace parts_test {
 namespace {
 
 using namespace lastcpu::reporter_detail;
@@ -244,3 +245,4 @@ TEST(thread_table, gives_the_entry_of_a_thread_that_has_left_to_one_that_registe
 }
 
 }  // namespace
+}  // namespace parts_test

@@ -2,6 +2,7 @@
 // The report's words, and the signal that the parent sees.
 #include "died.hpp"
 
+namespace report_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -91,3 +92,4 @@ TEST(crash_report, of_an_overflowed_stack_is_made_where_the_thread_has_a_signal_
 }
 
 }  // namespace
+}  // namespace report_test

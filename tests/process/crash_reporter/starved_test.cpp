@@ -2,6 +2,7 @@
 // A crash among threads that leave it no processor. Alone on the machine: they leave the others none either.
 #include "died.hpp"
 
+namespace starved_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -27,3 +28,4 @@ TEST(starved_crash, is_reported_in_place_too) {
 }
 
 }  // namespace
+}  // namespace starved_test

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+namespace threads_test {
 namespace {
 
 using namespace crash_reporter_test;
@@ -168,3 +169,4 @@ TEST(crash_threads, timers_do_not_reach_the_report_where_a_handler_in_front_call
 }
 
 }  // namespace
+}  // namespace threads_test

@@ -60,7 +60,7 @@ void crash_while_captured() {
   crash_here();
 }
 
-constexpr scenario table[] = {
+constexpr scenario all_captures[] = {
     {"captured_twice", captured_twice, crash_here},
     {"captured_among_signals", captured_among_signals, crash_here},
     {"captured_without_ptrace", captured_without_ptrace, crash_here},
@@ -69,6 +69,6 @@ constexpr scenario table[] = {
 
 }  // namespace
 
-const std::span<const scenario> captures{table};
+const std::span<const scenario> captures{all_captures};
 
 }  // namespace victim

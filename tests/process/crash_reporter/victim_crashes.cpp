@@ -72,7 +72,7 @@ void large_memory() {
   memcpy(p + bytes - sizeof words, words, sizeof words);
 }
 
-constexpr scenario table[] = {
+constexpr scenario all_crashes[] = {
     {"plain", nothing_more, crash_here},           {"abort", nothing_more, abort_here},
     {"divide", nothing_more, divide_here},         {"trap", nothing_more, trap_here},
     {"breakpoint", nothing_more, breakpoint_here}, {"cut_file", nothing_more, cut_file},
@@ -84,6 +84,6 @@ constexpr scenario table[] = {
 
 }  // namespace
 
-const std::span<const scenario> crashes{table};
+const std::span<const scenario> crashes{all_crashes};
 
 }  // namespace victim

@@ -244,7 +244,7 @@ void process_one_traps() {
   });
 }
 
-constexpr scenario table[] = {
+constexpr scenario all_hard_times[] = {
     {"profiled", profiled, crash_here},
     {"default_timers", default_timers, crash_here},
     {"handler_in_front", handler_in_front, crash_here},
@@ -278,6 +278,6 @@ constexpr scenario table[] = {
 
 }  // namespace
 
-const std::span<const scenario> hard_times{table};
+const std::span<const scenario> hard_times{all_hard_times};
 
 }  // namespace victim

@@ -172,7 +172,7 @@ void with_wrong_options() {
     dprintf(STDERR_FILENO, "refused: %s\n", installed_with(o).c_str());
 }
 
-constexpr scenario table[] = {
+constexpr scenario all_neighbours[] = {
     {"nothing_installed", nothing_more, crash_here},
     {"twice", twice, nothing_more},
     {"earlier_refused", with_earlier_refused, nothing_more},
@@ -196,6 +196,6 @@ constexpr scenario table[] = {
 
 }  // namespace
 
-const std::span<const scenario> neighbours{table};
+const std::span<const scenario> neighbours{all_neighbours};
 
 }  // namespace victim

@@ -69,7 +69,7 @@ void leader_gone() {
   pthread_exit(nullptr);
 }
 
-constexpr scenario table[] = {
+constexpr scenario all_rare[] = {
     {"captured_often", captured_often, nothing_more},
     {"captured_in_a_group", captured_in_a_group, nothing_more},
     {"aborts_sent_by_own_process", aborts_sent_by_own_process, [] { usleep(1500), crash_here(); }},
@@ -78,6 +78,6 @@ constexpr scenario table[] = {
 
 }  // namespace
 
-const std::span<const scenario> rare{table};
+const std::span<const scenario> rare{all_rare};
 
 }  // namespace victim

@@ -186,7 +186,7 @@ void become_true() {
   execl("/bin/true", "true", nullptr);
 }
 
-constexpr scenario table[] = {
+constexpr scenario all_threads[] = {
     {"masked_thread", masked_thread, crash_here},
     {"four_crash", four_crash, crash_here},
     {"storm", storm, crash_here},
@@ -203,6 +203,6 @@ constexpr scenario table[] = {
 
 }  // namespace
 
-const std::span<const scenario> threads{table};
+const std::span<const scenario> threads{all_threads};
 
 }  // namespace victim

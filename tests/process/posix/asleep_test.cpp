@@ -12,6 +12,7 @@
 // ThreadSanitizer runs a signal handler only where its thread does something: there a sleeper looks up now and then.
 #if !defined(LASTCPU_POSIX_UNDER_TSAN)
 
+namespace asleep_test {
 namespace {
 
 using namespace posix_test;
@@ -114,5 +115,6 @@ TEST(asleep, losers_execute_nothing_while_the_owner_works) {
 }
 
 }  // namespace
+}  // namespace asleep_test
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+namespace capture_program_test {
 namespace {
 
 using namespace posix_test;
@@ -286,3 +287,4 @@ TEST(capture_program, is_not_handed_to_programs_that_are_started_in_quiet_times)
 }
 
 }  // namespace
+}  // namespace capture_program_test

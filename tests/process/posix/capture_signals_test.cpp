@@ -7,6 +7,7 @@
 
 #include <vector>
 
+namespace capture_signals_test {
 namespace {
 
 using namespace posix_test;
@@ -106,3 +107,4 @@ TEST(capture_signals, of_timers_that_live_through_an_exec_are_ended) {
 }
 
 }  // namespace
+}  // namespace capture_signals_test

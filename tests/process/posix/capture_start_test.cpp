@@ -9,6 +9,7 @@
 
 #include <fstream>
 
+namespace capture_start_test {
 namespace {
 
 using namespace posix_test;
@@ -239,3 +240,4 @@ TEST(capture_start, that_the_kernel_refuses_says_so) {
 }
 
 }  // namespace
+}  // namespace capture_start_test

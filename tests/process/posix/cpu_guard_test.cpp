@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+namespace cpu_guard_test {
 namespace {
 
 using namespace posix_test;
@@ -239,3 +240,4 @@ TEST(cpu_table, an_adopted_thread_is_online_under_the_lowest_free_number) {
 }
 
 }  // namespace
+}  // namespace cpu_guard_test

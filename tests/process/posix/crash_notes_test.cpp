@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+namespace crash_notes_test {
 namespace {
 
 using namespace lastcpu;
@@ -184,3 +185,4 @@ TEST(crash_notes, writing_to_nothing_fails_and_a_note_survives_it) {
 }
 
 }  // namespace
+}  // namespace crash_notes_test

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+namespace fault_response_test {
 namespace {
 
 using namespace posix_test;
@@ -192,3 +193,4 @@ TEST(fault, inside_the_jump_goes_on_to_the_last_resort) {
 }
 
 }  // namespace
+}  // namespace fault_response_test

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+namespace fault_test {
 namespace {
 
 using namespace posix_test;
@@ -135,3 +136,4 @@ TEST(fault, of_two_threads_at_once_is_captured_once_with_both_messages) {
 }
 
 }  // namespace
+}  // namespace fault_test

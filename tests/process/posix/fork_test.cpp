@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+namespace fork_test {
 namespace {
 
 using namespace posix_test;
@@ -351,3 +352,4 @@ TEST(fork, in_the_child_the_child_can_stop_threads_of_its_own) {
 }
 
 }  // namespace
+}  // namespace fork_test

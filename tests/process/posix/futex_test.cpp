@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace futex_test {
 namespace {
 
 using namespace posix_test;
@@ -168,3 +169,4 @@ TEST(futex, the_clock_counts_nanoseconds_and_never_goes_back) {
 }
 
 }  // namespace
+}  // namespace futex_test

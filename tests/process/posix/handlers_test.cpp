@@ -10,6 +10,7 @@
 
 #include <fstream>
 
+namespace handlers_test {
 namespace {
 
 using namespace posix_test;
@@ -166,3 +167,4 @@ TEST(handlers, of_the_stop_let_the_call_go_on_that_they_interrupt) {
 }
 
 }  // namespace
+}  // namespace handlers_test

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+namespace install_test {
 namespace {
 
 using namespace posix_test;
@@ -176,3 +177,4 @@ TEST(posix_install, leaves_faults_alone_when_told_so) {
 }
 
 }  // namespace
+}  // namespace install_test

@@ -9,6 +9,7 @@
 
 #include <vector>
 
+namespace last_resort_test {
 namespace {
 
 using namespace posix_test;
@@ -143,3 +144,4 @@ TEST(last_resort, a_halt_ends_every_thread_and_masks_do_not_matter) {
 }
 
 }  // namespace
+}  // namespace last_resort_test

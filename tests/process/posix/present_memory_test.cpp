@@ -7,6 +7,7 @@
 
 #include <string>
 
+namespace present_memory_test {
 namespace {
 
 using lastcpu::posix_detail::make_present;
@@ -108,3 +109,4 @@ TEST(make_present, changes_no_byte) {
 }
 
 }  // namespace
+}  // namespace present_memory_test

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+namespace process_one_test {
 namespace {
 
 using namespace posix_test;
@@ -72,3 +73,4 @@ TEST(process_one, becomes_the_capture_program) {
 }
 
 }  // namespace
+}  // namespace process_one_test

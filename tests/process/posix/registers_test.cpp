@@ -61,6 +61,7 @@ extern const char lastcpu_test_interrupted_at[];
 extern const char lastcpu_test_called_at[];
 }
 
+namespace registers_test {
 namespace {
 
 using lastcpu::posix_registers;
@@ -155,3 +156,4 @@ TEST(registers, every_value_has_a_name_and_a_number_beyond_them_has_none) {
 }
 
 }  // namespace
+}  // namespace registers_test

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <vector>
 
+namespace signal_stack_test {
 namespace {
 
 // 0: what the kernel says.
@@ -194,3 +195,4 @@ TEST(signal_stack, that_is_in_use_stays_and_the_guard_says_that_there_is_none) {
 #endif
 
 }  // namespace
+}  // namespace signal_stack_test

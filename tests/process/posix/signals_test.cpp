@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 
+namespace signals_test {
 namespace {
 
 using namespace posix_test;
@@ -258,3 +259,4 @@ TEST(signals, a_fault_that_a_process_has_sent_is_described_by_the_process) {
 }
 
 }  // namespace
+}  // namespace signals_test

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+namespace step_alarm_test {
 namespace {
 
 using namespace posix_test;
@@ -184,3 +185,4 @@ TEST_F(step_alarm, of_no_time_is_none) {
 }
 
 }  // namespace
+}  // namespace step_alarm_test

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <vector>
 
+namespace stop_cost_test {
 namespace {
 
 using namespace posix_test;
@@ -282,3 +283,4 @@ TEST(stop_cost, what_a_crash_writes_to_is_in_memory_before) {
 }
 
 }  // namespace
+}  // namespace stop_cost_test

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 
+namespace stop_test {
 namespace {
 
 using namespace posix_test;
@@ -198,3 +199,4 @@ TEST(stop, counts_a_loser_as_parked_with_its_own_message) {
 }
 
 }  // namespace
+}  // namespace stop_test

@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+namespace stopped_test {
 namespace {
 
 using namespace posix_test;
@@ -214,3 +215,4 @@ TEST(stopped, an_nmi_on_the_owner_returns) {
 }
 
 }  // namespace
+}  // namespace stopped_test

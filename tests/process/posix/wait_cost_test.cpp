@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+namespace wait_cost_test {
 namespace {
 
 using namespace posix_test;
@@ -137,3 +138,4 @@ TEST_F(wait_cost, words_of_neighbouring_lines_are_spread_over_the_counts) {
 }
 
 }  // namespace
+}  // namespace wait_cost_test

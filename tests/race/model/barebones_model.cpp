@@ -9,6 +9,7 @@
 #include "race/model/expect.hpp"
 #include "race/model/promises.hpp"
 
+namespace barebones_model {
 namespace {
 
 using namespace lastcpu;
@@ -116,3 +117,4 @@ TEST(online_cpus, who_arrives_at_the_commit_is_asked_or_sees_it) {
 }
 
 }  // namespace
+}  // namespace barebones_model

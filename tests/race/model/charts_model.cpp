@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace charts_model {
 namespace {
 
 using namespace lastcpu;
@@ -270,3 +271,4 @@ TEST(room, is_not_there_for_a_word_of_something_else) {
 }
 
 }  // namespace
+}  // namespace charts_model

@@ -3,6 +3,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace checker_model {
 namespace {
 
 using namespace lastcpu;
@@ -271,3 +272,4 @@ TEST(checker, scenario_is_made_by_no_cpu) {
 }
 
 }  // namespace
+}  // namespace checker_model

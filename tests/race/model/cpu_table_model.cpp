@@ -6,6 +6,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace cpu_table_model {
 namespace {
 
 using namespace lastcpu;
@@ -142,3 +143,4 @@ TEST(cpu_table, thread_that_arrives_at_the_commit_is_asked_or_sees_it) {
 }
 
 }  // namespace
+}  // namespace cpu_table_model

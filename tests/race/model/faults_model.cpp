@@ -3,6 +3,7 @@
 
 #include "race/model/crash_machine.hpp"
 
+namespace faults_model {
 namespace {
 
 using namespace lastcpu;
@@ -122,3 +123,4 @@ TEST(faulty_loser, ends_within_a_fixed_depth_and_takes_the_gate_that_is_given_ba
 }
 
 }  // namespace
+}  // namespace faults_model

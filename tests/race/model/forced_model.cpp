@@ -7,6 +7,7 @@
 #include "race/model/expect.hpp"
 #include "race/model/promises.hpp"
 
+namespace forced_model {
 namespace {
 
 using namespace lastcpu;
@@ -85,3 +86,4 @@ TEST(forced, nobody_runs_on_behind_a_bare_domains_stop) {
 }
 
 }  // namespace
+}  // namespace forced_model

@@ -8,6 +8,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace futex_model {
 namespace {
 
 using namespace lastcpu;
@@ -50,3 +51,4 @@ TEST(futex, words_that_share_a_count_leave_no_sleeper_behind) {
 }
 
 }  // namespace
+}  // namespace futex_model

@@ -5,6 +5,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace gate_model {
 namespace {
 
 using namespace lastcpu;
@@ -214,3 +215,4 @@ TEST(gate, steps_run_once_and_the_commit_publishes) {
 }
 
 }  // namespace
+}  // namespace gate_model

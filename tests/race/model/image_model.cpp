@@ -5,6 +5,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace image_model {
 namespace {
 
 using namespace lastcpu;
@@ -187,3 +188,4 @@ TEST(reload_vs_crash, bad_image_is_refused_and_a_good_one_follows) {
 }
 
 }  // namespace
+}  // namespace image_model

@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace interrupts_model {
 namespace {
 
 using namespace lastcpu;
@@ -385,3 +386,4 @@ TEST(interrupts, asking_whether_a_cpu_is_there_waits_for_nothing) {
 }
 
 }  // namespace
+}  // namespace interrupts_model

@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace litmus_model {
 namespace {
 
 using namespace lastcpu;
@@ -460,3 +461,4 @@ TEST(litmus, two_plus_two_writes_end_as_in_one_order) {
 }
 
 }  // namespace
+}  // namespace litmus_model

@@ -5,6 +5,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace message_model {
 namespace {
 
 using namespace lastcpu;
@@ -58,3 +59,4 @@ TEST(message, of_an_nmi_does_not_touch_that_of_the_thread) {
 }
 
 }  // namespace
+}  // namespace message_model

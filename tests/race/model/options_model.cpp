@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace options_model {
 namespace {
 
 using namespace lastcpu;
@@ -255,3 +256,4 @@ TEST(options, shorten_finds_the_shortest_way_to_a_failure) {
 }
 
 }  // namespace
+}  // namespace options_model

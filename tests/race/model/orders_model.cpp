@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace orders_model {
 namespace {
 
 using namespace lastcpu;
@@ -216,3 +217,4 @@ TEST(orders, word_at_rest_is_a_variable) {
 }
 
 }  // namespace
+}  // namespace orders_model

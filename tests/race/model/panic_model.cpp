@@ -4,6 +4,7 @@
 
 #include "race/model/crash_machine.hpp"
 
+namespace panic_model {
 namespace {
 
 using namespace lastcpu;
@@ -275,3 +276,4 @@ TEST(panic_vs_panic, waits_may_end_for_no_reason) {
 }
 
 }  // namespace
+}  // namespace panic_model

@@ -6,6 +6,7 @@
 #include "race/model/expect.hpp"
 #include "race/model/promises.hpp"
 
+namespace place_model {
 namespace {
 
 using namespace lastcpu;
@@ -136,3 +137,4 @@ TEST(unknown_cpu, panics_when_an_oops_gives_the_gate_back) {
 }
 
 }  // namespace
+}  // namespace place_model

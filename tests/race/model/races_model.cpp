@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace races_model {
 namespace {
 
 using namespace lastcpu;
@@ -310,3 +311,4 @@ TEST(port_to_the_model, answers) {
 }
 
 }  // namespace
+}  // namespace races_model

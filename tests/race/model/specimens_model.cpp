@@ -8,6 +8,7 @@
 #include "race/specimens/panic_lock_2011.hpp"
 #include "race/specimens/trylock_only.hpp"
 
+namespace specimens_model {
 namespace {
 
 using namespace lastcpu;
@@ -130,3 +131,4 @@ TEST(double_read_2025, released_under_waiter_forgets_a_fatal_nmi) {
 }
 
 }  // namespace
+}  // namespace specimens_model

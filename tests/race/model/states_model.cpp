@@ -5,6 +5,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace states_model {
 namespace {
 
 using namespace lastcpu;
@@ -526,3 +527,4 @@ TEST(states, differ_by_the_notes_the_data_and_the_words_of_the_scenario) {
 }
 
 }  // namespace
+}  // namespace states_model

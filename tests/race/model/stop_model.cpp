@@ -5,6 +5,7 @@
 
 #include "race/model/expect.hpp"
 
+namespace stop_model {
 namespace {
 
 using namespace lastcpu;
@@ -407,3 +408,4 @@ TEST(stray_ack, nmi_of_nobody_stops_nobody_too_early) {
 }
 
 }  // namespace
+}  // namespace stop_model

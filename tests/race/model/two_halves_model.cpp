@@ -4,6 +4,7 @@
 
 #include "race/model/crash_machine.hpp"
 
+namespace two_halves_model {
 namespace {
 
 using namespace lastcpu;
@@ -130,3 +131,4 @@ TEST(is_stopped, is_not_true_of_a_loser_that_wins) {
 }
 
 }  // namespace
+}  // namespace two_halves_model

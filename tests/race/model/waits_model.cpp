@@ -3,6 +3,7 @@
 
 #include "race/model/outcomes.hpp"
 
+namespace waits_model {
 namespace {
 
 using namespace lastcpu;
@@ -366,3 +367,4 @@ TEST(waits, fate_of_each_cpu_is_known_in_the_end) {
 }
 
 }  // namespace
+}  // namespace waits_model

@@ -3,6 +3,7 @@
 // guards is plain data, so that ThreadSanitizer sees an order that is too weak.
 #include "crew.hpp"
 
+namespace gate_stress {
 namespace {
 
 using namespace stress;
@@ -133,3 +134,4 @@ TEST(gate_stress, a_waiter_takes_the_gate_that_is_given_back) {
 }
 
 }  // namespace
+}  // namespace gate_stress

@@ -2,6 +2,7 @@
 // The crash image's slot: a claim gets an image that is whole, whoever loads and unloads at that moment.
 #include "crew.hpp"
 
+namespace image_stress {
 namespace {
 
 using namespace stress;
@@ -115,3 +116,4 @@ TEST(image_stress, loads_alone_hand_out_each_image_once) {
 }
 
 }  // namespace
+}  // namespace image_stress

@@ -8,6 +8,7 @@
 #include "../../support/fake_spinlock.hpp"
 #include "crew.hpp"
 
+namespace locked_atomic_stress {
 namespace {
 
 using namespace stress;
@@ -68,3 +69,4 @@ TEST(locked_atomic_stress, gate_excludes_and_hands_on_what_was_done) {
 }
 
 }  // namespace
+}  // namespace locked_atomic_stress

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+namespace message_stress {
 namespace {
 
 using namespace stress;
@@ -83,3 +84,4 @@ TEST(message_stress, of_many_writers_without_a_number_one_is_kept_whole) {
 }
 
 }  // namespace
+}  // namespace message_stress

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+namespace stop_stress {
 namespace {
 
 using namespace stress;
@@ -150,3 +151,4 @@ TEST(stop_stress, losers_and_workers_together_stop) {
 }
 
 }  // namespace
+}  // namespace stop_stress

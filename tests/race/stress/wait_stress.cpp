@@ -2,6 +2,7 @@
 // Waiting without a deadline: one wake-up that is lost is a hang, and the child's deadline ends it.
 #include "crew.hpp"
 
+namespace wait_stress {
 namespace {
 
 using namespace stress;
@@ -86,3 +87,4 @@ TEST(wait_stress, signals_in_between_lose_no_wake) {
 }
 
 }  // namespace
+}  // namespace wait_stress

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+namespace atomic_test {
 namespace {
 
 using namespace lastcpu;
@@ -80,3 +81,4 @@ TEST(atomic, exchanges_of_many_threads_have_one_winner_each_round) {
 }
 
 }  // namespace
+}  // namespace atomic_test

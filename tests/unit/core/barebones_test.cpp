@@ -3,6 +3,7 @@
 
 #include "panicking.hpp"
 
+namespace barebones_test {
 namespace {
 
 using namespace lastcpu;
@@ -208,3 +209,4 @@ TEST_F(mute_barebones, keep_no_message_and_report_it_at_once) {
 }
 
 }  // namespace
+}  // namespace barebones_test

@@ -6,6 +6,7 @@
 
 #include "panicking.hpp"
 
+namespace before_step_test {
 namespace {
 
 using namespace lastcpu;
@@ -75,3 +76,4 @@ static_assert(sizeof(bare_domain<fake_platform, hooked_policy>) > sizeof(bare_do
 static_assert(__is_empty(lastcpu::detail::step_hook<fake_platform, fake_policy>), "no cost where there is none");
 
 }  // namespace
+}  // namespace before_step_test

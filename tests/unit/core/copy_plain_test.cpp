@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace copy_plain_test {
 namespace {
 
 using namespace lastcpu;
@@ -37,3 +38,4 @@ TEST(copy_plain, wiped_data_is_zero_and_its_neighbours_are_not) {
 }
 
 }  // namespace
+}  // namespace copy_plain_test

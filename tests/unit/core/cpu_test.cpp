@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+namespace cpu_test {
 namespace {
 
 using namespace lastcpu;
@@ -121,3 +122,4 @@ TEST(cpu, a_zero_record_reads_absent) {
 }
 
 }  // namespace
+}  // namespace cpu_test

@@ -5,6 +5,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace crash_image_test {
 namespace {
 
 using namespace lastcpu;
@@ -348,3 +349,4 @@ TEST_F(crash_image, reader_of_the_slot_acquires) {
 }
 
 }  // namespace
+}  // namespace crash_image_test

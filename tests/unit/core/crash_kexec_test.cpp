@@ -5,6 +5,7 @@
 
 #include "tested.hpp"
 
+namespace crash_kexec_test {
 namespace {
 
 using namespace lastcpu;
@@ -12,7 +13,6 @@ using namespace lastcpu::test;
 using image = fake_platform::image;
 using lines = std::vector<std::string>;
 
-constexpr fake_registers crash{0xc0de, 1};
 constexpr fake_registers stopped{0x5709, 2};
 
 template <class P = fake_platform, class Policy = fake_policy>
@@ -348,3 +348,4 @@ TEST(kexec_outcome, has_names_for_people) {
 }
 
 }  // namespace
+}  // namespace crash_kexec_test

@@ -2,6 +2,7 @@
 // A text that breaks off, in each of the three contexts: its part is kept, and the note says so.
 #include "noting.hpp"
 
+namespace cut_short_test {
 namespace {
 
 using namespace lastcpu;
@@ -113,3 +114,4 @@ TEST_F(cut_short, owners_text_in_nmi_is_kept_when_a_fault_comes_in_its_middle) {
 }
 
 }  // namespace
+}  // namespace cut_short_test

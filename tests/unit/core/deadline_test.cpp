@@ -5,6 +5,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace deadline_test {
 namespace {
 
 using namespace lastcpu;
@@ -65,3 +66,4 @@ TEST(deadline, that_does_not_fit_is_none) {
 }
 
 }  // namespace
+}  // namespace deadline_test

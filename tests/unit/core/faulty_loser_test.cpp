@@ -2,6 +2,7 @@
 // A loser whose wait, hook or park faults: each fault handler panics, and it all ends within a fixed depth.
 #include "panicking.hpp"
 
+namespace faulty_loser_test {
 namespace {
 
 using namespace lastcpu;
@@ -90,3 +91,4 @@ TEST_F(faulty_loser, whose_wake_faults_has_answered_once) {
 }
 
 }  // namespace
+}  // namespace faulty_loser_test

@@ -4,6 +4,7 @@
 
 #include "panicking.hpp"
 
+namespace formatted_message_test {
 namespace {
 
 using namespace lastcpu;
@@ -247,3 +248,4 @@ TEST_F(no_messages, report_text_and_registers_of_one_crash) {
 }
 
 }  // namespace
+}  // namespace formatted_message_test

@@ -9,6 +9,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace gate_orders_test {
 namespace {
 
 using namespace lastcpu;
@@ -114,3 +115,4 @@ TEST_F(gate_orders, what_is_traced_has_happened) {
 }
 
 }  // namespace
+}  // namespace gate_orders_test

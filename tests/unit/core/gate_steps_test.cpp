@@ -6,6 +6,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace gate_steps_test {
 namespace {
 
 using namespace lastcpu;
@@ -93,3 +94,4 @@ TEST_F(gate_steps, that_an_nmi_overtakes_do_not_begin) {
 }
 
 }  // namespace
+}  // namespace gate_steps_test

@@ -5,6 +5,7 @@
 
 #include <array>
 
+namespace gate_word_test {
 namespace {
 
 using namespace lastcpu;
@@ -194,3 +195,4 @@ TEST(gate_word, says_what_a_cpu_that_panics_does_next) {
 }
 
 }  // namespace
+}  // namespace gate_word_test

@@ -2,6 +2,7 @@
 // The handlers of the stop requests.
 #include "panicking.hpp"
 
+namespace handle_nmi_test {
 namespace {
 
 using namespace lastcpu;
@@ -98,3 +99,4 @@ TEST_F(handle_nmi, stops_a_cpu_in_the_middle_of_its_message_and_keeps_what_there
 }
 
 }  // namespace
+}  // namespace handle_nmi_test

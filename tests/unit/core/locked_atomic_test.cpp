@@ -7,6 +7,7 @@
 
 #include "support/fake_spinlock.hpp"
 
+namespace locked_atomic_test {
 namespace {
 
 using namespace lastcpu;
@@ -70,3 +71,4 @@ TEST(locked_atomic, makes_a_gate) {
 }
 
 }  // namespace
+}  // namespace locked_atomic_test

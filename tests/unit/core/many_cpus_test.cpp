@@ -11,6 +11,7 @@
 #include <set>
 #include <vector>
 
+namespace many_cpus_test {
 namespace {
 
 using namespace lastcpu;
@@ -211,3 +212,4 @@ TEST_F(many_cpus, have_a_gate_that_names_the_last_one) {
 }
 
 }  // namespace
+}  // namespace many_cpus_test

@@ -2,6 +2,7 @@
 // A kernel may move who panics to another CPU until interrupts are off: nothing may be decided about a CPU before that.
 #include "panicking.hpp"
 
+namespace migration_test {
 namespace {
 
 using namespace lastcpu;
@@ -46,3 +47,4 @@ TEST_F(migration, begins_again_when_a_crash_kexec_has_let_the_gate_go) {
 }
 
 }  // namespace
+}  // namespace migration_test

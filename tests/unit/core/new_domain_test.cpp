@@ -6,6 +6,7 @@
 
 #include "panicking.hpp"
 
+namespace new_domain_test {
 namespace {
 
 using namespace lastcpu;
@@ -42,3 +43,4 @@ TEST(new_domain, out_of_zeroed_memory_dies_like_the_first_one) {
 }
 
 }  // namespace
+}  // namespace new_domain_test

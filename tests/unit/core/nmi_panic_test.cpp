@@ -2,6 +2,7 @@
 // A panic from an NMI handler.
 #include "panicking.hpp"
 
+namespace nmi_panic_test {
 namespace {
 
 using namespace lastcpu;
@@ -128,3 +129,4 @@ TEST_F(nmi_panic, crash_kexec_of_a_handler_on_a_cpu_that_panics_never_returns) {
 }
 
 }  // namespace
+}  // namespace nmi_panic_test

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace online_cpus_test {
 namespace {
 
 using namespace lastcpu;
@@ -42,3 +43,4 @@ TEST_F(online_cpus_of_70, stay_as_they_are_when_the_table_is_closed) {
 }
 
 }  // namespace
+}  // namespace online_cpus_test

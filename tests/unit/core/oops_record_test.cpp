@@ -3,6 +3,7 @@
 // held and never when another CPU may hold it.
 #include "panicking.hpp"
 
+namespace oops_record_test {
 namespace {
 
 using namespace lastcpu;
@@ -90,3 +91,4 @@ TEST_F(oops_record, registers_of_the_pending_nmi_are_those_of_the_first_one) {
 }
 
 }  // namespace
+}  // namespace oops_record_test

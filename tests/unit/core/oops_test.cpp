@@ -2,6 +2,7 @@
 // What a fault handler calls: oops() and crash_kexec(), also inside a panic or a crash_kexec() of the same CPU.
 #include "panicking.hpp"
 
+namespace oops_test {
 namespace {
 
 using namespace lastcpu;
@@ -140,3 +141,4 @@ TEST_F(oops_policy, panic_of_a_cpu_without_a_number_is_one_too) {
 }
 
 }  // namespace
+}  // namespace oops_test

@@ -11,6 +11,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace optional_members_test {
 namespace {
 
 using namespace lastcpu;
@@ -59,3 +60,4 @@ TEST(cache_line, is_how_far_records_and_texts_of_two_cpus_are_apart) {
 }
 
 }  // namespace
+}  // namespace optional_members_test

@@ -6,12 +6,12 @@
 
 #include "support/fake_platform.hpp"
 
+namespace order_of_a_stop_test {
 namespace {
 
 using namespace lastcpu;
 using namespace lastcpu::test;
 
-constexpr fake_registers crash{0xc0de, 1};
 constexpr fake_registers stopped{0x5709, 2};
 
 struct hooked : fake_platform {
@@ -158,3 +158,4 @@ TEST_F(order_of_a_stop, loser_whose_answer_was_withdrawn_gives_it_again_when_it_
 }
 
 }  // namespace
+}  // namespace order_of_a_stop_test

@@ -4,6 +4,7 @@
 // The model does not reorder what one CPU does, so its tests can't see it.
 #include "panicking.hpp"
 
+namespace own_marks_test {
 namespace {
 
 using namespace lastcpu;
@@ -48,3 +49,4 @@ TEST_F(own_marks, of_an_oops_are_acquired_by_the_panic_that_it_becomes) {
 }
 
 }  // namespace
+}  // namespace own_marks_test

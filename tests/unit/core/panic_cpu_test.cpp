@@ -5,6 +5,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace panic_cpu_test {
 namespace {
 
 using namespace lastcpu;
@@ -339,3 +340,4 @@ TEST_F(panic_cpu, claims_are_traced) {
 }
 
 }  // namespace
+}  // namespace panic_cpu_test

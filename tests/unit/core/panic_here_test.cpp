@@ -5,6 +5,7 @@
 
 #include "panicking.hpp"
 
+namespace panic_here_test {
 namespace {
 
 using namespace lastcpu;
@@ -32,3 +33,4 @@ TEST(bare_panic_at_a_place, has_its_registers) {
 }
 
 }  // namespace
+}  // namespace panic_here_test

@@ -5,6 +5,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace panic_message_test {
 namespace {
 
 using namespace lastcpu;
@@ -102,3 +103,4 @@ TEST_F(panic_message, number_beyond_all_cpus_has_none_and_keeps_none) {
 }
 
 }  // namespace
+}  // namespace panic_message_test

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+namespace panic_notes_test {
 namespace {
 
 using namespace lastcpu;
@@ -228,3 +229,4 @@ TEST_F(panic_post_notifiers, fault_behind_the_late_claim_still_reaches_the_jump)
 }
 
 }  // namespace
+}  // namespace panic_notes_test

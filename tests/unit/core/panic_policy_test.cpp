@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace panic_policy_test {
 namespace {
 
 using namespace lastcpu;
@@ -29,3 +30,4 @@ TEST(panic_policy, asks_politely_before_it_insists) {
 }
 
 }  // namespace
+}  // namespace panic_policy_test

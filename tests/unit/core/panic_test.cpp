@@ -3,6 +3,7 @@
 
 #include "panicking.hpp"
 
+namespace panic_test {
 namespace {
 
 using namespace lastcpu;
@@ -323,3 +324,4 @@ TEST_F(panic, fault_before_the_first_request_leaves_silent_entries) {
 }
 
 }  // namespace
+}  // namespace panic_test

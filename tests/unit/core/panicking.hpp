@@ -16,7 +16,6 @@ using image = fake_platform::image;
 using lines = std::vector<std::string>;
 using enum panic_context;
 
-inline constexpr fake_registers crash{0xc0de, 1};
 inline constexpr fake_registers in_nmi{0x2222, 2};
 inline constexpr fake_registers stopped{0x5709, 3};
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+namespace platform_defaults_test {
 namespace {
 
 using namespace lastcpu;
@@ -128,3 +129,4 @@ struct with_half_an_image : smallest {
 static_assert(!detail::has_image_intact<with_half_an_image> && !detail::has_jump<with_half_an_image>);
 
 }  // namespace
+}  // namespace platform_defaults_test

@@ -8,6 +8,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace platform_test {
 namespace {
 
 using namespace lastcpu;
@@ -269,3 +270,4 @@ TEST(platform, archetype_is_a_machine_with_one_cpu_that_can_be_played) {
 }
 
 }  // namespace
+}  // namespace platform_test

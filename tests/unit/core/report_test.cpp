@@ -18,6 +18,7 @@ void for_each_register(const fake_registers& r, F f) noexcept {
 
 }  // namespace lastcpu::test
 
+namespace report_test {
 namespace {
 
 using namespace lastcpu;
@@ -130,7 +131,7 @@ TEST_F(report, does_not_say_that_none_was_loaded) {
 
 struct without_texts : report_style {
   static constexpr uint32_t message_bytes = 0;
-  static void put(const char* piece) noexcept { ::put(piece); }
+  static void put(const char* piece) noexcept { report_test::put(piece); }
 };
 struct report_without_texts : reported<fake_platform, styled_report<without_texts>> {};
 TEST_F(report_without_texts, prints_the_owners_before_the_stop) {
@@ -144,7 +145,7 @@ struct short_style : report_style {
   static constexpr uint32_t piece_bytes = 2;
   static constexpr bool says_how = false;
   static cpu_id known_cpus() noexcept { return 1234567890; }
-  static void put(const char* piece) noexcept { ::put(piece); }
+  static void put(const char* piece) noexcept { report_test::put(piece); }
 };
 struct short_report : reported<fake_platform, styled_report<short_style>> {};
 TEST_F(short_report, says_only_that_a_cpu_has_stopped_and_how_many_are_known) {
@@ -194,3 +195,4 @@ TEST(report_of_a_note, cuts_a_text_into_pieces_that_fit) {
 }
 
 }  // namespace
+}  // namespace report_test

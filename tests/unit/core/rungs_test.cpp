@@ -6,6 +6,7 @@
 
 #include "panicking.hpp"
 
+namespace rungs_test {
 namespace {
 
 using namespace lastcpu;
@@ -167,3 +168,4 @@ TEST(report_of_a_forced_stop, says_that_all_are_stopped) {
 }
 
 }  // namespace
+}  // namespace rungs_test

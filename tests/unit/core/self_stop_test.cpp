@@ -5,12 +5,12 @@
 
 #include "support/fake_platform.hpp"
 
+namespace self_stop_test {
 namespace {
 
 using namespace lastcpu;
 using namespace lastcpu::test;
 
-constexpr fake_registers crash{0xc0de, 1};
 constexpr fake_registers stopped{0x5709, 2};
 
 struct hooked : fake_platform {
@@ -246,3 +246,4 @@ TEST_F(stop_for_good, of_a_parked_loser_leaves_its_registers_and_its_answer_alon
 }
 
 }  // namespace
+}  // namespace self_stop_test

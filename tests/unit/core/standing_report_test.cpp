@@ -2,6 +2,7 @@
 // The report stands once it is collected, and a crash's message and registers stand together from the first mark on.
 #include "noting.hpp"
 
+namespace standing_report_test {
 namespace {
 
 using namespace lastcpu;
@@ -122,3 +123,4 @@ TEST_F(standing_report, has_the_registers_of_a_panic_whenever_it_has_a_letter_of
 }
 
 }  // namespace
+}  // namespace standing_report_test

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+namespace step_test {
 namespace {
 
 using namespace lastcpu;
@@ -64,3 +65,4 @@ TEST(step, needs_the_commit_from_the_commit_on_and_the_last_phase_for_the_jump) 
 }
 
 }  // namespace
+}  // namespace step_test

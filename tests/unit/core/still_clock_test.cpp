@@ -2,6 +2,7 @@
 // A clock that does not move while interrupts are off, and one that is coarser than the budget.
 #include "panicking.hpp"
 
+namespace still_clock_test {
 namespace {
 
 using namespace lastcpu;
@@ -65,3 +66,4 @@ TEST(default_policy, stops_a_cpu_that_keeps_interrupts_off_within_50_ms) {
 }
 
 }  // namespace
+}  // namespace still_clock_test

@@ -2,6 +2,7 @@
 // stop_cpus.hpp: what the owner of the gate does. The CPU that stops: stopping_cpu_test.cpp.
 #include "unit/core/stopping.hpp"
 
+namespace stop_cpus_test {
 namespace {
 
 using namespace lastcpu;
@@ -307,3 +308,4 @@ TEST_F(stop_cpus, looks_no_further_than_the_platforms_limit) {
 }
 
 }  // namespace
+}  // namespace stop_cpus_test

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace stop_report_test {
 namespace {
 
 using namespace lastcpu;
@@ -82,3 +83,4 @@ TEST(stop_report, carries_its_status) {
 }
 
 }  // namespace
+}  // namespace stop_report_test

@@ -10,7 +10,6 @@
 
 namespace lastcpu::test {
 
-inline constexpr fake_registers crash{0xc0de, 1};
 inline constexpr fake_registers later{0xbad, 2};
 inline constexpr rung irq_then_nmi[] = {{stop_how::irq, 100}, {stop_how::nmi, 200}};
 

@@ -2,6 +2,7 @@
 // stop_cpus.hpp: what the CPU that stops does with its record.
 #include "unit/core/stopping.hpp"
 
+namespace stopping_cpu_test {
 namespace {
 
 using namespace lastcpu;
@@ -182,3 +183,4 @@ TEST_F(stopping_cpu, number_that_no_cpu_has_does_nothing) {
 }
 
 }  // namespace
+}  // namespace stopping_cpu_test

@@ -2,6 +2,7 @@
 // What a policy is told of every CPU behind the stop.
 #include "panicking.hpp"
 
+namespace summary_test {
 namespace {
 
 using namespace lastcpu;
@@ -114,3 +115,4 @@ TEST_F(is_stopped, says_no_of_the_owner_that_was_parked_before) {
 }
 
 }  // namespace
+}  // namespace summary_test

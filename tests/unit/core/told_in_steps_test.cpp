@@ -2,6 +2,7 @@
 // What each step of the ladder is told, and in which phase the gate is meanwhile.
 #include "panicking.hpp"
 
+namespace told_in_steps_test {
 namespace {
 
 using namespace lastcpu;
@@ -162,3 +163,4 @@ TEST(kexec_outcomes, have_names_that_are_their_own) {
 }
 
 }  // namespace
+}  // namespace told_in_steps_test

@@ -11,6 +11,7 @@
 
 #include "support/fake_platform.hpp"
 
+namespace trace_promises_test {
 namespace {
 
 using namespace lastcpu;
@@ -337,3 +338,4 @@ TEST(trace_promises, may_be_kept_although_a_fault_came_before_an_event) {
 }
 
 }  // namespace
+}  // namespace trace_promises_test

@@ -2,6 +2,7 @@
 // A panic in two halves, with the kernel's own words between them.
 #include "panicking.hpp"
 
+namespace two_halves_test {
 namespace {
 
 using namespace lastcpu;
@@ -152,3 +153,4 @@ TEST_F(two_halves, of_a_cpu_without_a_number_come_back_too) {
 }
 
 }  // namespace
+}  // namespace two_halves_test

@@ -5,6 +5,7 @@
 
 #include "panicking.hpp"
 
+namespace unknown_cpu_test {
 namespace {
 
 using namespace lastcpu;
@@ -255,3 +256,4 @@ TEST_F(forgotten_cpu, panics_without_a_number) {
 }
 
 }  // namespace
+}  // namespace unknown_cpu_test

@@ -2,6 +2,7 @@
 // A panic that waits for a trial of another CPU comes before any further trial.
 #include "panicking.hpp"
 
+namespace waiting_panic_test {
 namespace {
 
 using namespace lastcpu;
@@ -74,3 +75,4 @@ TEST_F(waiting_panic, leaves_a_panic_of_an_nmi_on_the_holder_pending) {
 }
 
 }  // namespace
+}  // namespace waiting_panic_test

@@ -14,6 +14,7 @@
 
 #include "unit/kexec/toy_machine.hpp"
 
+namespace core_file_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -306,3 +307,4 @@ TEST_F(build_id_of, a_kernel_that_is_not_there_or_cut_off_is_not_found) {
 }
 
 }  // namespace
+}  // namespace core_file_test

@@ -14,6 +14,7 @@
 
 #include "unit/kexec/toy_crash.hpp"
 
+namespace core_notes_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -217,3 +218,4 @@ TEST_F(core_of_a_crash, no_byte_behind_its_end_is_read) {
 }
 
 }  // namespace
+}  // namespace core_notes_test

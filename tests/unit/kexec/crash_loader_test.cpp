@@ -9,6 +9,7 @@
 
 #include "unit/kexec/elf_file.hpp"
 
+namespace crash_loader_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -111,3 +112,4 @@ TEST_F(crash_loader, region_that_is_misaligned_or_for_no_cpu_is_refused) {
 }
 
 }  // namespace
+}  // namespace crash_loader_test

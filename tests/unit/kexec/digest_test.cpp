@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+namespace digest_test {
 namespace {
 
 using lastcpu::kexec::digest_value;
@@ -79,3 +80,4 @@ TEST(digest_value, differs_when_any_word_does) {
 }
 
 }  // namespace
+}  // namespace digest_test

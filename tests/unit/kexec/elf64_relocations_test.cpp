@@ -10,6 +10,7 @@
 
 #include "unit/kexec/elf_file.hpp"
 
+namespace elf64_relocations_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -288,3 +289,4 @@ TEST_F(moved, table_has_to_be_in_a_segments_file_bytes_and_whole) {
 }
 
 }  // namespace
+}  // namespace elf64_relocations_test

@@ -10,6 +10,7 @@
 
 #include "unit/kexec/elf_file.hpp"
 
+namespace elf64_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -245,3 +246,4 @@ TEST(elf64, wrong_headers_are_named_wherever_they_stand) {
 }
 
 }  // namespace
+}  // namespace elf64_test

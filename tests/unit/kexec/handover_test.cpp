@@ -12,6 +12,7 @@
 
 #include "unit/kexec/toy_crash.hpp"
 
+namespace handover_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -283,3 +284,4 @@ TEST_F(handover_of_a_crash, saving_leaves_the_image_intact) {
 }
 
 }  // namespace
+}  // namespace handover_test

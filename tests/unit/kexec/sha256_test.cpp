@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+namespace sha256_test {
 namespace {
 
 using lastcpu::kexec::digest_value;
@@ -77,3 +78,4 @@ TEST(sha256, may_be_asked_in_between) {
 }
 
 }  // namespace
+}  // namespace sha256_test

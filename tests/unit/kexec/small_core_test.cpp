@@ -16,6 +16,7 @@
 
 #include "unit/kexec/toy_machine.hpp"
 
+namespace small_core_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -363,3 +364,4 @@ TEST_F(small, any_byte_of_the_beginning_may_be_wrong) {
 }
 
 }  // namespace
+}  // namespace small_core_test

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+namespace srecord_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -204,3 +205,4 @@ TEST_F(srecord, objcopy_makes_the_same_file_of_it) {
 }
 
 }  // namespace
+}  // namespace srecord_test

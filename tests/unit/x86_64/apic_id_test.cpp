@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace apic_id_test {
 namespace {
 
 using namespace lastcpu;
@@ -33,3 +34,4 @@ TEST(apic_id, is_the_initial_one_where_the_leaf_is_missing_or_empty) {
 }
 
 }  // namespace
+}  // namespace apic_id_test

@@ -5,6 +5,7 @@
 
 #include "core_in_memory.hpp"
 
+namespace core_plan_test {
 namespace {
 
 using dump_test::core_in_memory;
@@ -59,3 +60,4 @@ TEST(core_plan, more_ranges_than_there_is_room_for_are_refused) {
 }
 
 }  // namespace
+}  // namespace core_plan_test

@@ -6,6 +6,7 @@
 
 #include "fake_disk.hpp"
 
+namespace core_writer_test {
 namespace {
 
 using dump_test::core_in_memory;
@@ -370,3 +371,4 @@ TEST(dump_problem_test, each_has_a_sentence_and_a_remedy) {
 }
 
 }  // namespace
+}  // namespace core_writer_test

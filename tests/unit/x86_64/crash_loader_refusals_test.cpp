@@ -9,6 +9,7 @@
 
 #include "unit/x86_64/crash_file.hpp"
 
+namespace crash_loader_refusals_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -221,7 +222,7 @@ TEST_P(refused_image, is_named_and_leaves_the_loaded_one_as_it_is) {
 INSTANTIATE_TEST_SUITE_P(crash_loader, refused_image, testing::ValuesIn(refusals),
                          [](const testing::TestParamInfo<refusal>& r) { return std::string(r.param.name); });
 
-TEST(crash_loader, range_behind_those_that_are_counted_leaves_out_nothing) {
+TEST(crash_loader_refusals, range_behind_those_that_are_counted_leaves_out_nothing) {
   reserved_memory memory;
   const bytes file = good_elf();
   kernel_facts facts = good_facts();
@@ -258,3 +259,4 @@ TEST(load_error, every_one_has_a_text_of_its_own) {
 }
 
 }  // namespace
+}  // namespace crash_loader_refusals_test

@@ -10,6 +10,7 @@
 #include "privileged.hpp"
 #include "unit/x86_64/reserved_memory.hpp"
 
+namespace crash_loader_room_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -190,3 +191,4 @@ TEST_F(crash_loader_room, tables_of_the_jump_are_zero_where_they_hold_nothing) {
 }
 
 }  // namespace
+}  // namespace crash_loader_room_test

@@ -12,6 +12,7 @@
 #include "unit/x86_64/page_table_walk.hpp"
 #include "unit/x86_64/reserved_memory.hpp"
 
+namespace crash_loader_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -249,3 +250,4 @@ TEST_F(crash_loader, digest_is_a_policy) {
 }
 
 }  // namespace
+}  // namespace crash_loader_test

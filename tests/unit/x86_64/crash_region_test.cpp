@@ -6,6 +6,7 @@
 
 #include <string>
 
+namespace crash_region_test {
 namespace {
 
 using crash_region::mib;
@@ -109,3 +110,4 @@ TEST(crash_region, stays_below_the_devices) {
 }
 
 }  // namespace
+}  // namespace crash_region_test

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+namespace descriptors_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -63,3 +64,4 @@ TEST(descriptors, gate_holds_every_bit_of_the_handler_where_the_processor_looks)
 }
 
 }  // namespace
+}  // namespace descriptors_test

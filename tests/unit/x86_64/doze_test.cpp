@@ -7,6 +7,7 @@
 
 #include "access_log.hpp"
 
+namespace doze_test {
 namespace {
 
 using namespace lastcpu;
@@ -285,3 +286,4 @@ TEST_F(doze, is_not_allowed_in_an_nmi) {
 }
 
 }  // namespace
+}  // namespace doze_test

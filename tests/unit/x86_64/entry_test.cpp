@@ -45,6 +45,7 @@ asm(".pushsection .text\n"
     "popq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rbp\n\tpopq %rbx\n\tret\n\t"
     ".popsection");
 
+namespace entry_test {
 namespace {
 
 constexpr uint64_t direction = 1u << 10, alignment_check = 1u << 18, carry = 1;
@@ -227,3 +228,4 @@ TEST_F(entry, an_unwinder_goes_through_the_handler_to_the_interrupted_code_and_i
 #endif
 
 }  // namespace
+}  // namespace entry_test

@@ -16,6 +16,7 @@
 #include "unit/x86_64/privileged.hpp"
 #include "unit/x86_64/reserved_memory.hpp"
 
+namespace execution_probe_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -194,3 +195,4 @@ TEST(load_error, says_how_to_map_a_region_that_can_not_be_executed) {
 }
 
 }  // namespace
+}  // namespace execution_probe_test

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+namespace frame_test {
 namespace {
 
 // A kernel's own: another order, other names, other types.
@@ -62,3 +63,4 @@ TEST(for_each_register, names_every_register_once_with_its_value) {
 }
 
 }  // namespace
+}  // namespace frame_test

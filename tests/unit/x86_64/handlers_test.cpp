@@ -7,6 +7,7 @@
 
 #include "access_log.hpp"
 
+namespace handlers_test {
 namespace {
 
 using namespace lastcpu;
@@ -122,3 +123,4 @@ TEST_F(the_handlers, machine_check_inside_the_panic_of_another_returns_to_it_and
 }
 
 }  // namespace
+}  // namespace handlers_test

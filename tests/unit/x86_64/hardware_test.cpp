@@ -7,6 +7,7 @@
 #include "machine_code.hpp"
 #include "privileged.hpp"
 
+namespace hardware_test {
 namespace {
 
 using lastcpu::x86::hardware;
@@ -72,3 +73,4 @@ TEST_F(the_hardware, triple_fault_is_an_exception_without_a_table) {
 }
 
 }  // namespace
+}  // namespace hardware_test

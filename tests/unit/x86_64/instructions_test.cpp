@@ -9,6 +9,7 @@
 
 uint32_t shared_word = 0;  // for all the compiler knows, an instruction changes it
 
+namespace instructions_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -170,3 +171,4 @@ TEST_F(instructions, interrupts_waits_and_fences_are_barriers_for_the_compiler) 
 }
 
 }  // namespace
+}  // namespace instructions_test

@@ -12,6 +12,7 @@
 
 #include "unit/x86_64/reserved_memory.hpp"
 
+namespace jump_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -185,3 +186,4 @@ TEST_F(trampoline, code_does_things_in_the_one_order_that_works) {
 }
 
 }  // namespace
+}  // namespace jump_test

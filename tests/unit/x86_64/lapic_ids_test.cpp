@@ -6,6 +6,7 @@
 
 #include "recording_apic.hpp"
 
+namespace lapic_ids_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -79,3 +80,4 @@ TEST_F(apic_off, there_is_no_id) {
 }
 
 }  // namespace
+}  // namespace lapic_ids_test

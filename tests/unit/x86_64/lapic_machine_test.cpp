@@ -7,6 +7,7 @@
 #include "machine_code.hpp"
 #include "privileged.hpp"
 
+namespace lapic_machine_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -67,3 +68,4 @@ TEST(lapic_bus, msrs_are_the_machines) {
 }
 
 }  // namespace
+}  // namespace lapic_machine_test

@@ -8,6 +8,7 @@
 
 #include "recording_apic.hpp"
 
+namespace lapic_sources_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -111,3 +112,4 @@ TEST_F(xapic, start_cpu_of_an_id_that_is_nobodys_sends_nothing) {
 }
 
 }  // namespace
+}  // namespace lapic_sources_test

@@ -6,6 +6,7 @@
 
 #include "recording_apic.hpp"
 
+namespace lapic_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -205,3 +206,4 @@ TEST_F(apic_off, nothing_is_touched) {
 }
 
 }  // namespace
+}  // namespace lapic_test

@@ -9,6 +9,7 @@
 #include "linux_capture/boot_params.hpp"
 #include "linux_capture/elf_core_header.hpp"
 
+namespace linux_capture_test {
 namespace {
 
 using bytes = std::vector<unsigned char>;
@@ -191,3 +192,4 @@ TEST(linux_capture, memory_map_ends_where_the_page_has_no_room) {
 }
 
 }  // namespace
+}  // namespace linux_capture_test

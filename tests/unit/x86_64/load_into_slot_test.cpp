@@ -10,6 +10,7 @@
 #include "unit/x86_64/crash_file.hpp"
 #include "unit/x86_64/reserved_memory.hpp"
 
+namespace load_into_slot_test {
 namespace {
 
 using namespace lastcpu;
@@ -112,3 +113,4 @@ TEST_F(load_into_slot, is_busy_for_a_crash_and_another_load_from_before_the_firs
 }
 
 }  // namespace
+}  // namespace load_into_slot_test

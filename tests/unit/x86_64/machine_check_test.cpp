@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+namespace machine_check_test {
 namespace {
 
 using namespace lastcpu;
@@ -44,3 +45,4 @@ TEST(forget_machine_check, leaves_the_registers_alone_where_there_is_nothing_to_
 }
 
 }  // namespace
+}  // namespace machine_check_test

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+namespace madt_test {
 namespace {
 
 using bytes = std::vector<unsigned char>;
@@ -101,3 +102,4 @@ TEST(madt, entry_that_is_shorter_than_its_kind_is_not_read_beyond_its_end) {
 }
 
 }  // namespace
+}  // namespace madt_test

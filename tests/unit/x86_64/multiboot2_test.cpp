@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+namespace multiboot2_test {
 namespace {
 
 using bytes = std::vector<unsigned char>;
@@ -124,3 +125,4 @@ TEST(multiboot2, text_without_an_end_is_empty) {
 }
 
 }  // namespace
+}  // namespace multiboot2_test

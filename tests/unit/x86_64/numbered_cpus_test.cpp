@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+namespace numbered_cpus_test {
 namespace {
 
 using namespace lastcpu;
@@ -135,3 +136,4 @@ TEST(numbered_cpus, cpu_that_comes_behind_the_commit_is_not_asked_and_parks) {
 }
 
 }  // namespace
+}  // namespace numbered_cpus_test

@@ -10,6 +10,7 @@
 
 #include <sys/mman.h>
 
+namespace old_memory_test {
 namespace {
 
 using lastcpu::kexec::handover;
@@ -253,3 +254,4 @@ TEST(ram_map, counts_what_it_has_no_room_for_and_believes_no_count) {
 }
 
 }  // namespace
+}  // namespace old_memory_test

@@ -7,6 +7,7 @@
 
 #include "unit/x86_64/page_table_walk.hpp"
 
+namespace page_tables_test {
 namespace {
 
 using namespace lastcpu::kexec;
@@ -148,3 +149,4 @@ TEST(page_tables, room_asked_for_is_enough_and_not_wasted) {
 }
 
 }  // namespace
+}  // namespace page_tables_test

@@ -24,6 +24,7 @@ struct smallest_port : lastcpu::x86_64<smallest_port> {
 static_assert(lastcpu::platform_checked<smallest_port>);
 template class lastcpu::crash_domain<smallest_port>;
 
+namespace platform_test {
 namespace {
 
 using namespace lastcpu;
@@ -357,3 +358,4 @@ TEST_F(platform_in_ring_0, waits_and_time_use_the_machine) {
 }
 
 }  // namespace
+}  // namespace platform_test

@@ -7,6 +7,7 @@
 
 #include "access_log.hpp"
 
+namespace quiet_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -110,3 +111,4 @@ TEST(quiet, asks_the_kernel_for_io_apics_until_there_is_none) {
 }
 
 }  // namespace
+}  // namespace quiet_test

@@ -34,6 +34,7 @@ extern "C" {
 void (*capture_address)(lastcpu::x86::registers&) noexcept = &lastcpu::x86::capture;
 }
 
+namespace registers_test {
 namespace {
 
 using lastcpu::x86::registers;
@@ -112,13 +113,13 @@ TEST(capture, leaves_a_frame_to_walk_on_from) {
 
 using namespace lastcpu::x86;
 
-class instructions : public testing::Test {
+class emulated_instructions : public testing::Test {
  protected:
-  instructions() { privileged::begin(); }
-  ~instructions() override { std::signal(SIGSEGV, SIG_DFL), std::signal(SIGILL, SIG_DFL); }
+  emulated_instructions() { privileged::begin(); }
+  ~emulated_instructions() override { std::signal(SIGSEGV, SIG_DFL), std::signal(SIGILL, SIG_DFL); }
 };
 
-TEST_F(instructions, ports_are_read_and_written_at_their_width) {
+TEST_F(emulated_instructions, ports_are_read_and_written_at_their_width) {
   privileged::port_answer = 0x8765'4321;
   EXPECT_EQ(in8(0x64), 0x21);
   EXPECT_EQ(in16(0x1f0), 0x4321);
@@ -130,14 +131,14 @@ TEST_F(instructions, ports_are_read_and_written_at_their_width) {
             (lines{"in8 64", "in16 1f0", "in32 cfc", "out8 cf9 6", "out16 604 2000", "out32 cf8 80000010"}));
 }
 
-TEST_F(instructions, msrs_are_two_halves) {
+TEST_F(emulated_instructions, msrs_are_two_halves) {
   privileged::other_msrs = 0x1234'5678'9abc'def0;
   EXPECT_EQ(rdmsr(0xc000'0080), 0x1234'5678'9abc'def0u);
   wrmsr(0x830, 0x0000'012c'8000'4400);
   EXPECT_EQ(privileged::take(), (lines{"rdmsr c0000080", "wrmsr 830 12c80004400"}));
 }
 
-TEST_F(instructions, control_registers_are_the_right_ones) {
+TEST_F(emulated_instructions, control_registers_are_the_right_ones) {
   privileged::cr2 = 22, privileged::cr3 = 33, privileged::cr4 = 44;
   EXPECT_EQ(read_cr2(), 22u);
   EXPECT_EQ(read_cr3(), 33u);
@@ -147,7 +148,7 @@ TEST_F(instructions, control_registers_are_the_right_ones) {
   EXPECT_EQ(privileged::take(), (lines{"write_cr 3 1000", "write_cr 4 6f0"}));
 }
 
-TEST_F(instructions, the_others_are_what_they_are_called) {
+TEST_F(emulated_instructions, the_others_are_what_they_are_called) {
   cli();
   sti();
   privileged::halts_to_go = 1;
@@ -164,7 +165,7 @@ TEST_F(instructions, the_others_are_what_they_are_called) {
   EXPECT_EQ(privileged::take(), expected);
 }
 
-TEST_F(instructions, flags_time_and_identity_can_be_read) {
+TEST_F(emulated_instructions, flags_time_and_identity_can_be_read) {
   EXPECT_NE(read_flags() & flag_interrupts, 0u) << "a process runs with interrupts on";
   const uint64_t before = rdtsc();
   EXPECT_GT(rdtsc(), before);
@@ -174,3 +175,4 @@ TEST_F(instructions, flags_time_and_identity_can_be_read) {
 }
 
 }  // namespace
+}  // namespace registers_test

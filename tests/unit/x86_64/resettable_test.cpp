@@ -5,6 +5,7 @@
 
 #include "access_log.hpp"
 
+namespace resettable_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -58,3 +59,4 @@ TEST(leave_virtualisation, a_second_time_does_nothing) {
 }
 
 }  // namespace
+}  // namespace resettable_test

@@ -5,6 +5,7 @@
 
 #include "access_log.hpp"
 
+namespace restart_test {
 namespace {
 
 using namespace lastcpu::x86;
@@ -131,3 +132,4 @@ TEST(restart, a_keyboard_controller_that_is_not_there_costs_a_bounded_time) {
 }
 
 }  // namespace
+}  // namespace restart_test

@@ -14,6 +14,7 @@
 #include "privileged.hpp"
 #include "unit/x86_64/reserved_memory.hpp"
 
+namespace save_note_test {
 namespace {
 
 using namespace lastcpu;
@@ -168,3 +169,4 @@ TEST_F(note_of_a_cpu, without_a_number_keeps_nothing_when_it_stops) {
 }
 
 }  // namespace
+}  // namespace save_note_test

@@ -7,6 +7,7 @@
 
 #include "access_log.hpp"
 
+namespace send_stop_test {
 namespace {
 
 using namespace lastcpu;
@@ -149,3 +150,4 @@ TEST_F(send_stop_x2apic, irq_to_an_id_without_a_cluster_goes_to_that_id) {
 }
 
 }  // namespace
+}  // namespace send_stop_test

@@ -6,6 +6,7 @@
 
 #include <string>
 
+namespace serial_line_test {
 namespace {
 
 struct fake_port {
@@ -98,3 +99,4 @@ TEST(serial_problem, each_has_a_text_of_its_own) {
 }
 
 }  // namespace
+}  // namespace serial_line_test

@@ -10,6 +10,7 @@
 #include "crash_kernel/virtio_blk.hpp"
 #include "fake_virtio.hpp"
 
+namespace virtio_blk_test {
 namespace {
 
 using dump_test::fake_machine;
@@ -256,3 +257,4 @@ TEST_F(virtio_blk_test, answers_to_nothing_are_nonsense) {
 }
 
 }  // namespace
+}  // namespace virtio_blk_test

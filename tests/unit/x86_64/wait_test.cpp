@@ -5,6 +5,7 @@
 
 #include "access_log.hpp"
 
+namespace wait_test {
 namespace {
 
 using namespace lastcpu;
@@ -87,3 +88,4 @@ TEST(wait_while, hypervisor_is_bit_31) {
 }
 
 }  // namespace
+}  // namespace wait_test

@@ -90,7 +90,7 @@ REST = {
     "kexec": ("kexec/*", "|", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
     "x86_64": ("x86_64_platform_test", "|", "kexec/*", "x86_64/*", "fuzz/*", "jump", "footprint", "boot"),
     "machines": ("capture", "|", "footprint"),
-    "posix": ("posix_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
+    "posix": ("posix_platform_test", "posix_fault_test", "posix_stop_test", "|", "posix/*", "stress/*", "nmi_step", "storm_test",
               "tsan/stop_stress"),
     "reporter": ("crash_reporter_parts_test", "crash_reporter_report_test", "crash_reporter_core_test", "|",
                  "crash_reporter/*", "fuzz/*"),

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+namespace platform_test {
 namespace {
 
 using namespace posix_test;
@@ -157,3 +158,4 @@ TEST(posix, a_load_finds_the_image_taken_that_a_crash_has_checked) {
 }
 
 }  // namespace
+}  // namespace platform_test

@@ -27,42 +27,86 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   mark_as_advanced(LASTCPU_LLD)
 endif()
 
-# lastcpu_add_test(NAME <name> LABEL <label> SOURCES <file>... [LIBS <library>...] [TIMEOUT <seconds>] [SERIAL]
-#                  [OPTIONS <option>...])
-# A GoogleTest program; ctest sees each of its TESTs by name. TIMEOUT is per TEST and 60 s by default.
-# SERIAL keeps a timing-sensitive test from sharing the machine with another one. OPTIONS are the compiler's.
-function(lastcpu_add_test)
-  cmake_parse_arguments(PARSE_ARGV 0 test "SERIAL" "NAME;LABEL;TIMEOUT" "SOURCES;LIBS;OPTIONS")
+# lastcpu_test_program(<name> <source>...): a GoogleTest program.
+function(lastcpu_test_program name)
+  add_executable(${name} ${ARGN})
+  lastcpu_strict_warnings(${name})
+  target_link_libraries(${name} PRIVATE
+    lastcpu::lastcpu GTest::gtest GTest::gtest_main Threads::Threads ${test_LIBS})
+  target_include_directories(${name} PRIVATE ${test_INCLUDES})
+  target_compile_options(${name} PRIVATE ${test_OPTIONS})
+  if(test_DEPENDS)
+    add_dependencies(${name} ${test_DEPENDS})
+  endif()
+  if(LASTCPU_LLD)
+    target_link_options(${name} PRIVATE -fuse-ld=lld)
+  endif()
+endfunction()
+
+# What lastcpu_add_test() and lastcpu_add_tests() have in common; it sets test_<OPTION> for the caller. TIMEOUT is per TEST
+# and 60 s by default. SERIAL keeps a timing-sensitive test from sharing the machine with another one. OPTIONS are the
+# compiler's.
+macro(lastcpu_parse_test_arguments)
+  cmake_parse_arguments(test "SERIAL;WHOLE" "NAME;LABEL;TIMEOUT;PREFIX;PARTS" "SOURCES;LIBS;INCLUDES;DEPENDS;OPTIONS" ${ARGN})
   if(test_UNPARSED_ARGUMENTS)
-    message(FATAL_ERROR "lastcpu_add_test does not know: ${test_UNPARSED_ARGUMENTS}")
+    message(FATAL_ERROR "a test of lastcpu does not know: ${test_UNPARSED_ARGUMENTS}")
   endif()
   foreach(required NAME LABEL SOURCES)
     if(NOT test_${required})
-      message(FATAL_ERROR "lastcpu_add_test(${test_NAME} ...) needs ${required}.")
+      message(FATAL_ERROR "the test of lastcpu '${test_NAME}' needs ${required}.")
     endif()
   endforeach()
   if(NOT test_TIMEOUT)
     set(test_TIMEOUT 60)
   endif()
-  if(NOT test_SERIAL)
-    set(test_SERIAL FALSE)
-  endif()
+endmacro()
 
-  add_executable(${test_NAME} ${test_SOURCES})
-  lastcpu_strict_warnings(${test_NAME})
-  target_link_libraries(${test_NAME} PRIVATE
-    lastcpu::lastcpu GTest::gtest GTest::gtest_main Threads::Threads ${test_LIBS})
-  target_compile_options(${test_NAME} PRIVATE ${test_OPTIONS})
-  lastcpu_gtest_precompiled(precompiled ${test_OPTIONS})
-  target_precompile_headers(${test_NAME} REUSE_FROM ${precompiled})
-  if(LASTCPU_LLD)
-    target_link_options(${test_NAME} PRIVATE -fuse-ld=lld)
+# lastcpu_discover_tests(<program>): ctest sees each of its TESTs by name, or all of them as one.
+function(lastcpu_discover_tests program)
+  if(test_WHOLE)
+    add_test(NAME ${program} COMMAND ${program} --gtest_brief=1)
+    set_tests_properties(${program} PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT} RUN_SERIAL ${test_SERIAL})
+    return()
   endif()
-
-  gtest_discover_tests(${test_NAME}
+  gtest_discover_tests(${program}
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT} RUN_SERIAL ${test_SERIAL})
+endfunction()
+
+# lastcpu_add_test(NAME <name> LABEL <label> SOURCES <file>... [LIBS <library>...] [INCLUDES <folder>...]
+#                  [DEPENDS <target>...] [TIMEOUT <seconds>] [SERIAL] [OPTIONS <option>...])
+# A GoogleTest program; ctest sees each of its TESTs by name.
+function(lastcpu_add_test)
+  lastcpu_parse_test_arguments(${ARGN})
+  lastcpu_test_program(${test_NAME} ${test_SOURCES})
+  lastcpu_gtest_precompiled(precompiled ${test_OPTIONS})
+  target_precompile_headers(${test_NAME} REUSE_FROM ${precompiled})
+  lastcpu_discover_tests(${test_NAME})
+endfunction()
+
+# lastcpu_add_tests(NAME <name> [PREFIX <prefix>] [PARTS <number>] [WHOLE] <the others, as above>)
+# One program of many files, compiled in so many parts: what they share, GoogleTest and the library's templates, costs far
+# more than what each has to itself. So each file has a namespace of its name, and one that defines macros before an #include
+# is a lastcpu_add_test(). WHOLE runs the program once for all of its TESTs, which leave nothing behind: to start a process
+# for each takes longer than the test, under a sanitizer fifty times as long.
+# By hand there is also a program for each file, PREFIX before its stem, which nothing builds but who asks for it:
+# cmake --build --preset PRESET --target PROGRAM.
+function(lastcpu_add_tests)
+  lastcpu_parse_test_arguments(${ARGN})
+  lastcpu_test_program(${test_NAME} ${test_SOURCES})
+  list(LENGTH test_SOURCES files)
+  math(EXPR batch "(${files} + ${test_PARTS} - 1) / ${test_PARTS}")
+  set_target_properties(${test_NAME} PROPERTIES UNITY_BUILD ${LASTCPU_JOIN_TESTS} UNITY_BUILD_BATCH_SIZE ${batch})
+  lastcpu_discover_tests(${test_NAME})
+
+  lastcpu_gtest_precompiled(precompiled ${test_OPTIONS})
+  foreach(source ${test_SOURCES})
+    cmake_path(GET source STEM stem)
+    lastcpu_test_program(${test_PREFIX}${stem} ${source})
+    set_target_properties(${test_PREFIX}${stem} PROPERTIES EXCLUDE_FROM_ALL ON)
+    target_precompile_headers(${test_PREFIX}${stem} REUSE_FROM ${precompiled})
+  endforeach()
 endfunction()
 
 # lastcpu_add_matrix_test(<name> <script> [<label>...])

@@ -3,7 +3,7 @@
 
 First line: the numbers of passed and failed tests. Then, for each failed one, a line "name<TAB>why" and
 the end of its output, indented. A test that was skipped, disabled or not run has not passed, so it counts
-as failed.
+as failed. A GoogleTest program that ran as one test counts as the tests that it says it ran.
 """
 import re
 import sys
@@ -15,17 +15,37 @@ OUTPUT_LINES = 15
 # What GoogleTest prints around the output of the test itself.
 BOOKKEEPING = re.compile(r"\[[ =A-Z-]{10}\]|Running main|Note: Google Test filter|\s*\d+ FAILED TEST|\s*$")
 
-passed = 0
+RAN_WHOLE = re.compile(r"^\[==========\] (\d+) tests? from \d+ test suites? ran\.", re.MULTILINE)
+WHICH = re.compile(r"^\[  FAILED  \] \S+(?:, where .*)? \(\d+ ms\)$", re.MULTILINE)
+PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?\.$", re.MULTILINE)
+
+
+def counts(case):
+    """(passed, failed)"""
+    output = case.findtext("system-out", "")
+    ran, well = RAN_WHOLE.findall(output), PASSED.findall(output)
+    if len(ran) != 1 or len(well) != 1:  # no such program, or it died on the way
+        return (1, 0) if case.get("status") == "run" else (0, 1)
+    if case.get("status") == "run":
+        return int(well[0]), int(ran[0]) - int(well[0])
+    return int(well[0]), max(1, int(ran[0]) - int(well[0]))
+
+
+passed = all_failed = 0
 failed = []
 for case in xml.etree.ElementTree.parse(sys.argv[1]).iter("testcase"):
-    if case.get("status") == "run":
-        passed += 1
-    else:
+    good, bad = counts(case)
+    passed += good
+    all_failed += bad
+    if bad:
         failed.append(case)
 
-print(passed, len(failed))
+print(passed, all_failed)
 for case in failed:
     print(case.get("name"), WHY.get(case.get("status"), case.get("status")), sep="\t")
-    output = [line for line in case.findtext("system-out", "").splitlines() if not BOOKKEEPING.match(line)]
+    text = case.findtext("system-out", "")
+    whole = RAN_WHOLE.search(text)
+    names = WHICH.findall(text) if whole and int(whole[1]) > 1 else []
+    output = [line for line in text.splitlines() if not BOOKKEEPING.match(line)] + names
     for line in output[-OUTPUT_LINES:]:
         print("    " + line)

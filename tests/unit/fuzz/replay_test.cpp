@@ -10,13 +10,15 @@
 
 #include "unit/fuzz/target.hpp"
 
+extern const char corpus_folder[];  // CMakeLists.txt defines it
+
 namespace {
 
 using bytes = std::vector<uint8_t>;
 
 std::vector<std::filesystem::path> corpus() {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(LASTCPU_CORPUS)) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(corpus_folder)) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -16,3 +16,9 @@ bad_usage() {
 }
 
 has_program() { command -v "$1" >/dev/null 2>&1; }
+
+# A version manager's python3 (pyenv's, asdf's) is a shell script that starts ten processes for each call, and tools and
+# tests call it hundreds of times. The packages' modules are those of the system's.
+if [[ $(command -v python3) == */shims/* && -x /usr/bin/python3 ]]; then
+  PATH=/usr/bin:$PATH
+fi

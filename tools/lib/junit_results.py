@@ -9,7 +9,7 @@ import re
 import sys
 import xml.etree.ElementTree
 
-WHY = {"fail": "failed", "notrun": "was skipped or not run", "disabled": "is disabled"}
+WHY = {"fail": "failed", "notrun": "was skipped or not run", "disabled": "is disabled", "run": "skipped some of its tests"}
 OUTPUT_LINES = 15
 
 # What GoogleTest prints around the output of the test itself.

@@ -3,25 +3,7 @@
 include_guard()
 include(GoogleTest)
 
-# lastcpu_gtest_precompiled(<variable> [<option>...])
-# The target that compiles GoogleTest's header with these options. The header costs each test more than the test's own
-# code: it is compiled once for all that have the same options. The preset gcc-debug does without, so that a missing
-# include is noticed.
-function(lastcpu_gtest_precompiled variable)
-  string(MAKE_C_IDENTIFIER "lastcpu_gtest_precompiled${ARGN}" name)
-  set(${variable} ${name} PARENT_SCOPE)
-  if(TARGET ${name})
-    return()
-  endif()
-  add_library(${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/gtest_precompiled.cpp)
-  lastcpu_strict_warnings(${name})
-  target_compile_features(${name} PRIVATE cxx_std_20)
-  target_compile_options(${name} PRIVATE ${ARGN})
-  target_link_libraries(${name} PRIVATE GTest::gtest)
-  target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
-endfunction()
-
-# It takes half of what the default linker does, and there are 300 programs to link.
+# It takes half of what the default linker does, and there are many programs to link.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   find_program(LASTCPU_LLD ld.lld)
   mark_as_advanced(LASTCPU_LLD)
@@ -80,9 +62,24 @@ endfunction()
 function(lastcpu_add_test)
   lastcpu_parse_test_arguments(${ARGN})
   lastcpu_test_program(${test_NAME} ${test_SOURCES})
-  lastcpu_gtest_precompiled(precompiled ${test_OPTIONS})
-  target_precompile_headers(${test_NAME} REUSE_FROM ${precompiled})
   lastcpu_discover_tests(${test_NAME})
+endfunction()
+
+# lastcpu_gtest_precompiled(<variable> [<option>...])
+# The target that compiles GoogleTest's header with these options, once for all programs of one file that have the same
+# options: the header costs each more than the test's own code.
+function(lastcpu_gtest_precompiled variable)
+  string(MAKE_C_IDENTIFIER "lastcpu_gtest_precompiled${ARGN}" name)
+  set(${variable} ${name} PARENT_SCOPE)
+  if(TARGET ${name})
+    return()
+  endif()
+  add_library(${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/gtest_precompiled.cpp)
+  lastcpu_strict_warnings(${name})
+  target_compile_features(${name} PRIVATE cxx_std_20)
+  target_compile_options(${name} PRIVATE ${ARGN})
+  target_link_libraries(${name} PRIVATE GTest::gtest)
+  target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
 endfunction()
 
 # lastcpu_add_tests(NAME <name> [PREFIX <prefix>] [PARTS <number>] [WHOLE] <the others, as above>)

@@ -16,7 +16,8 @@ def draw(text):
 
 class Chart(unittest.TestCase):
     def test_draws_the_first_chart_of_a_model_test(self):
-        printed = subprocess.run([PROGRAM, "--gtest_filter=trylock_only.*:panic_lock_2011.*"], capture_output=True, text=True, check=True, timeout=60).stdout
+        command = [PROGRAM, "--gtest_filter=trylock_only.*:panic_lock_2011.*"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
         chart = re.search(r"^ +CPU 0 .*?^=> (.*?)$", printed, re.MULTILINE | re.DOTALL)
         svg = ElementTree.fromstring(draw(printed).stdout)
         texts = [t.text for t in svg.iter(SVG + "text")]

@@ -70,10 +70,14 @@ struct lab {
   word go{0};           // CPU 1 is to panic
 
   // --- The machine's.
-  word anchors{0};  // passed by CPU 0; between two of them lies a stretch
-  word over{0};     // CPU 0 has come to the end of what is to be stepped
+  word anchors{0};                               // passed by CPU 0; between two of them lies a stretch
+  std::atomic<const void*> waited_for{nullptr};  // by CPU 0, since the last anchor
+  word over{0};                                  // CPU 0 has come to the end of what is to be stepped
   word rival_ready{0};
-  word settled{0};  // CPU 1 has won or stopped
+  word rival_tid{0};
+  word rival_only_looks{0};  // CPU 1 runs no code that CPU 0 runs, too
+  word settled{0};           // CPU 1 has won or stopped
+  word rival_has_asked{0};   // CPU 1 has asked CPU 0 to stop
   word cpu_0_stopped{0};
   word trace_refused{0};  // errno of a refused ptrace
   word nmis{0}, nmis_returned{0};
@@ -119,14 +123,20 @@ void copy_text(char (&to)[N], const char* from) noexcept {
   memcpy(to, from, strnlen(from, N - 1));
 }
 
-// The futex words here are shared by two processes.
-inline void wait_while(const word& w, uint32_t value) noexcept {
-  const timespec bound{0, 100'000'000};
-  syscall(SYS_futex, &w, FUTEX_WAIT, value, &bound, nullptr, 0);
+// The futex words here are shared by two processes. Not by libc: CPU 1 must not come to a breakpoint there.
+[[gnu::always_inline]] inline void call_futex(const void* w, long what, uint32_t value,
+                                              const timespec* bound) noexcept {
+  long result = SYS_futex;
+  register const timespec* fourth asm("r10") = bound;
+  asm volatile("syscall" : "+a"(result) : "D"(w), "S"(what), "d"(value), "r"(fourth) : "rcx", "r11", "memory");
 }
-inline void set_and_wake(word& w, uint32_t value) noexcept {
+[[gnu::always_inline]] inline void wait_while(const word& w, uint32_t value) noexcept {
+  const timespec bound{0, 100'000'000};
+  call_futex(&w, FUTEX_WAIT, value, &bound);
+}
+[[gnu::always_inline]] inline void set_and_wake(word& w, uint32_t value) noexcept {
   w.store(value);
-  syscall(SYS_futex, &w, FUTEX_WAKE, 0x7fff'ffff, nullptr, nullptr, 0);
+  call_futex(&w, FUTEX_WAKE, 0x7fff'ffff, nullptr);
 }
 
 }  // namespace nmi_step

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// An NMI before each single instruction of crash_kexec() and panic(): a real process, stepped with ptrace, on which the
-// signal that is its NMI falls; then a fresh process and the next instruction. Every outcome is judged by the promises.
+// An NMI before each single instruction of crash_kexec() and panic(): a real process, stopped there with ptrace, on which
+// the signal that is its NMI falls; then a fresh process and the next instruction. Every outcome is judged by the promises.
 // Of a loop the first round is tried, the second and the last.
-// libc and the vDSO are stepped like the rest. Not under sanitizers: a step leads through their runtime as well.
+// Which instructions there are is found by stepping, through libc and the vDSO as well. Not under sanitizers: the way leads
+// through their runtime, too.
 
 #include <gtest/gtest.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <set>
 #include <utility>
 
+#include "stretch.hpp"
 #include "verdict.hpp"
 
 #ifndef NMI_STEP_STRIDE
@@ -25,25 +27,28 @@ namespace {
 class campaign {
  public:
   explicit campaign(const scenario& play) : play_(play) {
-    for (uint32_t stretch = 0; complaints_ < patience; ++stretch) {
-      const std::optional<std::vector<uint64_t>> addresses = typical_record(play_, stretch);
+    for (; complaints_ < patience; ++stretches_) {
+      const std::optional<stretch> next = stretch::record(play_, stretches_);
       if (shared->trace_refused != 0)
         say_what_to_allow();
-      else if (!addresses.has_value())
-        ADD_FAILURE() << "the machine dies before it comes to anchor " << stretch;
-      if (!addresses.has_value() || addresses->empty()) break;
-      step_through(*addresses, stretch);
+      else if (!next.has_value())
+        ADD_FAILURE() << "the machine dies before it comes to anchor " << stretches_;
+      if (!next.has_value() || next->is_empty()) break;
+      next->for_each_place([this](const place& where) {
+        if (complaints_ < patience && seen_++ % stride_ == 0) at(where);
+      });
     }
     print();
   }
 
-  /// Something happened at each of these moments, else the test has tested nothing; and a tenth of all places was missed
-  /// at most, of no stretch more than half.
+  /// Something happened at each of these moments, else the test has tested nothing; and a tenth of all places was
+  /// missed at most, of no stretch more than half.
   void expect(std::initializer_list<moment> wanted) const {
     if (shared->trace_refused != 0) return;
     for (const moment m : wanted)
       EXPECT_GT(times_[static_cast<uint32_t>(m)], 0u) << moment_names[static_cast<uint32_t>(m)];
-    EXPECT_GE(reached_.size() * 10, wanted_.size() * 9) << "CPU 1's pace varies so much that too few were reached";
+    EXPECT_GE(reached_.size() * 10, wanted_.size() * 9)
+        << "the machine's way varies so much that too few were reached";
     for (uint32_t stretch = 0; stretch < stretches_; ++stretch)
       EXPECT_GE(places_in(reached_, stretch) * 2, places_in(wanted_, stretch)) << "behind anchor " << stretch;
   }
@@ -56,34 +61,27 @@ class campaign {
     return static_cast<uint64_t>(std::distance(all.lower_bound({stretch, 0}), all.lower_bound({stretch + 1, 0})));
   }
 
-  void step_through(const std::vector<uint64_t>& addresses, uint32_t stretch) {
-    for (const uint32_t i : worth_a_trial(addresses))
-      if (complaints_ < patience && seen_++ % stride_ == 0) at(addresses, {stretch, i});
-    ++stretches_;
-  }
-
   static void say_what_to_allow() {
     ADD_FAILURE() << "ptrace is refused (" << strerror(static_cast<int>(shared->trace_refused))
                   << "): allow it, in a container with --cap-add=SYS_PTRACE (or --security-opt seccomp=unconfined), "
                      "elsewhere with sysctl kernel.yama.ptrace_scope=1";
   }
 
-  void at(const std::vector<uint64_t>& addresses, place where) {
-    wanted_.insert({where.stretch, addresses[where.instruction]});
-    const std::optional<happening> what = run_trial(play_, addresses, where);
+  void at(const place& where) {
+    wanted_.insert({where.stretch, where.address});
+    const std::optional<happening> what = run_trial(play_, where);
     if (!what.has_value()) return;
     ++times_[static_cast<uint32_t>(what->when)];
-    if (what->registers.pc == addresses[where.instruction]) reached_.insert({where.stretch, what->registers.pc});
+    reached_.insert({where.stretch, where.address});
     judge(*what, where);
   }
 
-  void judge(const happening& what, place where) {
+  void judge(const happening& what, const place& where) {
     const verdict v(play_, what);
     if (v.complaints().empty()) return;
     ++complaints_;
-    ADD_FAILURE() << "at anchor " << where.stretch << ", " << where.instruction << " instructions on ("
-                  << moment_names[static_cast<uint32_t>(what.when)] << ", pc 0x" << std::hex << what.registers.pc
-                  << "): " << v.complaints();
+    ADD_FAILURE() << "at anchor " << where.stretch << ", pc 0x" << std::hex << where.address << std::dec << ", visit "
+                  << where.visit << " (" << moment_names[static_cast<uint32_t>(what.when)] << "): " << v.complaints();
   }
 
   void print() const {

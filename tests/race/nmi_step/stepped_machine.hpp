@@ -8,37 +8,35 @@
 #include <lastcpu/platform/posix.hpp>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lab.hpp"
+#include "thread_state.hpp"
 
 namespace nmi_step {
 
 /// CPU 0 stops here for its tracer when it is told to.
-[[gnu::always_inline]] inline void anchor() noexcept {
+[[gnu::always_inline]] inline void anchor(const void* before_a_wait_for = nullptr) noexcept {
   if (lastcpu::posix_detail::this_thread_cpu != 0) return;
+  if (before_a_wait_for != nullptr && shared->waited_for == before_a_wait_for) return;
   if (shared->anchors == shared->stop_at) asm volatile("int3");
   ++shared->anchors;
+  shared->waited_for = before_a_wait_for;
 }
 
-/// True once CPU 0, which is the main thread, sleeps in the kernel. A thread that its tracer holds is "t".
-[[nodiscard]] inline bool cpu_0_sleeps(int stat) noexcept {
-  char text[256];
-  const ssize_t n = pread(stat, text, sizeof text - 1, 0);
-  if (n <= 0) return true;
-  text[n] = '\0';
-  const char* name_end = strrchr(text, ')');
-  return name_end != nullptr && name_end[1] == ' ' && name_end[2] == 'S';
-}
+inline const thread_state* state_of_cpu_0 = nullptr;
 
-/// CPU 1 answers a stop no earlier than CPU 0 sleeps for it: the whole wait is there to be stepped, each time. When it
-/// is itself to panic it does not wait: its tracer may hold CPU 0.
-inline void answer_late() noexcept {
-  const int stat = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  const uint64_t bound = lastcpu::posix::now() + 2'000'000'000u;
-  while (stat >= 0 && shared->go == 0 && !cpu_0_sleeps(stat) && lastcpu::posix::now() < bound) sched_yield();
+/// Waits, on CPU 1, until CPU 0 sleeps in the kernel or `is_wanted` says no. Not with a bound by the clock, which would lead it
+/// to breakpoints: the watchdog ends what takes too long. It looks less and less often, for a tracer may hold CPU 0.
+template <class IsWanted>
+inline void await_sleep_of_cpu_0(IsWanted is_wanted) noexcept {
+  shared->rival_only_looks = 1;
+  for (timespec moment{0, 50'000}; is_wanted() && !state_of_cpu_0->sleeps(); moment.tv_nsec += moment.tv_nsec / 2) {
+    if (moment.tv_nsec > 2'000'000) moment.tv_nsec = 2'000'000;
+    nanosleep(&moment, nullptr);
+  }
+  shared->rival_only_looks = 0;
 }
 
 inline void has_stopped(lastcpu::cpu_id cpu) noexcept {
@@ -53,6 +51,20 @@ inline void report_until_cpu_0_has_stopped() noexcept {
 inline void call_rival() noexcept {
   set_and_wake(shared->go, 1);
   while (shared->settled == 0) wait_while(shared->settled, 0);
+}
+
+/// CPU 0 has given the gate back to a rival that waits: it goes on when it is asked to stop, so that it comes to its stop
+/// handler each time.
+inline void await_stop_by_rival() noexcept;
+
+/// As the port waits, for CPU 1: but it does not come back every ten milliseconds, to breakpoints.
+template <class T>
+[[nodiscard]] bool wait_at_rest(const lastcpu::atomic<T>& w, T value) noexcept {
+  const timespec bound{1, 0};
+  lastcpu::posix_detail::sleep_counted(lastcpu::posix_detail::sleepers_near(w), w, value, [&] {
+    call_futex(lastcpu::posix_detail::futex_half(w), FUTEX_WAIT_PRIVATE, static_cast<uint32_t>(value), &bound);
+  });
+  return true;
 }
 
 struct stepped : lastcpu::posix {
@@ -71,20 +83,25 @@ struct stepped : lastcpu::posix {
       const uint32_t tid = lastcpu::posix_detail::cpu_table[cpu].tid.load(lastcpu::order::acquire);
       if (tid != 0) syscall(SYS_tgkill, getpid(), tid, number);
     });
+    if (this_cpu() == 1) set_and_wake(shared->rival_has_asked, 1);
   }
   template <class T>
   [[nodiscard]] static bool wait_while(const atomic<T>& w, T value, uint64_t at) noexcept {
-    anchor();
+    anchor(&w);                                                            // once, however often the wait returns early
     if constexpr (sizeof(T) != sizeof(uint32_t)) has_stopped(this_cpu());  // who waits for the gate has lost it
-    return lastcpu::posix_detail::wait_while(w, value, at, 2);             // one time round the loop is as another
+    if (this_cpu() == 1 && at != lastcpu::no_deadline) return wait_at_rest(w, value);
+    return lastcpu::posix_detail::wait_while(w, value, at, 2);  // one time round the loop is as another
   }
   template <class T>
   static void wake(const atomic<T>& w, lastcpu::wake_reason why) noexcept {
     anchor();
     posix::wake(w, why);
+    if (why == lastcpu::wake_reason::handed_on && this_cpu() == 0 && shared->play.rival_in_trial) await_stop_by_rival();
   }
+  /// CPU 1 answers a stop no earlier than CPU 0 sleeps for it: the whole wait is there to be tried, each time. When it is
+  /// itself to panic it does not wait: its tracer may hold CPU 0.
   static void make_resettable() noexcept {
-    if (this_cpu() == 1) answer_late();
+    if (this_cpu() == 1) await_sleep_of_cpu_0([] { return shared->go == 0; });
   }
 
   [[nodiscard]] static bool image_intact(const image& i) noexcept {
@@ -121,6 +138,7 @@ struct stepped : lastcpu::posix {
  private:
   [[noreturn]] static void end(word& which) noexcept {
     if (this_cpu() == 0) shared->over = 1;
+    if (this_cpu() == 1) await_sleep_of_cpu_0([] { return true; });  // the way of CPU 0 to where it parks is tried, too
     anchor();
     ++which;
     shared->end_cpu = this_cpu();
@@ -159,5 +177,10 @@ struct shared_memory {
   domain machine;
 };
 inline domain* machine = nullptr;
+
+inline void await_stop_by_rival() noexcept {
+  if (shared->go == 0 || machine->gate().on_this_cpu()) return;
+  for (int i = 0; i < 20 && shared->rival_has_asked == 0; ++i) wait_while(shared->rival_has_asked, 0);
+}
 
 }  // namespace nmi_step

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// One process under ptrace, of which the first thread is traced: run to an int3, run to an address, step, let go with a
-// signal. x86-64 Linux.
+// One process under ptrace, of which the first thread is traced: run to a breakpoint, step, let go with a signal.
+// x86-64 Linux. Breakpoints are written into the text, for a debug register does nothing on some virtual machines. Another
+// thread that comes to one kills the process.
 
 #include <lastcpu/platform/posix/registers.hpp>
 
@@ -13,23 +14,17 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "nursery.hpp"
 
 namespace nmi_step {
 
 class tracee {
  public:
-  /// Forks; the child calls `live`, which asks to be traced and does not return.
-  explicit tracee(void (*live)()) : pid_(fork()) {
-    if (pid_ == 0) {
-      live();
-      _exit(1);
-    }
-    if (pid_ < 0) {
-      perror("fork");
-      abort();
-    }
-  }
+  explicit tracee(nursery& from) : from_(from), pid_(from.bear(status_)), alive_(WIFSTOPPED(status_)) {}
   ~tracee() {
     if (alive_) kill(pid_, SIGKILL);
     while (alive_) wait_for_stop();
@@ -38,17 +33,29 @@ class tracee {
   tracee& operator=(const tracee&) = delete;
 
   /// Each is true when the child has stopped there, false when it is dead.
-  [[nodiscard]] bool await_first_stop() { return wait_for_stop() && settle(PTRACE_CONT); }
+  [[nodiscard]] bool await_first_stop() { return alive_ && settle(PTRACE_CONT); }
   [[nodiscard]] bool step() { return resume(PTRACE_SINGLESTEP); }
-  /// To the instruction at `pc` or to the next int3: look where. Only this thread stops there, the text stays as it is.
-  [[nodiscard]] bool run_to(uint64_t pc) {
-    set_debug_register(0, pc);
-    set_debug_register(7, 1);
-    const bool stopped = resume(PTRACE_CONT);
-    if (stopped) set_debug_register(7, 0);
-    return stopped;
+  /// To the next of these instructions or to an int3 of its own.
+  [[nodiscard]] bool run_to(const std::vector<uint64_t>& breaks) {
+    for (const uint64_t at : breaks) write_text(at, breaks);
+    if (!resume(PTRACE_CONT)) {
+      from_.spoil();
+      return false;
+    }
+    for (const uint64_t at : breaks) write_text(at, {});
+    const uint64_t before_the_trap = pc() - 1;
+    if (std::find(breaks.begin(), breaks.end(), before_the_trap) != breaks.end()) set_pc(before_the_trap);
+    return true;
   }
 
+  /// 0 when CPU 1 has just ended the process.
+  [[nodiscard]] uint64_t pc() const {
+    errno = 0;
+    const long pc = ptrace(PTRACE_PEEKUSER, pid_, offsetof(user, regs.rip), nullptr);
+    if (errno == 0) return static_cast<uint64_t>(pc);
+    check(-1, "PTRACE_PEEKUSER");
+    return 0;
+  }
   [[nodiscard]] lastcpu::posix_registers registers() const {
     user_regs_struct u{};
     check(ptrace(PTRACE_GETREGS, pid_, nullptr, &u), "PTRACE_GETREGS");
@@ -67,6 +74,7 @@ class tracee {
   void let_go(int signal) {
     check(ptrace(PTRACE_DETACH, pid_, nullptr, signal), "PTRACE_DETACH");
     while (alive_) wait_for_stop();
+    if (!WIFEXITED(status_)) from_.spoil();
   }
   /// How it ended, as waitpid() says.
   [[nodiscard]] int status() const { return status_; }
@@ -96,9 +104,20 @@ class tracee {
     return alive_;
   }
 
-  void set_debug_register(size_t i, uint64_t value) const {
-    const size_t at = offsetof(user, u_debugreg) + i * sizeof(user::u_debugreg[0]);
-    check(ptrace(PTRACE_POKEUSER, pid_, at, value), "a hardware breakpoint");
+  void set_pc(uint64_t pc) const {
+    check(ptrace(PTRACE_POKEUSER, pid_, offsetof(user, regs.rip), pc), "PTRACE_POKEUSER");
+  }
+
+  // The word of text around `at`, with an int3 at each of `breaks` in it. The tracer has the same text at the same address.
+  void write_text(uint64_t at, const std::vector<uint64_t>& breaks) const {
+    const uint64_t begin = at & ~uint64_t{7};
+    unsigned char bytes[8];
+    memcpy(bytes, reinterpret_cast<const void*>(begin), sizeof bytes);
+    for (const uint64_t b : breaks)
+      if (b - begin < sizeof bytes) bytes[b - begin] = 0xcc;
+    uint64_t text = 0;
+    memcpy(&text, bytes, sizeof text);
+    check(ptrace(PTRACE_POKETEXT, pid_, begin, text), "PTRACE_POKETEXT");
   }
 
   // A child that CPU 1 has ended between two of our calls is gone (ESRCH): the next wait says so.
@@ -108,9 +127,10 @@ class tracee {
     abort();
   }
 
-  pid_t pid_;
-  bool alive_ = true;
+  nursery& from_;
   int status_ = 0;
+  pid_t pid_;
+  bool alive_;
 };
 
 }  // namespace nmi_step

@@ -37,12 +37,11 @@ class tracee {
   [[nodiscard]] bool step() { return resume(PTRACE_SINGLESTEP); }
   /// To the next of these instructions or to an int3 of its own.
   [[nodiscard]] bool run_to(const std::vector<uint64_t>& breaks) {
-    for (const uint64_t at : breaks) write_text(at, breaks);
-    if (!resume(PTRACE_CONT)) {
-      from_.spoil();
-      return false;
-    }
-    for (const uint64_t at : breaks) write_text(at, {});
+    for (const uint64_t at : breaks) (void)write_text(at, breaks);
+    const bool stopped = resume(PTRACE_CONT);
+    for (const uint64_t at : breaks)
+      if (!stopped || !write_text(at, {})) from_.spoil();
+    if (!stopped) return false;
     const uint64_t before_the_trap = pc() - 1;
     if (std::find(breaks.begin(), breaks.end(), before_the_trap) != breaks.end()) set_pc(before_the_trap);
     return true;
@@ -109,7 +108,8 @@ class tracee {
   }
 
   // The word of text around `at`, with an int3 at each of `breaks` in it. The tracer has the same text at the same address.
-  void write_text(uint64_t at, const std::vector<uint64_t>& breaks) const {
+  // False when the process is gone.
+  [[nodiscard]] bool write_text(uint64_t at, const std::vector<uint64_t>& breaks) const {
     const uint64_t begin = at & ~uint64_t{7};
     unsigned char bytes[8];
     memcpy(bytes, reinterpret_cast<const void*>(begin), sizeof bytes);
@@ -117,7 +117,9 @@ class tracee {
       if (b - begin < sizeof bytes) bytes[b - begin] = 0xcc;
     uint64_t text = 0;
     memcpy(&text, bytes, sizeof text);
-    check(ptrace(PTRACE_POKETEXT, pid_, begin, text), "PTRACE_POKETEXT");
+    const long result = ptrace(PTRACE_POKETEXT, pid_, begin, text);
+    check(result, "PTRACE_POKETEXT");
+    return result == 0;
   }
 
   // A child that CPU 1 has ended between two of our calls is gone (ESRCH): the next wait says so.

@@ -24,7 +24,7 @@ import verdict  # noqa: E402
 from boot import Boot, Kernel  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-REPEATS = 3  # of the racing ones; tools/soak boots them by the thousand
+REPEATS = 2  # of the racing ones; tools/soak boots them by the thousand
 SMALL, SMALL_AT_ONCE = 8, 3  # CPUs, boots: many of them do nothing but wait for a CPU that is silent
 MOST_HANGS = 2  # each costs a whole deadline; behind that many the other boots of a group are given up
 ALONE = {"deterministic": deterministic, "example": example, "first_frame": first_frame, "grub": grub,

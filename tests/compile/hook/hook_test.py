@@ -3,9 +3,10 @@
 
 A program parks a CPU and says which way it went; wrong definitions must be errors.
 
-Of all combinations (cover.py), every three of a compiler, an optimization, a model, a linker and a case are together in
-a cell: how a weak symbol is linked hangs on the compiler's LTO, the linker and whether the hook is in an archive. Every two
-of cases to which a linker does nothing that it does not do in another one, and of objects that are only looked at.
+Of all combinations (cover.py), every two of a compiler, an optimization, a model, a linker and a case are together in a
+cell, and every three that the link of a weak symbol hangs on: a compiler, its LTO and a linker; LTO, a linker and whether
+the hook is in an archive. Every two of cases to which a linker does nothing that it does not do in another one, and of
+objects that are only looked at.
 """
 
 import itertools
@@ -209,13 +210,17 @@ def program_cell(config: Config, case: str) -> Cell:
     return Cell(f"{config}: {case}", link_steps(config, sources, (), flags, program, reason))
 
 
+COMPILER, OPTIMIZATION, _, LINKER, CASE = range(5)  # the columns of a cell of a program
+OF_A_WEAK_SYMBOL = ((COMPILER, OPTIMIZATION, LINKER), (OPTIMIZATION, LINKER, CASE))
+
+
 def program_cells(configs: list) -> list:
     def rows(cases):
         return [(*astuple(config), case) for config in configs for case in cases]
 
     of_the_linker = [case for case in (*RUNS, *LINK_ERRORS) if case not in OF_THE_CODE]
     return [program_cell(Config(*words), case)
-            for *words, case in cover(rows(of_the_linker), 3) + cover(rows(sorted(OF_THE_CODE)))]
+            for *words, case in cover(rows(of_the_linker), columns=OF_A_WEAK_SYMBOL) + cover(rows(sorted(OF_THE_CODE)))]
 
 
 def symbols_of(output: str) -> tuple:

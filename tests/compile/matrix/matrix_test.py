@@ -46,6 +46,12 @@ class a_cover(unittest.TestCase):
         self.assertEqual(len(cover(ROWS, 4)), len(ROWS))
         self.assertEqual(cover([]), [])
 
+    def test_has_what_stands_together_in_chosen_columns(self):
+        chosen = (0, 2, 3)
+        kept = cover(ROWS, columns=(chosen,))
+        self.assertEqual({tuple(row[i] for i in chosen) for row in kept}, {tuple(row[i] for i in chosen) for row in ROWS})
+        self.assertLess(len(kept), len(cover(ROWS, 3)))
+
 
 class a_run(unittest.TestCase):
     def test_passes_when_every_step_does_what_its_check_wants(self):

@@ -114,11 +114,17 @@ TEST(fault, of_an_overflowing_stack_is_reported_from_the_signal_stack) {
   EXPECT_LT(address - r.record[0].registers.sp + 64 * 1024, 128 * 1024u) << "the stack pointer is near the address";
 }
 
+// Under a sanitizer, on a loaded host, a thread may take a second to park.
+struct patient : panic_policy {
+  static constexpr rung rungs[] = {{stop_how::irq, 10'000'000}, {stop_how::nmi, 10'000'000}};
+};
+
 TEST(fault, of_two_threads_at_once_is_captured_once_with_both_messages) {
   const capture_room room;
   const outcome o = in_child([] {
-    boot(the_machine<>);
-    load_capture(the_machine<>);
+    auto& machine = the_machine<posix, patient>;
+    boot(machine);
+    load_capture(machine);
     static atomic<uint32_t> go{};
     for (const cpu_id n : {1u, 2u})
       start_cpu(n, [] {

@@ -26,8 +26,8 @@ function(lastcpu_test_program name)
 endfunction()
 
 # What lastcpu_add_test() and lastcpu_add_tests() have in common; it sets test_<OPTION> for the caller. TIMEOUT is per TEST
-# and 60 s by default. SERIAL keeps a timing-sensitive test from sharing the machine with another one. OPTIONS are the
-# compiler's.
+# and 60 s by default; a program that runs whole has 300 s. SERIAL keeps a timing-sensitive test from sharing the machine
+# with another one. OPTIONS are the compiler's.
 macro(lastcpu_parse_test_arguments)
   cmake_parse_arguments(test "SERIAL;WHOLE" "NAME;LABEL;TIMEOUT;PREFIX;PARTS" "SOURCES;LIBS;INCLUDES;DEPENDS;OPTIONS" ${ARGN})
   if(test_UNPARSED_ARGUMENTS)
@@ -38,7 +38,9 @@ macro(lastcpu_parse_test_arguments)
       message(FATAL_ERROR "the test of lastcpu '${test_NAME}' needs ${required}.")
     endif()
   endforeach()
-  if(NOT test_TIMEOUT)
+  if(test_WHOLE)
+    set(test_TIMEOUT 300)
+  elseif(NOT test_TIMEOUT)
     set(test_TIMEOUT 60)
   endif()
 endmacro()
@@ -86,7 +88,7 @@ endfunction()
 # One program of many files, compiled in so many parts: what they share, GoogleTest and the library's templates, costs far
 # more than what each has to itself. So each file has a namespace of its name, and one that defines macros before an #include
 # is a lastcpu_add_test(). WHOLE runs the program once for all of its TESTs, which leave nothing behind: to start a process
-# for each takes longer than the test, under a sanitizer fifty times as long.
+# for each takes longer than the test.
 # By hand there is also a program for each file, PREFIX before its stem, which nothing builds but who asks for it:
 # cmake --build --preset PRESET --target PROGRAM.
 function(lastcpu_add_tests)

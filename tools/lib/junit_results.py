@@ -9,7 +9,7 @@ import re
 import sys
 import xml.etree.ElementTree
 
-WHY = {"fail": "failed", "notrun": "was skipped or not run", "disabled": "is disabled", "run": "skipped some of its tests"}
+WHY = {"fail": "failed", "notrun": "was skipped or not run", "disabled": "is disabled", "run": "has skipped or disabled tests"}
 OUTPUT_LINES = 15
 
 # What GoogleTest prints around the output of the test itself.
@@ -18,17 +18,19 @@ BOOKKEEPING = re.compile(r"\[[ =A-Z-]{10}\]|Running main|Note: Google Test filte
 RAN_WHOLE = re.compile(r"^\[==========\] (\d+) tests? from \d+ test suites? ran\.", re.MULTILINE)
 WHICH = re.compile(r"^\[  FAILED  \] \S+(?:, where .*)? \(\d+ ms\)$", re.MULTILINE)
 PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?\.$", re.MULTILINE)
+DISABLED = re.compile(r"^ *YOU HAVE (\d+) DISABLED TESTS?$", re.MULTILINE)
 
 
 def counts(case):
     """(passed, failed)"""
     output = case.findtext("system-out", "")
-    ran, well = RAN_WHOLE.findall(output), PASSED.findall(output)
-    if len(ran) != 1 or len(well) != 1:  # no such program, or it died on the way
-        return (1, 0) if case.get("status") == "run" else (0, 1)
-    if case.get("status") == "run":
-        return int(well[0]), int(ran[0]) - int(well[0])
-    return int(well[0]), max(1, int(ran[0]) - int(well[0]))
+    runs = case.get("status") == "run"
+    ran, well, disabled = (pattern.findall(output) for pattern in (RAN_WHOLE, PASSED, DISABLED))
+    if not ran or not well:  # no such program, or it died on the way
+        return (1, 0) if runs else (0, 1)
+    # The last line is the program's own, whatever its tests have started.
+    good, bad = int(well[-1]), int(ran[-1]) - int(well[-1]) + sum(map(int, disabled[-1:]))
+    return good, bad if runs else max(1, bad)
 
 
 passed = all_failed = 0

@@ -2,8 +2,10 @@
 #pragma once
 // What there is to try in a stretch: each instruction that one of three machines, stepped, has come to, and how often.
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "approach.hpp"
 

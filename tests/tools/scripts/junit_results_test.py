@@ -48,7 +48,15 @@ class JunitResults(unittest.TestCase):
     def test_counts_such_a_program_as_failed_that_died_or_skipped_one(self):
         self.assertEqual(read(("core_tests", "fail", "Running main()\nSegmentation fault"))[0], "0 1")
         self.assertEqual(read(("core_tests", "fail", ran(585)))[0], "585 1")
-        self.assertEqual(read(("core_tests", "run", ran(583, of=585)))[:2], ["583 2", "core_tests\tskipped some of its tests"])
+        self.assertEqual(read(("core_tests", "run", ran(583, of=585))), ["583 2", "core_tests\thas skipped or disabled tests"])
+
+    def test_counts_the_disabled_ones_of_such_a_program_as_failed(self):
+        lines = read(("core_tests", "run", ran(585) + "\n\n  YOU HAVE 2 DISABLED TESTS\n"))
+        self.assertEqual(lines[:2], ["585 2", "core_tests\thas skipped or disabled tests"])
+        self.assertIn("YOU HAVE 2 DISABLED TESTS", lines[2])
+
+    def test_believes_the_program_and_not_what_its_tests_have_started(self):
+        self.assertEqual(read(("core_tests", "run", ran(1, of=2) + "\n" + ran(585))), ["585 0"])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: BSL-1.0
-# cmake -D PROGRAM=<benchmark program> [-D LEFT_OUT=<regular expression>] -P expect_figures.cmake
-# Runs every benchmark of PROGRAM briefly, but those whose names match LEFT_OUT. Each one it lists must report all of the figures below, above zero, and no
+# cmake -D PROGRAM=<benchmark program> -P expect_figures.cmake
+# Runs every benchmark of PROGRAM briefly. Each one it lists must report all of the figures below, above zero, and no
 # error; or the label "skipped: <reason>", where the host has no such place. One at least must be measured.
 cmake_minimum_required(VERSION 3.25)
 set(figures ours_ns raw_ns ratio ratio_p25 ratio_p75)
 
-set(filter "")
-if(LEFT_OUT)
-  set(filter --benchmark_filter=-${LEFT_OUT})
-endif()
-execute_process(COMMAND ${PROGRAM} --benchmark_list_tests ${filter}
+execute_process(COMMAND ${PROGRAM} --benchmark_list_tests
   RESULT_VARIABLE status OUTPUT_VARIABLE names OUTPUT_STRIP_TRAILING_WHITESPACE)
 if(NOT status EQUAL 0 OR names STREQUAL "")
   message(FATAL_ERROR "${PROGRAM} lists no benchmark (status ${status}).")
@@ -17,7 +13,7 @@ endif()
 string(REPLACE "\n" ";" names "${names}")
 list(LENGTH names listed)
 
-execute_process(COMMAND ${PROGRAM} ${filter} --benchmark_min_time=0.001 --benchmark_format=json
+execute_process(COMMAND ${PROGRAM} --benchmark_min_time=0.001 --benchmark_format=json
   RESULT_VARIABLE status OUTPUT_VARIABLE json ERROR_VARIABLE said)
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "${PROGRAM} ended with status ${status}.\n${said}")

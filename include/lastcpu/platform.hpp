@@ -10,7 +10,8 @@
 //   constant max_cpus             CPU numbers are 0 .. max_cpus-1
 //   this_cpu()                    the number of the calling CPU; stable while interrupts are off. max_cpus or more: it
 //                                 has none
-//   is_online(cpu)                the answer may be out of date; called with cpu < max_cpus only
+//   is_online(cpu)                the answer may be out of date; called with cpu < max_cpus only. Yes only once that
+//                                 CPU's this_cpu() answers: asked without a number, it parks and acknowledges nothing
 //   atomic<T>                     the shared words, T = uint32_t and uintptr_t; `lastcpu::atomic` will do
 //   registers                     what is saved for a CPU: trivially copyable
 //   capture_registers(r)          stores those of the caller, for a crash that hands over none

@@ -71,7 +71,7 @@ FITTING = {
     "hardware": ("x86_64_platform_test",), "kernel_check": ("x86_64_platform_test", "fail"),
     "handover": ("x86_64_crash_loader_test",), "crash_loader": ("x86_64_crash_loader_room_test",),
     "capture_program": ("posix_capture_signals_test", "posix_capture_start_test"),
-    "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_cpu_guard_test", "posix_fork_test"),
+    "cpu_guard": ("posix_signal_stack_test",), "cpu_table": ("posix_half_a_cpu_test", "posix_cpu_guard_test", "posix_fork_test"),
     "faults": ("posix_fault_test", "posix_fault_response_test", "posix_install_test"),
     "crash_notes": ("posix_fork_test",), "present_memory": ("posix_fork_test", "stop_cost_test"),
     "posix": ("posix_install_test", "posix_fault_response_test", "posix_signals_test", "posix_stop_test"),

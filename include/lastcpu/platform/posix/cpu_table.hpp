@@ -6,6 +6,7 @@
 
 #include <lastcpu/atomic.hpp>
 #include <lastcpu/cpu.hpp>
+#include <lastcpu/platform/posix/faults.hpp>
 
 #include <signal.h>
 #include <stdint.h>
@@ -81,8 +82,25 @@ void leave_entry(Entry& mine) noexcept {
   mine.tid.store(0, order::release);  // (2) release: pairs with acq_rel (1). The next thread finds no fault
 }
 
+/// While it lives, no signal but a fault comes to this thread. A stop that came where the table has the thread, and the
+/// thread not its number, would park it without an answer, and the owner would wait out the budget for it.
+class signals_held {
+ public:
+  signals_held() noexcept {
+    const uint64_t held = ~fault_mask();
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before_, sizeof before_);
+  }
+  ~signals_held() { syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof before_); }
+  signals_held(const signals_held&) = delete;
+  signals_held& operator=(const signals_held&) = delete;
+
+ private:
+  uint64_t before_ = 0;
+};
+
 /// Makes this thread CPU `cpu`; false when another thread is that CPU. `cpu` is below max_cpus.
 inline bool take_cpu(cpu_id cpu) noexcept {
+  const signals_held held;
   if (!take_entry(cpu_table, highest_cpu_ever, cpu, this_tid())) return false;
   this_thread_cpu = cpu;
   return true;
@@ -90,12 +108,14 @@ inline bool take_cpu(cpu_id cpu) noexcept {
 
 /// The lowest free number for this thread, or max_cpus.
 inline cpu_id take_any_cpu() noexcept {
+  const signals_held held;
   const cpu_id cpu = take_any_entry(cpu_table, max_cpus, highest_cpu_ever, this_tid());
   if (cpu < max_cpus) this_thread_cpu = cpu;
   return cpu;
 }
 
 inline void leave_cpu() noexcept {
+  const signals_held held;
   const cpu_id me = this_thread_cpu;
   this_thread_cpu = no_cpu;
   leave_entry(cpu_table[me]);

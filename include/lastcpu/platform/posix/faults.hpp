@@ -11,6 +11,16 @@ namespace lastcpu::posix_detail {
 
 inline constexpr int fault_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
 
+[[nodiscard]] constexpr uint64_t signal_bit(int number) noexcept {
+  return uint64_t{1} << (number - 1);
+}
+
+[[nodiscard]] constexpr uint64_t fault_mask() noexcept {
+  uint64_t mask = 0;
+  for (const int s : fault_signals) mask |= signal_bit(s);
+  return mask;
+}
+
 [[nodiscard]] constexpr bool is_fault(int number) noexcept {
   for (const int f : fault_signals)
     if (f == number) return true;

@@ -54,16 +54,6 @@ struct vectors {
 };
 inline constinit vectors machine{};
 
-[[nodiscard]] constexpr uint64_t signal_bit(int number) noexcept {
-  return uint64_t{1} << (number - 1);
-}
-
-[[nodiscard]] constexpr uint64_t fault_mask() noexcept {
-  uint64_t mask = 0;
-  for (const int s : fault_signals) mask |= signal_bit(s);
-  return mask;
-}
-
 /// The mask for "interrupts off": all signals but the NMI's and the faults.
 [[nodiscard]] inline uint64_t irq_mask() noexcept {
   uint64_t mask = ~fault_mask();

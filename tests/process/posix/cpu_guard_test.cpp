@@ -21,13 +21,6 @@ static_assert(!std::is_copy_constructible_v<cpu_guard> && !std::is_copy_assignab
   return s;
 }
 
-// Takes every number that is left for threads that do not exist; for a child.
-void fill_the_table() {
-  while (posix_detail::take_any_cpu() < posix::max_cpus) {
-  }
-  posix_detail::this_thread_cpu = no_cpu;
-}
-
 TEST(cpu_guard, makes_its_thread_a_cpu_until_it_is_destroyed) {
   EXPECT_GE(posix::this_cpu(), posix::max_cpus);
   {

@@ -58,6 +58,14 @@ void start_cpu(cpu_id number, F body) {
   return static_cast<pid_t>(posix_detail::cpu_table[cpu].tid.load(order::acquire));
 }
 
+/// Takes every number that is left for a thread that does not exist; for a child.
+inline void fill_the_table() {
+  using namespace posix_detail;
+  constexpr uint32_t nobody = ~uint32_t{0};
+  while (take_any_entry(cpu_table, max_cpus, highest_cpu_ever, nobody) < max_cpus) {
+  }
+}
+
 /// Sleeps as the library's own waits do, where a stop finds it under every sanitizer.
 inline void sleep_for_ever() {
   static constinit atomic<uint32_t> never{};

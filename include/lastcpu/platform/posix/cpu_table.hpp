@@ -88,14 +88,17 @@ class signals_held {
  public:
   signals_held() noexcept {
     const uint64_t held = ~fault_mask();
-    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before_, sizeof before_);
+    held_ = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before_, sizeof before_) == 0;
   }
-  ~signals_held() { syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof before_); }
+  ~signals_held() {
+    if (held_) syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof before_);
+  }
   signals_held(const signals_held&) = delete;
   signals_held& operator=(const signals_held&) = delete;
 
  private:
   uint64_t before_ = 0;
+  bool held_ = false;
 };
 
 /// Makes this thread CPU `cpu`; false when another thread is that CPU. `cpu` is below max_cpus.
@@ -106,10 +109,16 @@ inline bool take_cpu(cpu_id cpu) noexcept {
   return true;
 }
 
-/// The lowest free number for this thread, or max_cpus.
+/// The number that the table has for this thread already: a fault may come where the thread does not know it. Else the
+/// lowest free one, or max_cpus.
 inline cpu_id take_any_cpu() noexcept {
   const signals_held held;
-  const cpu_id cpu = take_any_entry(cpu_table, max_cpus, highest_cpu_ever, this_tid());
+  const uint32_t tid = this_tid();
+  const cpu_id end =
+      highest_cpu_ever.load(order::relaxed);  // relaxed, as below: what it looks for it has stored itself
+  for (cpu_id cpu = 0; cpu < end; ++cpu)
+    if (cpu_table[cpu].tid.load(order::relaxed) == tid) return this_thread_cpu = cpu;
+  const cpu_id cpu = take_any_entry(cpu_table, max_cpus, highest_cpu_ever, tid);
   if (cpu < max_cpus) this_thread_cpu = cpu;
   return cpu;
 }

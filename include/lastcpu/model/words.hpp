@@ -23,6 +23,13 @@
 #include <cstdint>
 #include <cstring>
 
+// For what runs beside the scenario's code, which has fewest states with -Os.
+#if defined(__clang__)
+#define LASTCPU_MODEL_HOT
+#else
+#define LASTCPU_MODEL_HOT [[gnu::optimize("O3")]]
+#endif
+
 namespace lastcpu::model {
 
 inline constexpr uint32_t max_words = 97;
@@ -62,18 +69,32 @@ struct word_record {
   uint16_t last;   // store_record, or no_store while the word is quiet
 };
 
-[[nodiscard]] constexpr uint64_t mix(uint64_t h, uint64_t x) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr uint64_t mix(uint64_t h, uint64_t x) noexcept {
   h = (h ^ x) * 0x9e37'79b9'7f4a'7c15u;
   return h ^ h >> 29;
 }
 
-/// Of memory without padding, in words of 8 bytes.
-[[nodiscard]] inline uint64_t mix(uint64_t h, const void* data, size_t bytes) noexcept {
-  for (const auto* from = static_cast<const unsigned char*>(data); bytes >= 8; from += 8, bytes -= 8) {
+/// Of memory without padding, in words of 8 bytes: four at once, for each waits for its own multiplication. The four begin
+/// far apart: from small numbers, small values would cancel each other out.
+[[nodiscard]] LASTCPU_MODEL_HOT inline uint64_t mix(uint64_t h, const void* data, size_t bytes) noexcept {
+  const auto* from = static_cast<const unsigned char*>(data);
+  const auto word = [&from](size_t i) noexcept {
     uint64_t x = 0;
-    std::memcpy(&x, from, 8);
-    h = mix(h, x);
+    std::memcpy(&x, from + i * 8, 8);
+    return x;
+  };
+  if (bytes >= 32) {
+    uint64_t a = 0x3c6e'f372'fe94'f82bu, b = 0xa54f'f53a'5f1d'36f1u;
+    uint64_t c = 0x510e'527f'ade6'82d1u, d = 0x9b05'688c'2b3e'6c1fu;
+    for (; bytes >= 32; from += 32, bytes -= 32) {
+      a = mix(a, word(0));
+      b = mix(b, word(1));
+      c = mix(c, word(2));
+      d = mix(d, word(3));
+    }
+    h = mix(mix(mix(mix(h, a), b), c), d);
   }
+  for (; bytes >= 8; from += 8, bytes -= 8) h = mix(h, word(0));
   return h;
 }
 
@@ -146,46 +167,52 @@ struct memory {
   }
 
   /// The same for two memories exactly when no CPU of `alive` can tell them apart.
-  [[nodiscard]] uint64_t hash(uint32_t alive) const noexcept {
+  [[nodiscard]] LASTCPU_MODEL_HOT uint64_t hash(uint32_t alive) const noexcept {
     const view oldest = oldest_seen(alive);
-    uint64_t h = 0;
-    // How far `seen` is behind; where only the last access counts, whether it is.
-    const auto behind = [&](uint32_t w, stamp seen) noexcept {
-      const stamp from = std::max(seen, oldest.at[w]);
-      return static_cast<uint64_t>(word[w].last == no_store ? from != word[w].at : word[w].at - from);
-    };
-    uint32_t open[max_words];  // the words of which somebody has not seen all
-    uint32_t n = 0;
+    view last, woken, most;  // most: 1 where only the last access counts
+    uint64_t value[max_words];
+    bool all_is_seen = true;
     for (uint32_t w = 0; w < words_in_use; ++w) {
-      h = mix(h, word[w].value);
-      if (oldest.at[w] == word[w].at) continue;
-      open[n++] = w;
-      h = mix(h, w);
-      for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-        if ((alive >> cpu & 1) != 0) h = mix(h, behind(w, seen_by[cpu].at[w]));
-      h = mix(h, behind(w, word[w].woken));
+      value[w] = word[w].value;
+      last.at[w] = word[w].at;
+      woken.at[w] = word[w].woken;
+      most.at[w] = word[w].last == no_store ? 1 : static_cast<stamp>(~0u);
+      all_is_seen = all_is_seen && oldest.at[w] == word[w].at;
     }
-    for (uint32_t w = 0; n != 0 && w < words_in_use; ++w) {
-      for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older) {
-        h = mix(h, store[s].value ^ uint64_t{w} << 56);
-        for (uint32_t i = 0; i < n; ++i) h = mix(h, behind(open[i], store[s].published.at[open[i]]));
-      }
-    }
+    uint64_t h = mix(0, value, words_in_use * sizeof(uint64_t));
+    if (all_is_seen) return h;
+    // How far who has seen `seen` is behind.
+    const auto behind = [&](uint64_t before, const view& seen) noexcept {
+      stamp by[max_words + 3];
+      for (uint32_t w = 0; w < words_in_use; ++w)
+        by[w] = std::min(static_cast<stamp>(last.at[w] - std::max(seen.at[w], oldest.at[w])), most.at[w]);
+      std::memset(by + words_in_use, 0, 3 * sizeof(stamp));
+      return mix(before, by, words_in_use * sizeof(stamp) + 7);
+    };
+    for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
+      if ((alive >> cpu & 1) != 0) h = behind(h, seen_by[cpu]);
+    h = behind(h, woken);
+    for (uint32_t w = 0; w < words_in_use; ++w)
+      for (uint16_t s = word[w].last; s != no_store && store[s].at >= oldest.at[w]; s = store[s].older)
+        h = behind(mix(h, store[s].value ^ uint64_t{w} << 56), store[s].published);
     return h;
   }
 
  private:
   // For each word, the oldest store that somebody may still read.
-  [[nodiscard]] view oldest_seen(uint32_t alive) const noexcept {
+  [[nodiscard]] LASTCPU_MODEL_HOT view oldest_seen(uint32_t alive) const noexcept {
     view oldest;
     for (uint32_t w = 0; w < words_in_use; ++w) oldest.at[w] = word[w].at;
-    for (cpu_id cpu = 0; cpu < max_machine; ++cpu)
-      for (uint32_t w = 0; (alive >> cpu & 1) != 0 && w < words_in_use; ++w)
-        oldest.at[w] = std::min(oldest.at[w], seen_by[cpu].at[w]);
+    for (cpu_id cpu = 0; cpu < max_machine; ++cpu) {
+      if ((alive >> cpu & 1) == 0) continue;
+      for (uint32_t w = 0; w < words_in_use; ++w) oldest.at[w] = std::min(oldest.at[w], seen_by[cpu].at[w]);
+    }
     return oldest;
   }
 };
 
 }  // namespace lastcpu::model
+
+#undef LASTCPU_MODEL_HOT
 
 #include <lastcpu/detail/end.hpp>

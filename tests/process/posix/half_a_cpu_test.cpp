@@ -41,7 +41,7 @@ void on_step(int, siginfo_t*, void* context) {
   static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_EFL] &= ~trap_flag;
   if (what_comes == then::it_dies) return void(syscall(SYS_tgkill, getpid(), gettid(), SIGABRT));
   set_flag(there);
-  (*seen)->asked = eventually(stop_is_pending);
+  (*seen)->asked = eventually(stop_is_pending, 5'000);
 }
 
 void step_from_here() {
@@ -94,7 +94,7 @@ void panic_beside(void* (*body)(void*)) {
   const cpu_guard cpu(0);
   pthread_t thread;
   must(pthread_create(&thread, nullptr, body, nullptr) == 0, "a thread");
-  must(eventually([] { return there.load(order::acquire) != 0 || past.load(order::acquire) != 0; }, 20'000),
+  must(eventually([] { return there.load(order::acquire) != 0 || past.load(order::acquire) != 0; }, 8'000),
        "it gets there");
   if (there.load(order::acquire) == 0) _exit(0);
   m.panic("stop it there");

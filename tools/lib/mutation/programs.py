@@ -85,7 +85,7 @@ FITTING = {
 }
 # What tests/process/posix/CMakeLists.txt leaves out there.
 NOT_UNDER_TSAN = {"stop_cost_test", *(f"posix_{stem}_test" for stem in ("capture_program", "half_a_cpu", "handlers",
-                                                                      "present_memory", "registers"))}
+                                                                      "present_memory"))}
 # Behind the fitting ones, in this order; "*" stands for the rest of a folder. --quick stops at the "|".
 REST = {
     "core": ("panic_test", "crash_kexec_test", "stop_model", "panic_model", "|", "unit/*", "model/*", "code_shape",

@@ -134,7 +134,8 @@ class crash_path {
 
   /// The panic of this CPU; interrupts off. It keeps its message and registers, under one mark, before it claims the
   /// gate: as a loser it may be stopped at any moment.
-  [[noreturn, gnu::cold]] void panic_on(cpu_id me, const registers* regs, const char* message) noexcept {
+  [[noreturn, gnu::cold, gnu::always_inline]] void panic_on(cpu_id me, const registers* regs,
+                                                            const char* message) noexcept {
     ladder_.go_down(me, claim_for_panic(me, regs, message));
   }
 

@@ -145,7 +145,8 @@ class ladder {
     check_the_image(me, step::check_again);
   }
 
-  void climb(cpu_id me, uint32_t rung) noexcept {
+  // Out of line: its set of CPUs is off the stack before the later steps, which may fault.
+  [[gnu::noinline]] void climb(cpu_id me, uint32_t rung) noexcept {
     if (begin(me, static_cast<step>(static_cast<uint32_t>(step::rung_0) + rung)))
       cpus.climb(me, rung, rungs::all[rung]);
   }

@@ -106,7 +106,7 @@ class panic_cpu {
   /// `wanted` can have changed, and neither publishes anything.
   [[nodiscard]] release_outcome release() noexcept { return release(P::this_cpu()); }
   /// The same for a caller that passes its own number.
-  [[nodiscard]] release_outcome release(cpu_id me) noexcept {
+  [[nodiscard, gnu::always_inline]] release_outcome release(cpu_id me) noexcept {
     uintptr_t bits = word_.load(order::relaxed);
     while (me < P::max_cpus && gate_word{bits}.is_trial_of(me)) {
       const gate_word next = gate_word{bits}.released();
@@ -237,9 +237,9 @@ class panic_cpu {
     return {claim_outcome::mine_already, gate_word{bits}};
   }
 
-  // What release() does when it does not open the gate: out of line, for it is rare.
+  // What release() does when it does not open the gate.
   // (3) release: pairs with acquire (1), (6). Who sees the hold final sees what its holder did on trial.
-  [[gnu::cold, gnu::noinline]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
+  [[gnu::cold]] release_outcome stay(uintptr_t bits, cpu_id me) noexcept {
     if (!gate_word{bits}.is_held_by(me)) return release_outcome::not_mine;
     while (gate_word{bits}.phase() == phase::trial) {
       const gate_word next = gate_word{bits}.made_final();

@@ -63,7 +63,7 @@ class stop_cpus : public stop_records<P> {
   /// Asks the CPUs that have not acknowledged to stop, in the way `by.how`, and waits for them, `by.budget_us` at most.
   /// stop_how::forced takes them away; only a port with force_stop() has that. Each rung `number` runs once; a second call
   /// does nothing.
-  void climb(cpu_id me, uint32_t number, rung by) noexcept {
+  [[gnu::always_inline]] void climb(cpu_id me, uint32_t number, rung by) noexcept {
     if (rungs_done_.load(order::relaxed) > number) return;
     rungs_done_.store(number + 1, order::relaxed);
     cpu_set<P::max_cpus> missing;

@@ -39,8 +39,9 @@ class stop_records {
 
   /// Saves `regs` (the caller's own where null) as this CPU's registers, unless it has saved some before: the first
   /// ones are nearest to the crash, and after the acknowledgement the owner may be reading them. When a fault or a stop
-  /// NMI interrupts the first attempt, its handler may save its own registers instead; there is no third attempt.
-  void save_registers(cpu_id me, const registers* regs) noexcept { save(me, regs, saved_whole); }
+  /// NMI interrupts the first attempt, its handler may save its own registers instead; there is no third attempt. Out of
+  /// line, for it is called from many places.
+  [[gnu::noinline]] void save_registers(cpu_id me, const registers* regs) noexcept { save(me, regs, saved_whole); }
 
   /// The same for the registers that belong to this CPU's message in panic_context::normal.
   void save_registers_of_panic(cpu_id me, const registers* regs) noexcept { save(me, regs, saved_with_text); }

@@ -21,7 +21,7 @@ template <class P>
 template <class P>
 class bounded_wait {
  public:
-  explicit bounded_wait(uint32_t microseconds) noexcept : end_(deadline_in<P>(microseconds)) {}
+  [[gnu::always_inline]] explicit bounded_wait(uint32_t microseconds) noexcept : end_(deadline_in<P>(microseconds)) {}
 
   /// For P::wait_while().
   [[nodiscard]] uint64_t end() const noexcept { return end_; }

@@ -109,7 +109,7 @@ struct x86_64 {
 
   /// Keeps the control words for the handover, leaves VMX operation and SVM, and the handling of a machine check. The local APIC stays as it is: this CPU may win
   /// the gate yet, and its own sources are park()'s business.
-  static void make_resettable() noexcept {
+  [[gnu::always_inline]] static void make_resettable() noexcept {
     const cpu_id me = Kernel::this_cpu();
     if (me < Kernel::max_cpus) x86::capture_control(x86::kept_control<Kernel>::of_cpu[me]);
     x86::forget_machine_check();
@@ -141,7 +141,7 @@ struct x86_64 {
   /// fault skips what comes behind it, so the likelier one faults, the later it comes: registers of devices may be
   /// unmapped, VMXOFF may be invalid.
   /// Devices are as they were, and what they signal by messages still comes.
-  static void crash_shutdown(const registers&) noexcept {
+  [[gnu::always_inline]] static void crash_shutdown(const registers&) noexcept {
     x86::write_cr8(0);
     x86::mask_legacy_pics();
     x86::forget_machine_check();
@@ -153,9 +153,9 @@ struct x86_64 {
   static void jump(const image& i) noexcept { x86::jump_to(i); }
 
   /// By port 0xcf9, keyboard controller, triple fault; see restart.hpp.
-  static void emergency_restart() noexcept { x86::restart<Kernel>(Kernel::ticks_per_second()); }
+  [[gnu::always_inline]] static void emergency_restart() noexcept { x86::restart<Kernel>(Kernel::ticks_per_second()); }
   /// The same as park().
-  [[noreturn]] static void halt() noexcept { park(); }
+  [[noreturn, gnu::always_inline]] static void halt() noexcept { park(); }
 
   /// The handler of `wake_vector`; see doze.hpp.
   static void handle_wake(registers& regs) noexcept { x86::handle_wake<Kernel>(regs); }

@@ -106,6 +106,14 @@ TEST_F(xapic, start_cpu_says_so_when_any_of_its_messages_found_the_one_before_st
   }
 }
 
+struct switched_off_behind_init : bus {
+  static void pause() noexcept { apic_base = base_off; }
+};
+TEST_F(xapic, start_cpu_that_cannot_send_behind_init_does_not_say_that_nothing_was_sent) {
+  EXPECT_EQ(lastcpu::x86::lapic<switched_off_behind_init>::start_cpu(2, 0x08, 1'000'000), ipi_outcome::busy);
+  EXPECT_EQ(bus::sent_at.size(), 1u);
+}
+
 TEST_F(xapic, start_cpu_of_an_id_that_is_nobodys_sends_nothing) {
   EXPECT_EQ(apic::start_cpu(0xff, 0x08, 1'000'000), ipi_outcome::unreachable);
   EXPECT_EQ(bus::log.take(), lines{});

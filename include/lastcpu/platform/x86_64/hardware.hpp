@@ -31,7 +31,8 @@ struct hardware {
   static void write_cr8(uint64_t v) noexcept { x86::write_cr8(v); }
   static void sti_halt() noexcept { x86::sti_halt(); }
   static void cli() noexcept { x86::cli(); }
-  [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
+  // Out of line: who asks here waits.
+  [[nodiscard, gnu::noinline]] static uint64_t now() noexcept { return rdtsc(); }
   [[nodiscard]] static uint32_t read32(volatile void* base, uint32_t offset) noexcept {
     return *(static_cast<volatile uint32_t*>(base) + offset / 4);
   }

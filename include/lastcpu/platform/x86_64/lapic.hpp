@@ -127,7 +127,8 @@ constexpr local_source local_sources[] = {{apic_register::lvt_error, 3},  // fir
 template <class Bus>
 struct lapic {
   /// The mode of the CPU that asks.
-  [[nodiscard]] static apic_mode mode() noexcept { return mode_of(Bus::rdmsr(msr_apic_base)); }
+  // Out of line, as read(): each copy would be code.
+  [[nodiscard, gnu::noinline]] static apic_mode mode() noexcept { return mode_of(Bus::rdmsr(msr_apic_base)); }
 
   /// This CPU's APIC id; 0 while the APIC is off.
   [[nodiscard]] static uint32_t id() noexcept {
@@ -138,7 +139,7 @@ struct lapic {
   }
 
   /// One message to one CPU. All that was stored before is visible to the handler that it causes.
-  static ipi_outcome send(uint32_t apic_id, ipi_message message) noexcept {
+  [[gnu::always_inline]] static ipi_outcome send(uint32_t apic_id, ipi_message message) noexcept {
     const apic_mode m = mode();
     if (apic_id >= id_of_everybody(m)) return ipi_outcome::unreachable;
     return command(m, icr_value(m, apic_id, message));
@@ -193,14 +194,15 @@ struct lapic {
   /// Starts an application processor at physical address page * 4096: INIT, 10 ms, start-up, 200 us, start-up. The
   /// worst outcome of the three; the caller sees by other means whether the CPU has come.
   static ipi_outcome start_cpu(uint32_t apic_id, uint8_t page, uint64_t ticks_per_second) noexcept {
-    const ipi_outcome first = send(apic_id, ipi_message::init());
-    if (first == ipi_outcome::unreachable) return first;
-    delay(ticks_per_second / 100);
-    const ipi_outcome second = send(apic_id, ipi_message::startup(page));
-    delay(ticks_per_second / 5000);
-    const ipi_outcome third = send(apic_id, ipi_message::startup(page));
-    const bool all_sent = first == ipi_outcome::sent && second == ipi_outcome::sent && third == ipi_outcome::sent;
-    return all_sent ? ipi_outcome::sent : ipi_outcome::busy;
+    constexpr uint32_t waits[] = {100, 5000};  // parts of a second
+    ipi_outcome worst = ipi_outcome::sent;
+    for (uint32_t i = 0;; ++i) {
+      const ipi_outcome out = send(apic_id, i == 0 ? ipi_message::init() : ipi_message::startup(page));
+      if (i == 0 && out == ipi_outcome::unreachable) return out;
+      if (out != ipi_outcome::sent) worst = ipi_outcome::busy;
+      if (i == 2) return worst;
+      delay(ticks_per_second / waits[i]);
+    }
   }
 
  private:
@@ -277,12 +279,12 @@ struct lapic_bus {
   }
   [[nodiscard]] static uint64_t now() noexcept { return rdtsc(); }
   ///@}
-  /// A message leaves within microseconds; a millisecond without that is a stuck APIC. Where the rate is not known, or can
-  /// be none, that of 4 GHz: too long on most machines, and never 0, with which each message would be sent over the one
-  /// before it.
+  /// A message leaves within microseconds; nearly a millisecond (1/1024 s) without that is a stuck APIC. Where the rate is
+  /// not known, or can be none, that of 4 GHz: too long on most machines, and never 0, with which each message would be
+  /// sent over the one before it.
   [[nodiscard]] static uint64_t bound() noexcept {
     const uint64_t ticks = Kernel::ticks_per_second();
-    return ticks >= 1000 ? ticks / 1000 : 4'000'000;
+    return ticks >= 1024 ? ticks >> 10 : 4'000'000;
   }
   /// As `Bus` above asks for it.
   static void pause() noexcept { x86::pause(); }

@@ -17,9 +17,10 @@ inline constexpr uint32_t msr_mcg_status = 0x17a;
 inline constexpr uint64_t cr4_machine_check = 1u << 6;
 
 /// On a CPU that stops, or starts the crash kernel, whatever it was doing: a machine check that it was handling is over.
-/// Where a machine check comes to every CPU at once, all but one lose in its handler.
+/// Where a machine check comes to every CPU at once, all but one lose in its handler. Out of line: a CPU that stops and the
+/// owner come here.
 template <class Hw = hardware>
-inline void forget_machine_check() noexcept {
+[[gnu::noinline]] inline void forget_machine_check() noexcept {
   constexpr uint64_t in_progress = 4;
   if ((Hw::read_cr4() & cr4_machine_check) == 0) return;  // there may be no such register
   if ((Hw::rdmsr(msr_mcg_status) & in_progress) != 0) Hw::wrmsr(msr_mcg_status, 0);

@@ -45,9 +45,10 @@ inline void leave_vmx() noexcept {
 /// `Kernel::in_vmx_operation()` is optional and says whether this CPU has run VMXON; without it, CR4.VMXE must mean that
 /// it has, since VMXOFF outside VMX operation is an invalid instruction. A stop NMI between VMXOFF and the clearing of
 /// CR4.VMXE meets that exception; the panic it becomes is a loser's, which does not come
-/// here a third time and parks. An NMI that stgi lets in runs before SVME is cleared, and does the same over again.
+/// here a third time and parks. An NMI that stgi lets in runs before SVME is cleared, and does the same over again. Out of
+/// line: a CPU that stops and the owner come here.
 template <class Kernel, class Hw = hardware>
-inline void leave_virtualisation() noexcept {
+[[gnu::noinline]] inline void leave_virtualisation() noexcept {
   detail::leave_vmx<Hw, Kernel>();
   detail::leave_svm<Hw>();
 }

@@ -186,7 +186,7 @@ struct memory {
       stamp by[max_words + 3];
       for (uint32_t w = 0; w < words_in_use; ++w)
         by[w] = std::min(static_cast<stamp>(last.at[w] - std::max(seen.at[w], oldest.at[w])), most.at[w]);
-      std::memset(by + words_in_use, 0, 3 * sizeof(stamp));
+      std::memset(by + words_in_use, 0, 3 * sizeof(stamp));  // the last word of 8 bytes is whole
       return mix(before, by, words_in_use * sizeof(stamp) + 7);
     };
     for (cpu_id cpu = 0; cpu < max_machine; ++cpu)

@@ -114,8 +114,8 @@ inline bool take_cpu(cpu_id cpu) noexcept {
 inline cpu_id take_any_cpu() noexcept {
   const signals_held held;
   const uint32_t tid = this_tid();
-  const cpu_id end =
-      highest_cpu_ever.load(order::relaxed);  // relaxed, as below: what it looks for it has stored itself
+  // relaxed, both: what it looks for it has stored itself.
+  const cpu_id end = highest_cpu_ever.load(order::relaxed);
   for (cpu_id cpu = 0; cpu < end; ++cpu)
     if (cpu_table[cpu].tid.load(order::relaxed) == tid) return this_thread_cpu = cpu;
   const cpu_id cpu = take_any_entry(cpu_table, max_cpus, highest_cpu_ever, tid);

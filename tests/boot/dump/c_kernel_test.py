@@ -30,7 +30,7 @@ PROGRAM = 0x80_0000_0000  # where the kernel maps its only one
 
 
 def boot_of(cpus, *words):
-    return Boot("", cpus, words=words)
+    return Boot("", cpus, needs_bios=True, words=words)
 
 
 def whoever_crashed(ended):

@@ -137,7 +137,7 @@ def core_boots():
 
 
 def disk_boot(scenario, cpus, device="both", seed=dumps.SEED):
-    return Boot(scenario, cpus, DEVICES[device][0], seed, words=("dump=disk",))
+    return Boot(scenario, cpus, DEVICES[device][0], seed, needs_bios=True, words=("dump=disk",))
 
 
 def run_cores(todo, kernel, folder, repeat):
@@ -271,7 +271,7 @@ def is_readable(disk, kernel):
 
 def ends_well(trouble, kernel, folder):
     """(what is wrong, as sentences; how it ended)"""
-    disk, boot = folder / f"{trouble.name}.core", Boot(trouble.scenario, 2, words=("dump=disk", *trouble.words))
+    disk, boot = folder / f"{trouble.name}.core", Boot(trouble.scenario, 2, needs_bios=True, words=("dump=disk", *trouble.words))
     make_disk(disk, trouble.size)
     log = disk.with_suffix(".log")
     ended = qemu.run(boot, kernel, log, ("-m", str(MEGABYTES), *trouble.options(disk)))
@@ -289,7 +289,7 @@ def ends_well(trouble, kernel, folder):
 
 def restarts(kernel, folder):
     """Without a device that ends QEMU."""
-    disk, boot = folder / "restarts.core", Boot("same_tick", 2, words=("dump=disk",))
+    disk, boot = folder / "restarts.core", Boot("same_tick", 2, needs_bios=True, words=("dump=disk",))
     make_disk(disk, 4096)
     log = disk.with_suffix(".log")
     command = [*qemu.command_of(boot, kernel, log), "-m", str(MEGABYTES), *whole_disk()(disk)]
@@ -326,7 +326,7 @@ def run_restart(kernel, folder):
 # --- Figures.
 
 def measure(kernel, folder, times):
-    disk, boot = folder / "measured.core", Boot("same_tick", 2, words=("dump=disk",))
+    disk, boot = folder / "measured.core", Boot("same_tick", 2, needs_bios=True, words=("dump=disk",))
     disk.parent.mkdir(parents=True, exist_ok=True)
     disk.unlink(missing_ok=True)
     with open(disk, "wb") as file:

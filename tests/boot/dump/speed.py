@@ -36,7 +36,7 @@ class Way:
 
 
 WAYS = (
-    Way("disk", qemu.Boot("same_tick", 2, words=("dump=disk",)), "virtio-blk-pci,drive=d,serial=lastcpu-dump",
+    Way("disk", qemu.Boot("same_tick", 2, needs_bios=True, words=("dump=disk",)), "virtio-blk-pci,drive=d,serial=lastcpu-dump",
         re.compile(r"^crash: dump complete, (\d+) bytes in (\d+) ms", re.MULTILINE)),
     Way("linux", linux_test.Boot("same_tick", 2), "nvme,drive=d,serial=lastcpu-dump",
         re.compile(r"^capture: complete, (\d+) bytes in (\d+) ms", re.MULTILINE)),

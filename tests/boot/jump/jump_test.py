@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path.append(str(Path(__file__).resolve().parents[1] / "example"))
 
+from boot import quick_firmware  # noqa: E402
 from remote import Remote  # noqa: E402
 
 RIGHT = 2 * 0x2a + 1  # verdict::right; the others stand in common.hpp
@@ -15,12 +18,12 @@ NOT_EXECUTABLE = 2 * 13 + 1  # verdict::not_executable
 RESTART = 0  # what QEMU says with -no-reboot
 DEADLINE = 60  # seconds for one boot
 HANG = 30  # seconds, where a hang is what is looked for
-QEMU = ("qemu-system-x86_64", "-M", "q35", "-m", "128", "-accel", "tcg", "-display", "none", "-no-reboot", "-serial", "none",
-        "-monitor", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon", "stdio")
+QEMU = ("qemu-system-x86_64", "-nodefaults", "-M", "q35", "-m", "128", "-accel", "tcg", "-display", "none", "-no-reboot",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon", "stdio")
 
 
 def command(directory, levels, cpu, how):
-    return (*QEMU, "-cpu", cpu, "-kernel", f"{directory}/dying_kernel_{levels}.elf",
+    return (*QEMU, *quick_firmware(), "-cpu", cpu, "-kernel", f"{directory}/dying_kernel_{levels}.elf",
             "-initrd", f"{directory}/crash_kernel_{levels}.elf", "-append", how)
 
 

@@ -4,8 +4,8 @@
 namespace storm {
 namespace {
 
-constexpr const char* names[design_count] = {"trylock_only",     "panic_lock_2011", "panic_cpu_2015",
-                                             "double_read_2025", "lastcpu",         "lastcpu_by_c"};
+constexpr const char* design_names[design_count] = {"trylock_only",     "panic_lock_2011", "panic_cpu_2015",
+                                                    "double_read_2025", "lastcpu",         "lastcpu_by_c"};
 
 constexpr bool within(scenario s, std::initializer_list<scenario> set) noexcept {
   for (const scenario member : set)
@@ -16,12 +16,12 @@ constexpr bool within(scenario s, std::initializer_list<scenario> set) noexcept 
 }  // namespace
 
 const char* to_string(design d) noexcept {
-  return names[static_cast<uint32_t>(d)];
+  return design_names[static_cast<uint32_t>(d)];
 }
 
 std::optional<design> design_from(std::string_view name) noexcept {
   for (uint32_t i = 0; i < design_count; ++i)
-    if (name == names[i]) return static_cast<design>(i);
+    if (name == design_names[i]) return static_cast<design>(i);
   return {};
 }
 

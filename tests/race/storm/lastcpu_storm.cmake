@@ -19,3 +19,6 @@ add_library(lastcpu_storm STATIC
 target_include_directories(lastcpu_storm PUBLIC ${storm_dir} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(lastcpu_storm PUBLIC lastcpu::lastcpu Threads::Threads)
 lastcpu_strict_warnings(lastcpu_storm)
+# All but one in one part; the domain by the C interface has a configuration of its own.
+set_target_properties(lastcpu_storm PROPERTIES UNITY_BUILD "${LASTCPU_JOIN_TESTS}" UNITY_BUILD_BATCH_SIZE 0)
+set_source_files_properties(${storm_dir}/c_design.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

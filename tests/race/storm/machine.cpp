@@ -30,7 +30,7 @@ struct start_line {
   lastcpu::atomic<uint32_t> ready{};
   lastcpu::atomic<uint32_t> go{};
 };
-constinit start_line line;
+constinit start_line start;
 constinit lastcpu::atomic<uint32_t> never{};
 
 void live(cpu_id cpu, uint32_t us) noexcept {
@@ -92,13 +92,14 @@ void* run_cpu(void* number) {
   if (!guard) end_trial(trial_end::broken);
   area->cpu[cpu].tid.store(lastcpu::posix_detail::this_tid(), order::release);
   if constexpr (requires(D d) { d.come_online(); }) kernel_of<D>.design.come_online();
-  seed_this_cpu(line.seed * cpu_count + cpu);
-  dice d(line.seed + cpu);
-  line.ready.fetch_add(1, order::release);
-  lastcpu::posix_detail::wake(line.ready);
-  while (line.go.load(order::acquire) == 0) (void)lastcpu::posix_detail::wait_while(line.go, 0u, lastcpu::no_deadline);
-  if (const uint32_t us = line.plays->delays_us[cpu]; us != 0) sleep_us(us);
-  play<D>(cpu, line.plays->roles[cpu], d);
+  seed_this_cpu(start.seed * cpu_count + cpu);
+  dice d(start.seed + cpu);
+  start.ready.fetch_add(1, order::release);
+  lastcpu::posix_detail::wake(start.ready);
+  while (start.go.load(order::acquire) == 0)
+    (void)lastcpu::posix_detail::wait_while(start.go, 0u, lastcpu::no_deadline);
+  if (const uint32_t us = start.plays->delays_us[cpu]; us != 0) sleep_us(us);
+  play<D>(cpu, start.plays->roles[cpu], d);
   check_irqs_are_on();
   be_idle(cpu);
 }
@@ -112,10 +113,10 @@ bool start_cpus() noexcept {
     pthread_t t;
     if (pthread_create(&t, &small, run_cpu<D>, reinterpret_cast<void*>(cpu)) != 0) return false;
   }
-  for (uint32_t seen = 0; (seen = line.ready.load(order::acquire)) < cpu_count;)
-    (void)lastcpu::posix_detail::wait_while(line.ready, seen, lastcpu::no_deadline);
-  line.go.store(1, order::release);
-  lastcpu::posix_detail::wake(line.go);
+  for (uint32_t seen = 0; (seen = start.ready.load(order::acquire)) < cpu_count;)
+    (void)lastcpu::posix_detail::wait_while(start.ready, seen, lastcpu::no_deadline);
+  start.go.store(1, order::release);
+  lastcpu::posix_detail::wake(start.go);
   return true;
 }
 
@@ -145,8 +146,8 @@ template <class D>
   if (s.image) k.load_image(1);
   write_message_texts();
   plan = s.chaos;
-  line.plays = &s;
-  line.seed = seed;
+  start.plays = &s;
+  start.seed = seed;
   if (!start_cpus<D>()) end_trial(trial_end::broken);
   for (uint32_t i = 0; i < s.shot_count; ++i) fire(s.shots[i]);
   hardware_is_done();

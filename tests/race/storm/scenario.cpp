@@ -4,7 +4,7 @@
 namespace storm {
 namespace {
 
-constexpr const char* names[scenario_count] = {
+constexpr const char* scenario_names[scenario_count] = {
     "panic_vs_panic", "oops_vs_panic", "nmi_on_dumper", "nmi_loser",       "released_under_waiter", "nmi_panic_pending",
     "double_stop",    "stray_ack",     "late_ack",      "concurrent_stop", "reload_vs_crash",       "nested_in_step"};
 
@@ -110,12 +110,12 @@ void write_stops(scenario which, writer& w) noexcept {
 }  // namespace
 
 const char* to_string(scenario s) noexcept {
-  return names[static_cast<uint32_t>(s)];
+  return scenario_names[static_cast<uint32_t>(s)];
 }
 
 std::optional<scenario> scenario_from(std::string_view name) noexcept {
   for (uint32_t i = 0; i < scenario_count; ++i)
-    if (name == names[i]) return static_cast<scenario>(i);
+    if (name == scenario_names[i]) return static_cast<scenario>(i);
   return {};
 }
 

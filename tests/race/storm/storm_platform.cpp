@@ -91,10 +91,10 @@ void keep_note(const lastcpu::cpu_note<lastcpu::posix_registers>& n) noexcept {
   kept.state = n.state;
   kept.crashing = n.crashing ? 1 : 0;
   kept.registers = n.registers == nullptr ? 0 : look_whole(*n.registers, n.cpu) ? 1 : 2;
-  const char* texts[] = {n.message, n.nmi_message, n.nested_message};
+  const char* said[] = {n.message, n.nmi_message, n.nested_message};
   kept.texts = 0;
   for (uint32_t i = 0; i < 3; ++i)
-    if (said_by(texts[i], n.cpu)) kept.texts |= 1u << i;
+    if (said_by(said[i], n.cpu)) kept.texts |= 1u << i;
 }
 
 void storm_platform::send_stop(const lastcpu::cpu_set<max_cpus>& cpus, lastcpu::stop_how how) noexcept {

@@ -4,15 +4,17 @@
 
 #include <stdio.h>
 
+extern const char library_name[];
+
 extern "C" {
 
 [[gnu::visibility("default")]] void install_here(int earlier) {
-  const std::string error =
-      lastcpu::install_crash_reporter({.earlier = static_cast<lastcpu::earlier_handlers>(earlier), .note = NAME});
-  dprintf(STDERR_FILENO, "%s: %s\n", NAME, error.empty() ? "installed" : error.c_str());
+  const std::string error = lastcpu::install_crash_reporter(
+      {.earlier = static_cast<lastcpu::earlier_handlers>(earlier), .note = library_name});
+  dprintf(STDERR_FILENO, "%s: %s\n", library_name, error.empty() ? "installed" : error.c_str());
 }
 
 [[gnu::visibility("default")]] void uninstall_here() {
-  dprintf(STDERR_FILENO, "%s: uninstalled%s\n", NAME, lastcpu::uninstall_crash_reporter().c_str());
+  dprintf(STDERR_FILENO, "%s: uninstalled%s\n", library_name, lastcpu::uninstall_crash_reporter().c_str());
 }
 }

@@ -2,6 +2,7 @@
 """The same kernel by another way: GRUB, on the BIOS of a PC, from a CD, by Multiboot2."""
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -42,10 +43,22 @@ def make_iso(boot, kernel, folder):
     return iso
 
 
+def holes_in(elf):
+    """The physical ranges between its segments. GRUB leaves what it has to say there, and the kernel does not map it."""
+    data = elf.read_bytes()
+    offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    rows = [struct.unpack_from("<IIQQQQQ", data, offset + i * size) for i in range(count)]
+    loaded = sorted((at, at + bytes_) for kind, _, _, _, at, _, bytes_ in rows if kind == 1)
+    return [f"{end:#x} to {at:#x}" for (_, end), (at, _) in zip(loaded, loaded[1:]) if at != end]
+
+
 def run(kernel, logs, _options):
     """(passed, failed)"""
     require_grub()
     passed = 0
+    if holes := holes_in(kernel.elf):
+        print(f"FAILED: {kernel.elf} has holes between its segments: {', '.join(holes)}; next: pad them in kernel.ld")
+        return 0, 1
     for i, b in enumerate(BOOTS):
         log, folder = logs / f"{i}.log", logs / f"{i}-cd"
         b = replace(b, iso=make_iso(b, kernel, folder))

@@ -109,7 +109,7 @@ SCENARIOS = (
     Scenario("oops_vs_panic", "an_oops_and_a_panic_start_one_crash_kernel", racing=True,
              says=its_role_or_fault),
     Scenario("nmi_on_dumper", "an_nmi_panic_on_the_dumping_cpu_returns", racing=True, more=dumper_said_in_nmi),
-    Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", crowd=True, racing=True),
+    Scenario("nmi_loser", "a_cpu_that_panics_in_nmi_context_is_in_the_report", racing=True),
     Scenario("released_under_waiter", "a_waiter_takes_the_gate_that_is_given_back", racing=True, ends=RESTARTS,
              without_image=True, not_started=("image_corrupt",)),
     Scenario("released_once", "a_waiter_wakes_up_when_the_gate_is_given_back_once", racing=True),

@@ -81,14 +81,14 @@ void machine_checks_at_once(uint32_t role) noexcept {
 
 constinit lastcpu::atomic<uint32_t> wedged{};
 
-bool wedge(const x86::registers&) noexcept {
+bool stay_in_nmi(const x86::registers&) noexcept {
   wedged.store(1, lastcpu::order::release);
   for (;;) x86::halt();  // it costs less than to spin, and nothing wakes it
 }
 
 // Role 0 gets one, and another while it waits for role 1, which does not answer.
 void machine_check_on_dumper(uint32_t role) noexcept {
-  if (role == 0) nmi::set_handler(wedge);
+  if (role == 0) nmi::set_handler(stay_in_nmi);
   stage::meet();
   if (role == 1) return stage::send_nmi(port::this_cpu());
   stage::wait_until([] { return wedged.load(lastcpu::order::acquire) != 0; });

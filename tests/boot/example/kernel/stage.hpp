@@ -49,7 +49,7 @@ void unmap(uint64_t physical) noexcept;
 /// No code runs from the region where this CPU has it mapped.
 void forbid_execution(const lastcpu::kexec::crash_region& region) noexcept;
 
-/// Ends the machine well: QEMU's exit status is 2 * code + 1.
-void leave(uint32_t code) noexcept;
+/// Ends the machine well: QEMU's exit status is 2 * code + 1. Does not return.
+[[noreturn]] void leave(uint32_t code) noexcept;
 
 }  // namespace stage

@@ -66,6 +66,10 @@ bool all_others_wait() noexcept {
   return true;
 }
 
+bool each_has_had_one() noexcept {
+  return all_others_wait() && lastcpu::detail::inside::of(machine).gate.read().pending();
+}
+
 // Who started QEMU sends one to every CPU at once, as a broken machine does. Role 0 holds the gate on trial: the others
 // lose in their handlers, and its own is pending.
 void machine_checks_at_once(uint32_t role) noexcept {
@@ -74,7 +78,7 @@ void machine_checks_at_once(uint32_t role) noexcept {
   if (!lastcpu::detail::inside::of(machine).gate.claim(lastcpu::hold::trial).won())
     panic_here("BUG: the gate was not open");
   console::line() << "kernel: waits for machine checks";
-  stage::wait_until(all_others_wait);
+  stage::wait_until(each_has_had_one);
   (void)lastcpu::detail::inside::of(machine).gate.release();
   panic_here("all others have lost");
 }

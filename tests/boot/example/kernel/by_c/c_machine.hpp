@@ -100,6 +100,7 @@ class c_domain {
     [[nodiscard]] claim_result claim(hold) const noexcept { refuse_in_c(); }
     [[nodiscard]] release_outcome release() const noexcept { refuse_in_c(); }
     [[nodiscard]] bool commit() const noexcept { refuse_in_c(); }
+    [[nodiscard]] gate_word read() const noexcept { refuse_in_c(); }
   };
   struct {
     gate_by_hand gate;

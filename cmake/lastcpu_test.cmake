@@ -29,8 +29,8 @@ function(lastcpu_test_program name)
 endfunction()
 
 # What lastcpu_add_test() and lastcpu_add_tests() have in common; it sets test_<OPTION> for the caller. TIMEOUT is per TEST
-# and 60 s by default; a program that runs whole has 300 s. SERIAL keeps a timing-sensitive test from sharing the machine
-# with another one. OPTIONS are the compiler's.
+# and 60 s by default; a program that runs whole has 300 s. A SERIAL test has the machine to itself: its label is `alone`,
+# by which tools/test, which tests two presets at a time, keeps it for the end. OPTIONS are the compiler's.
 macro(lastcpu_parse_test_arguments)
   cmake_parse_arguments(test "SERIAL;WHOLE" "NAME;LABEL;TIMEOUT;PREFIX;PARTS" "SOURCES;LIBS;INCLUDES;DEPENDS;OPTIONS" ${ARGN})
   if(test_UNPARSED_ARGUMENTS)
@@ -45,6 +45,9 @@ macro(lastcpu_parse_test_arguments)
     set(test_TIMEOUT 300)
   elseif(NOT test_TIMEOUT)
     set(test_TIMEOUT 60)
+  endif()
+  if(test_SERIAL)
+    set(test_LABEL alone)
   endif()
   if(NOT test_PARTS)
     set(test_PARTS 1)
@@ -93,8 +96,8 @@ endfunction()
 # lastcpu_add_tests(NAME <name> [PREFIX <prefix>] [PARTS <number>] [WHOLE] <the others, as above>)
 # One program of many files, compiled in one part, or in so many where that would take too much memory: what they share,
 # GoogleTest and the library's templates, costs far more than what each has to itself. So each file has a namespace of its
-# name, and one that defines macros before an #include is a lastcpu_add_test(). WHOLE runs the program once for all of its TESTs, which leave nothing behind: to start a process
-# for each takes longer than the test.
+# name, and one that defines macros before an #include is a lastcpu_add_test(). WHOLE runs the program once for all of its
+# TESTs, which leave nothing behind: to start a process for each takes longer than the test.
 # By hand there is also a program for each file, PREFIX before its stem, which nothing builds but who asks for it:
 # cmake --build --preset PRESET --target PROGRAM.
 function(lastcpu_add_tests)

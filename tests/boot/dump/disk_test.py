@@ -271,7 +271,8 @@ def is_readable(disk, kernel):
 
 def ends_well(trouble, kernel, folder):
     """(what is wrong, as sentences; how it ended)"""
-    disk, boot = folder / f"{trouble.name}.core", Boot(trouble.scenario, 2, needs_bios=True, words=("dump=disk", *trouble.words))
+    disk = folder / f"{trouble.name}.core"
+    boot = Boot(trouble.scenario, 2, needs_bios=True, words=("dump=disk", *trouble.words))
     make_disk(disk, trouble.size)
     log = disk.with_suffix(".log")
     ended = qemu.run(boot, kernel, log, ("-m", str(MEGABYTES), *trouble.options(disk)))

@@ -123,7 +123,7 @@ def quick_firmware():
 
 
 def firmware_of(boot):
-    """A PC's own where it is needed, for a timeline that is compared with an earlier one, and on one of the machines."""
+    """SeaBIOS for the machine pc, boot loaders, disks and the kept timeline; qboot otherwise."""
     of_a_pc = boot.needs_bios or boot.iso or boot.deterministic or boot.machine != "q35"
     return () if of_a_pc else quick_firmware()
 

@@ -103,8 +103,8 @@ bool smi_storm(const x86::registers&) noexcept {
   }
 }
 
-// Role 1 sends SMIs to role 2, which is idle, then stopped: from inside an NMI handler, so that nothing stops them. The
-// firmware has moved the boot CPU's handler, and only that.
+// Role 1 sends SMIs to role 2, which is idle, then stopped: from inside an NMI handler, so that nothing stops them. A
+// PC's firmware has moved the boot CPU's handler, and only that; qboot has moved none.
 void smi_storm_on_parked(uint32_t role) noexcept {
   if (role == 0) {
     set_smi_handler();

@@ -123,7 +123,7 @@ void stage::forbid_execution(const lastcpu::kexec::crash_region& region) noexcep
 
 [[noreturn]] void stage::leave(uint32_t code) noexcept {
   x86::out32(0xf4, code);
-  for (;;) x86::halt();  // a device that only stops the machine does so some instructions later
+  for (;;) x86::halt();  // pvpanic only stops the machine, some instructions later
 }
 
 // Loads the crash kernel and lets every CPU play its role.

@@ -92,17 +92,19 @@ class Ended:
     qemu_said: str
 
 
-def executable_range(elf):
-    """The virtual addresses that the ELF64 file's executable segments span."""
+def loaded_by(elf):
+    """[(flags, virtual address, physical address, bytes)] of what is loaded of the ELF64 file."""
     data = Path(elf).read_bytes()
     if data[:5] != b"\x7fELF\x02":
         sys.exit(f"{elf} is no 64-bit ELF file")
     offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
-    spans = []
-    for i in range(count):
-        kind, flags, _, address, _, _, bytes_, _ = struct.unpack_from("<IIQQQQQQ", data, offset + i * size)
-        if kind == 1 and flags & 1 and address >= 1 << 63:
-            spans.append((address, address + bytes_))
+    rows = [struct.unpack_from("<IIQQQQQ", data, offset + i * size) for i in range(count)]
+    return [(flags, virtual, physical, bytes_) for kind, flags, _, virtual, physical, _, bytes_ in rows if kind == 1]
+
+
+def executable_range(elf):
+    """The virtual addresses that the ELF64 file's executable segments span."""
+    spans = [(at, at + bytes_) for flags, at, _, bytes_ in loaded_by(elf) if flags & 1 and at >= 1 << 63]
     if not spans:
         sys.exit(f"{elf} has no executable segment in the upper half of the address space")
     return range(min(a for a, _ in spans), max(b for _, b in spans))
@@ -116,8 +118,8 @@ def require_qemu():
 
 @functools.cache
 def quick_firmware():
-    """QEMU's options for qboot, which has a kernel running in a third of the time of a PC's firmware; none where it is not
-    beside QEMU, as it is in Debian's packages."""
+    """QEMU's options for qboot, which takes 0.06 s of a processor less than a PC's firmware until a kernel runs; none where
+    it is not beside QEMU, as it is in Debian's packages."""
     rom = Path(shutil.which(QEMU) or QEMU).resolve().parents[1] / "share/qemu/qboot.rom"
     return ("-bios", rom.name) if rom.is_file() else ()
 

@@ -2,7 +2,6 @@
 """The same kernel by another way: GRUB, on the BIOS of a PC, from a CD, by Multiboot2."""
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -45,10 +44,7 @@ def make_iso(boot, kernel, folder):
 
 def holes_in(elf):
     """The physical ranges between its segments. GRUB leaves what it has to say there, and the kernel does not map it."""
-    data = elf.read_bytes()
-    offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
-    rows = [struct.unpack_from("<IIQQQQQ", data, offset + i * size) for i in range(count)]
-    loaded = sorted((at, at + bytes_) for kind, _, _, _, at, _, bytes_ in rows if kind == 1)
+    loaded = sorted((at, at + bytes_) for _, _, at, bytes_ in qemu.loaded_by(elf))
     return [f"{end:#x} to {at:#x}" for (_, end), (at, _) in zip(loaded, loaded[1:]) if at != end]
 
 
